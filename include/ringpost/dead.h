@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file dead.h
+ * The dead ring: messages that failed too often or were rejected, kept aside per group until a person looks.
+ * At most `dead_capacity` of them; listed by id, redriven and purged in any order.
+ */
+#ifndef RINGPOST_DEAD_H
+#define RINGPOST_DEAD_H
+
+#include <ringpost/export.h>
+#include <ringpost/queue.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Why a message died; as bits, for filters. */
+enum rp_dead_reason {
+    RP_DEAD_UNKNOWN = 1,        /**< the process that buried it was killed before it could say */
+    RP_DEAD_REJECTED = 2,       /**< rp_reject */
+    RP_DEAD_MAX_DELIVERIES = 4, /**< failed too often; the last failure is in `last_failure` */
+    RP_DEAD_HELD = 8            /**< its lease ran out while two living processes already hung on to it */
+};
+
+/** How a delivery failed. */
+enum rp_failure {
+    RP_FAILURE_NONE = 0,
+    RP_FAILURE_NACK = 1,   /**< rp_nack */
+    RP_FAILURE_REJECT = 2, /**< rp_reject */
+    RP_FAILURE_LEASE = 3,  /**< the lease ran out with its holder alive */
+    RP_FAILURE_DEATH = 4   /**< the holder died */
+};
+
+/** A dead letter. Fields that could not be recorded (see RP_DEAD_UNKNOWN) are 0 or empty. */
+struct rp_dead_letter {
+    uint64_t id;
+    size_t bytes;             /**< payload size; `buffer` got the first min(bytes, capacity) */
+    uint64_t sent_ns;         /**< wall clock */
+    uint64_t first_failed_ns; /**< wall clock of the first failed delivery */
+    uint64_t last_failed_ns;  /**< wall clock of the last one: the death */
+    uint32_t deliveries;      /**< failed deliveries charged */
+    uint32_t acquisitions;    /**< how often it was handed out */
+    uint32_t reason;          /**< enum rp_dead_reason */
+    uint32_t last_failure;    /**< enum rp_failure */
+    uint32_t pid;             /**< the last holder, as seen in its own pid namespace */
+    char executable[20];      /**< the last holder's name, at most 15 bytes */
+    char text[96];            /**< the reason given with the last nack or reject */
+    uint64_t reserved[8];
+};
+
+/** Which dead letters, and what of them. */
+struct rp_redrive_options {
+    size_t size;
+    uint64_t id;      /**< only this one; 0: all. Default 0 */
+    uint64_t limit;   /**< at most so many, oldest ids first; 0: no limit. Default 0 */
+    uint32_t reasons; /**< bits of enum rp_dead_reason; 0: any. Default 0 */
+    uint32_t dry_run; /**< 1: only count. Default 0 */
+};
+
+RP_API void rp_redrive_options_init(struct rp_redrive_options *o, size_t size);
+
+/**
+ * The dead letter with the lowest id above `after_id` in `group` (NULL: "default"). Copies its payload into `buffer` (may be
+ * NULL with `capacity` 0). RP_EMPTY: no more. Works on read-only handles. Takes nothing; steps bounded by the number of cells.
+ */
+RP_API int rp_dead_peek(rp_queue *q, const char *group, uint64_t after_id, struct rp_dead_letter *out, void *buffer,
+                        size_t capacity);
+
+/**
+ * Makes dead letters ready again, in order of their ids, counters reset. -> how many. -ENOENT if `id` was given and is not there.
+ * Crash: each was redriven or not.
+ */
+RP_API int rp_dead_redrive(rp_queue *q, const char *group, const struct rp_redrive_options *o);
+
+/** Drops dead letters. -> how many. Crash: each was dropped or not. */
+RP_API int rp_dead_purge(rp_queue *q, const char *group, const struct rp_redrive_options *o);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file producer.h
+ * Sending. A producer is used by one thread at a time, may move between threads, is cheap, and a queue may have many.
+ * Messages of one producer are first delivered in the order in which they were sent.
+ */
+#ifndef RINGPOST_PRODUCER_H
+#define RINGPOST_PRODUCER_H
+
+#include <ringpost/export.h>
+#include <ringpost/queue.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rp_producer rp_producer;
+
+struct rp_producer_options {
+    size_t size;
+};
+
+/** A timeout that leaves the decision to the queue's overflow policy: reject does not wait, block waits for ever. */
+#define RP_TIMEOUT_POLICY INT64_MIN
+
+struct rp_send_options {
+    size_t size;
+    int64_t timeout_ns; /**< how long to wait for room. Default RP_TIMEOUT_POLICY */
+    uint64_t *id_out;   /**< where to write the message's id, before anybody can receive it; NULL: nowhere. Default NULL */
+};
+
+/** One message of a batch. The library writes `id`. */
+struct rp_send_item {
+    const void *data;
+    size_t bytes;
+    uint64_t id; /**< out: set for each item that was sent */
+    uint64_t reserved[5];
+};
+
+/** Memory for a message that is written in place. */
+struct rp_loan {
+    void *data;   /**< write here, at most `bytes`; aligned to 8 bytes */
+    size_t bytes; /**< as asked for; may be lowered before the commit */
+    uint64_t reserved[6];
+};
+
+RP_API void rp_producer_options_init(struct rp_producer_options *o, size_t size);
+RP_API void rp_send_options_init(struct rp_send_options *o, size_t size);
+
+/** Errors: -ENOMEM, -EROFS (handle opened read-only), RP_FORKED. */
+RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *o, rp_producer **out);
+
+/** Closes; open loans are abandoned. NULL is fine. */
+RP_API void rp_producer_close(rp_producer *p);
+
+/**
+ * Sends a copy of `bytes` bytes (0 is fine). When it returned 0 the message is kept: it will be delivered and acked, or
+ * lie in the dead ring, or be dropped by a policy that counts it. Any other result: it was not sent.
+ * Errors: RP_FULL (no room before the timeout; the detail says why), RP_TOO_BIG, -EINTR (interrupted), RP_GONE, RP_FORKED, -EINVAL.
+ * Lock-free while there is room, no system call unless a receiver sleeps. Crash: the message was sent or not, as a
+ * whole; memory of one that was not is recovered by the next sweep.
+ */
+RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *o);
+
+/**
+ * Sends `count` messages in order and wakes receivers once. -> how many were sent, which is less than `count` when the queue
+ * filled up and its policy is reject; an error only if none was. Each message stands for itself: a crash or an error in
+ * the middle leaves those before it sent.
+ */
+RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t count);
+
+/**
+ * Borrows memory for a message of up to `bytes` bytes, to be filled in place and then committed or abandoned. Waits for
+ * room as rp_send does by policy. Loans occupy capacity. Errors: as rp_send.
+ * Crash: the memory is recovered by the next sweep.
+ */
+RP_API int rp_loan(rp_producer *p, size_t bytes, struct rp_loan *out);
+
+/** Sends what was written into the loan; on success `l` is used up. On failure it is still open. Errors: as rp_send. */
+RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_options *o);
+
+/** Gives a loan back unsent. -EINVAL if it is not open. */
+RP_API int rp_abandon(rp_producer *p, struct rp_loan *l);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file queue.h
+ * A queue: one shared-memory segment that processes attach to.
+ *
+ * `orders` is the POSIX shared-memory object `/ringpost.orders`, that is `/dev/shm/ringpost.orders`. A name that begins with
+ * `/` is a path of a file on a tmpfs. Other names are `[A-Za-z0-9._-]{1,200}`; anything else is -EINVAL.
+ *
+ * Threads: an `rp_queue` may be shared by all threads of its process; one per process is enough. Producers and consumers
+ * opened on it are used by one thread at a time. fork: the child must open the queue itself; every call on an
+ * inherited handle returns RP_FORKED there.
+ */
+#ifndef RINGPOST_QUEUE_H
+#define RINGPOST_QUEUE_H
+
+#include <ringpost/export.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rp_queue rp_queue;
+
+/** What a send does when there is no memory for the message. */
+enum rp_overflow {
+    RP_OVERFLOW_REJECT = 0, /**< return RP_FULL */
+    RP_OVERFLOW_BLOCK = 1   /**< wait, for ever unless the send gives a timeout */
+};
+
+/** What happens to a death when the dead ring already holds `dead_capacity` messages. */
+enum rp_dead_overflow {
+    RP_DEAD_DROP_OLDEST = 0, /**< the oldest dead letter goes, and is counted */
+    RP_DEAD_REFUSE = 1       /**< a reject gets RP_FULL; a message past its deliveries goes on at the longest backoff */
+};
+
+/** How a queue is made. Fixed for its life. */
+struct rp_queue_options {
+    size_t size;
+    uint32_t capacity;         /**< messages held at once over all states, 1 .. 4,000,000. Default 4096. So many fit whoever is
+                                    stopped; RP_FULL comes between capacity and capacity + 8 per attached process */
+    uint32_t message_bytes;    /**< largest payload, 1 .. 1 GiB; one cell size per queue. Default 1024 */
+    uint64_t lease_ns;         /**< how long a receiver may hold a message before it is delivered again; 0: until its process
+                                    dies. Fires at most 100 ms late while anybody receives. Default 30 s */
+    uint32_t max_deliveries;   /**< failed deliveries before the dead ring; 0: no limit. Default 5 */
+    uint64_t backoff_ns;       /**< wait before a failed message is ready again, after nack, expiry and death. Default 100 ms */
+    uint64_t backoff_max_ns;   /**< where the growth of the wait ends. Default 30 s */
+    double backoff_factor;     /**< growth per failure, 1 .. 100. Default 2 */
+    double jitter;             /**< share of the wait that is random, 0 .. 1. Default 0.2: between 80 % and 120 % */
+    uint32_t dead_capacity;    /**< dead letters kept per group, 1 .. capacity; 0: a quarter of capacity, at least 1. Default 0 */
+    uint32_t dead_overflow;    /**< enum rp_dead_overflow. Default RP_DEAD_DROP_OLDEST */
+    uint32_t overflow;         /**< enum rp_overflow. Default RP_OVERFLOW_REJECT */
+    uint32_t max_groups;       /**< room for consumer groups, 1 .. 20; "default" exists from the start. Default 4 */
+    uint32_t max_participants; /**< processes attached at once, 1 .. 1000. Default 64 */
+    uint32_t mode;             /**< permission bits of the segment. Default 0600 */
+    const char *group;         /**< Unix group that owns the segment, by name or number; NULL: the creator's. Default NULL */
+    uint32_t prefault;         /**< 1: touch every page at creation, so that no later call takes a page fault. Default 1 */
+};
+
+/** How a queue is opened. */
+struct rp_open_options {
+    size_t size;
+    uint32_t read_only; /**< 1: an observer. Maps without write permission, takes no seat, and may only look. Default 0 */
+};
+
+RP_API void rp_queue_options_init(struct rp_queue_options *o, size_t size);
+RP_API void rp_open_options_init(struct rp_open_options *o, size_t size);
+
+/**
+ * Creates a queue and attaches to it. The segment is built out of sight and published in one step: nobody ever opens half a
+ * queue, and of two creators at once one gets -EEXIST. All memory is reserved first.
+ * Errors: -EINVAL (name or option, see rp_error_detail), -EEXIST, -ENOSPC (tmpfs full), -EACCES, -EPERM (group), -ENOMEM,
+ * -ENOTSUP (a path on a file system that is not tmpfs or hugetlbfs).
+ * May block on the file system. Crash: leaves nothing, or (where O_TMPFILE or /proc is missing) a private file that
+ * `ringpost gc` removes.
+ */
+RP_API int rp_queue_create(const char *name, const struct rp_queue_options *o, rp_queue **out);
+
+/**
+ * Attaches to a queue and takes a participant's seat, which the kernel frees with the process, however it ends.
+ * Errors: -ENOENT, -EACCES, -EINVAL, RP_INCOMPATIBLE, RP_CORRUPT, RP_NO_SEAT, RP_NOT_READY.
+ * May block on the file system. Crash: the seat is recovered by whoever sweeps next.
+ */
+RP_API int rp_queue_open(const char *name, const struct rp_open_options *o, rp_queue **out);
+
+/**
+ * Detaches. RP_IN_USE, and nothing done, while producers or consumers of this handle are open. NULL is fine.
+ */
+RP_API int rp_queue_close(rp_queue *q);
+
+/**
+ * Removes the name. Processes that are attached keep their memory and get RP_GONE within a tick (100 ms).
+ * Errors: -ENOENT, -EACCES, -EINVAL.
+ */
+RP_API int rp_queue_unlink(const char *name);
+
+/** The options the queue was made with, defaults filled in (`group` is NULL). Any thread; does not block. */
+RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out);
+
+/** The name the handle was opened with. Never NULL; valid until close. */
+RP_API const char *rp_queue_name(const rp_queue *q);
+
+/**
+ * One complete housekeeping pass: recovers the dead, ends leases that ran out, makes due messages ready, mends hints.
+ * receive and send do the same in small steps, so programs need this only to force the issue. Lock-free; steps are
+ * bounded by the number of cells; any number of processes may sweep at once. -> number of things mended.
+ * Crash: harmless, the next pass goes on.
+ */
+RP_API int rp_queue_sweep(rp_queue *q);
+
+/**
+ * Makes every wait of this handle's producers and consumers return -EINTR, the one under way or else the next. Async-signal-safe;
+ * the only call that may be made from a signal handler.
+ */
+RP_API int rp_queue_interrupt(rp_queue *q);
+
+/** States of a message in one group, as bits. */
+enum rp_state {
+    RP_STATE_READY = 1,   /**< would be received now */
+    RP_STATE_LEASED = 2,  /**< a receiver holds it */
+    RP_STATE_DELAYED = 4, /**< waits for its time: backoff after a failure */
+    RP_STATE_DEAD = 8,    /**< in the dead ring */
+    RP_STATE_ALL = 15
+};
+
+/**
+ * Drops the messages that are in one of `states` for `group` (NULL: "default"), counted as purged. A leased message
+ * disappears under its holder, whose view stays readable and whose ack gets RP_LEASE_LOST. Messages sent meanwhile may
+ * or may not go. -> how many. Lock-free. Crash: what was dropped stays dropped, the rest stays.
+ */
+RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

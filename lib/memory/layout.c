@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "layout.h"
+#include "error.h"
+#include <errno.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#ifdef RP_SIM
+#define MIN_SLOTS sim_min_slots
+#else
+#define MIN_SLOTS 8u
+#endif
+
+static uint32_t shift_for(uint32_t count)
+{
+    uint32_t shift = 0;
+    while ((UINT32_C(1) << shift) < count)
+        shift++;
+    return shift;
+}
+
+static uint64_t place(uint64_t *end, uint64_t bytes)
+{
+    uint64_t at = *end;
+    *end = (at + bytes + LINE - 1) & ~(uint64_t)(LINE - 1);
+    return at;
+}
+
+static int out_of_range(const char *what, uint64_t value, uint64_t low, uint64_t high)
+{
+    return fail(-EINVAL, "%s is %llu, allowed are %llu to %llu", what, (unsigned long long)value, (unsigned long long)low,
+                (unsigned long long)high);
+}
+
+static int check_parameters(const struct parameters *p)
+{
+    struct {
+        const char *what;
+        uint64_t value, low, high;
+    } const limits[] = {
+        {"capacity", p->capacity, 1, 4000000},
+        {"message_bytes", p->message_bytes, 1, 1 << 30},
+        {"max_groups", p->max_groups, 1, MAX_GROUPS},
+        {"max_participants", p->max_participants, 1, MAX_PARTICIPANTS},
+        {"lane_count", p->lane_count, 1, 1},
+        {"dead_capacity", p->dead_capacity, 1, p->capacity},
+        {"dead_overflow", p->dead_overflow, 0, 1},
+        {"overflow", p->overflow, 0, 1},
+        {"backoff_factor (in thousandths)", p->backoff_factor_permille, 1000, 100000},
+        {"jitter (in thousandths)", p->jitter_permille, 0, 1000},
+        {"prefault", p->prefault, 0, 1},
+        {"first_lap", p->first_lap, 1, LAP_MASK},
+    };
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+        if (limits[i].value < limits[i].low || limits[i].value > limits[i].high)
+            return out_of_range(limits[i].what, limits[i].value, limits[i].low, limits[i].high);
+    const uint64_t year_ns = UINT64_C(366) * 24 * 3600 * 1000000000;
+    if (p->lease_ns > 10 * year_ns || p->backoff_ns > year_ns || p->backoff_max_ns > year_ns)
+        return fail(-EINVAL, "a lease is at most 10 years, a backoff at most one");
+    if (p->backoff_max_ns < p->backoff_ns)
+        return fail(-EINVAL, "backoff_max_ns is less than backoff_ns");
+    return 0;
+}
+
+int layout_compute(const struct parameters *p, struct layout *out)
+{
+    int result = check_parameters(p);
+    if (result < 0)
+        return result;
+    struct layout l = {0};
+    l.cell_count = p->capacity + CELLS_PER_PARTICIPANT * p->max_participants;
+    l.cell_stride = (uint32_t)(offsetof(struct cell, payload) + p->message_bytes + LINE - 1) & ~(uint32_t)(LINE - 1);
+    l.slot_shift = shift_for(p->capacity < MIN_SLOTS ? MIN_SLOTS : p->capacity);
+    l.slot_count = UINT32_C(1) << l.slot_shift;
+    l.death_slot_shift = shift_for(p->dead_capacity < MIN_SLOTS ? MIN_SLOTS : p->dead_capacity);
+    l.death_slot_count = UINT32_C(1) << l.death_slot_shift;
+    l.text_count = l.death_slot_count;
+    l.bitmap_words = (l.cell_count + 63) / 64;
+
+    uint64_t end = 0;
+    place(&end, 4096);
+    l.control = place(&end, sizeof(struct control));
+    l.groups = place(&end, (uint64_t)p->max_groups * sizeof(struct group));
+    l.seats = place(&end, (uint64_t)p->max_participants * sizeof(struct seat));
+    l.bitmap = place(&end, (uint64_t)l.bitmap_words * 8);
+    l.lane = place(&end, (uint64_t)l.slot_count * 8);
+    l.group_rings = place(&end, (uint64_t)p->max_groups * (2 * (uint64_t)l.slot_count + l.death_slot_count) * 8);
+    l.deliveries = place(&end, (uint64_t)p->max_groups * l.cell_count * sizeof(struct delivery));
+    l.extras = place(&end, (uint64_t)l.cell_count * sizeof(struct extra));
+    l.texts = place(&end, (uint64_t)l.text_count * sizeof(struct failure_text));
+    l.cells = place(&end, (uint64_t)l.cell_count * l.cell_stride);
+    l.bytes = (end + 4095) & ~UINT64_C(4095);
+    *out = l;
+    return 0;
+}
+
+uint64_t header_check(const struct header *h)
+{
+    return XXH3_64bits(h, offsetof(struct header, check));
+}

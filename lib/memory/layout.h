@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What lies in a segment: the shared ABI, described here and in docs/segment-format.md, and nowhere else.
+ *
+ *     header | control | groups | seats | free bitmap | lane | early, returned and deaths per group | delivery lines | extra lines | failure texts | cells
+ *
+ * Where each part begins is a pure function of the header's parameters (layout_compute), so the attach handshake computes the parts
+ * anew and refuses a segment whose offsets differ. Every field is naturally aligned and of fixed width; independent writers have
+ * lines of their own.
+ */
+#ifndef RP_MEMORY_LAYOUT_H
+#define RP_MEMORY_LAYOUT_H
+
+#include "atomic.h"
+#include "words.h"
+#include <stddef.h>
+
+enum {
+    LINE = 64,
+    LAYOUT_VERSION = 1,
+    CELLS_PER_PARTICIPANT = 8, /* cells a process may keep out of circulation before they count against capacity */
+    COUNTER_LINES = 8,         /* handles of one process that count without an atomic read-modify-write */
+    COUNTERS_PER_LINE = 16,
+    TEXT_BYTES = 80
+};
+
+#define LAYOUT_MAGIC UINT64_C(0x74736f70676e6972) /* "ringpost", little endian */
+#define LAYOUT_BYTE_ORDER UINT32_C(0x01020304)
+
+/* What a queue is made of; fixed for its life. Part of the header. */
+struct parameters {
+    uint32_t capacity;
+    uint32_t message_bytes;
+    uint32_t max_groups;
+    uint32_t max_participants;
+    uint32_t lane_count; /* 1; more for priorities and keys */
+    uint32_t max_deliveries;
+    uint32_t dead_capacity;
+    uint32_t dead_overflow;
+    uint32_t overflow;
+    uint32_t backoff_factor_permille;
+    uint32_t jitter_permille;
+    uint32_t prefault;
+    uint64_t lease_ns;
+    uint64_t backoff_ns;
+    uint64_t backoff_max_ns;
+    uint64_t first_lap; /* lap at which every ring begins */
+};
+
+/* Offsets and counts that follow from the parameters. Part of the header. */
+struct layout {
+    uint64_t control;
+    uint64_t groups;
+    uint64_t seats;
+    uint64_t bitmap;
+    uint64_t lane;
+    uint64_t group_rings; /* per group: early, returned, deaths */
+    uint64_t deliveries;  /* [group][cell], one line each */
+    uint64_t extras;      /* [cell], one line each */
+    uint64_t texts;
+    uint64_t cells;
+    uint64_t bytes;
+    uint32_t cell_count;
+    uint32_t cell_stride;
+    uint32_t slot_count; /* of lane, early and returned */
+    uint32_t slot_shift;
+    uint32_t death_slot_count;
+    uint32_t death_slot_shift;
+    uint32_t text_count; /* a power of two */
+    uint32_t bitmap_words;
+};
+
+struct header {
+    uint64_t magic;
+    uint32_t byte_order;
+    uint32_t version;
+    uint32_t word_bits;
+    uint32_t line_bytes;
+    uint64_t features_compatible;   /* unknown bits: go on */
+    uint64_t features_read_only;    /* unknown bits: look, but do not touch */
+    uint64_t features_incompatible; /* unknown bits: keep out */
+    uint64_t created_wall_ns;
+    uint64_t epoch_boot_ns; /* times in words are ms since this moment of CLOCK_BOOTTIME */
+    uint64_t boot_id;
+    uint64_t time_namespace;
+    struct parameters parameters;
+    struct layout layout;
+    uint64_t check; /* over everything above */
+};
+
+/* One sleeping place: see eventcount.h. The tickets lie apart, packed, because every sender looks at them. */
+struct sleepers {
+    a32 epoch;
+    uint32_t reserved[15];
+};
+
+struct control {
+    /* Read by every call, written rarely. */
+    a64 active;          /* version:44 | mask of the groups that get new messages:20 */
+    a64 free_tickets;    /* senders that wait for memory */
+    a32 starved;         /* somebody found no free cell: whoever frees one tells at once */
+    a32 paused;          /* sides (reserved) */
+    a64 next_due_ms;     /* no lease or backoff ends before, as far as is known */
+    a64 tickets[MAX_GROUPS]; /* receivers that wait, per group */
+    a64 cells_in_play;   /* capacity + 8 x the most seats that were taken at once */
+    uint64_t reserved0[7];
+    /* One line for each of those that are written often. */
+    _Alignas(LINE) a64 lane_tail;
+    _Alignas(LINE) a64 next_id;
+    _Alignas(LINE) a64 tick_until_ms; /* somebody keeps house until then; others need not */
+    a64 walk_until_ms;                /* the same for walks because of a due time */
+    _Alignas(LINE) struct sleepers free_sleepers;
+    struct sleepers sleepers[MAX_GROUPS];
+    _Alignas(LINE) a64 totals[COUNTERS_PER_LINE]; /* of seats that were given up */
+};
+
+enum group_state { GROUP_UNUSED, GROUP_ACTIVE };
+enum { GROUP_NAME_BYTES = 64 };
+
+struct group {
+    a64 word; /* state:8 | generation:56 */
+    a64 name[GROUP_NAME_BYTES / 8];
+    uint64_t reserved0[7];
+    _Alignas(LINE) a64 lane_head;
+    a64 early_head;
+    a64 returned_head;
+    _Alignas(LINE) a64 early_tail;
+    a64 returned_tail;
+    a64 deaths_tail;
+    a64 deaths_head; /* eviction looks here first */
+    a64 dead_count;  /* hint, mended by the sweep */
+};
+
+enum seat_state { SEAT_CLEAN, SEAT_ATTACHED };
+
+struct seat {
+    a64 word; /* state:8 | generation:32 */
+    a64 pid;
+    a64 attached_wall_ns;
+    a64 name[2];
+    uint64_t reserved[3];
+    _Alignas(LINE) a64 counters[COUNTER_LINES][COUNTERS_PER_LINE];
+};
+
+/* The head of a cell: with one group, all that send, receive and ack touch beside the slot. The payload follows at once. */
+struct cell {
+    a64 word;
+    a64 delivery; /* group 0 */
+    a64 position; /* in the lane */
+    a64 time;     /* group 0: stamp of the lease or backoff */
+    uint64_t id;
+    uint64_t sent_wall_ns;
+    uint32_t bytes;
+    uint32_t flags; /* which optional parts are there (none yet) */
+    unsigned char payload[];
+};
+
+/* What one group knows of one cell beyond the words; touched only when a delivery failed, but for groups above 0. */
+struct delivery {
+    a64 word; /* groups above 0; group 0: first half of the last holder's name */
+    a64 time; /* groups above 0; group 0: second half */
+    a64 position; /* in early, returned or deaths: the state and seq of the word tell which */
+    a64 failures; /* stamp: charged:20 | handed out:20 */
+    a64 first_failed; /* stamp of the first failure's hold: ms since the epoch */
+    a64 last_failed;  /* stamp: ms since the epoch */
+    a64 holder;       /* stamp tag:24 | failure:4 | reason:4 | pid:32 */
+    a64 name_check;   /* stamp: hash of the holder's name */
+};
+
+/* Parts of a message that most do not have. Laid out now so that the format need not change; written by no one yet. */
+struct extra {
+    a64 due_ns;
+    a64 expires_ns;
+    uint64_t key_hash;
+    uint64_t producer;
+    uint64_t producer_seq;
+    uint64_t journal_seq;
+    uint32_t key_bytes;
+    uint32_t header_bytes;
+    uint64_t reserved;
+};
+
+/* The reason given with a nack or reject; lossy: entry cell % text_count. A reader believes it only with the right key and checksum. */
+struct failure_text {
+    a64 key;   /* group:8 | cell:24 | stamp tag:24 | bytes:8 */
+    a64 check;
+    a64 text[TEXT_BYTES / 8];
+};
+
+_Static_assert(offsetof(struct cell, payload) == 56, "an 8-byte message travels in one line");
+_Static_assert(sizeof(struct delivery) == LINE && sizeof(struct extra) == LINE, "one line each");
+_Static_assert(sizeof(struct seat) == LINE + 128 * COUNTER_LINES, "seat");
+_Static_assert(sizeof(struct control) % LINE == 0 && sizeof(struct group) % LINE == 0, "whole lines");
+_Static_assert(offsetof(struct control, tickets) == 32, "the tickets of the first groups share the line that every call reads");
+_Static_assert(sizeof(struct failure_text) == 96, "text");
+_Static_assert(sizeof(struct header) <= 4096, "the header is one page");
+
+/* Computes the layout. 0, or a negative result with the detail set when the parameters are out of bounds or need too much. */
+int layout_compute(const struct parameters *p, struct layout *out);
+
+/* The check word over the header. */
+uint64_t header_check(const struct header *h);
+
+#endif

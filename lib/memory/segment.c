@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "segment.h"
+#include "clock.h"
+#include "error.h"
+#include "process.h"
+#include <string.h>
+
+static void initialise_ring(a64 *slots, uint64_t count, uint64_t first_lap)
+{
+    for (uint64_t i = 0; i < count; i++)
+        store_relaxed(&slots[i], slot_word(first_lap - 1, 0, NO_CELL), init);
+}
+
+static void bind_parts(struct segment *s, unsigned char *base)
+{
+    const struct layout *l = &s->layout;
+    s->base = base;
+    s->control = (struct control *)(void *)(base + l->control);
+    s->groups = (struct group *)(void *)(base + l->groups);
+    s->seats = (struct seat *)(void *)(base + l->seats);
+    s->bitmap = (a64 *)(void *)(base + l->bitmap);
+    s->lane = (a64 *)(void *)(base + l->lane);
+    s->group_rings = (a64 *)(void *)(base + l->group_rings);
+    s->deliveries = (struct delivery *)(void *)(base + l->deliveries);
+    s->texts = (struct failure_text *)(void *)(base + l->texts);
+    s->cells = base + l->cells;
+}
+
+static void initialise_group(struct segment *s, unsigned g, uint64_t lane_first, uint64_t deaths_first)
+{
+    struct group *group = &s->groups[g];
+    store_relaxed(&group->lane_head, lane_first, init);
+    store_relaxed(&group->early_head, lane_first, init);
+    store_relaxed(&group->early_tail, lane_first, init);
+    store_relaxed(&group->returned_head, lane_first, init);
+    store_relaxed(&group->returned_tail, lane_first, init);
+    store_relaxed(&group->deaths_head, deaths_first, init);
+    store_relaxed(&group->deaths_tail, deaths_first, init);
+}
+
+static void initialise_cells(struct segment *s)
+{
+    const uint64_t none = delivery_word(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, 0, 0);
+    for (uint32_t c = 0; c < s->layout.cell_count; c++) {
+        struct cell *cell = segment_cell(s, c);
+        store_relaxed(&cell->word, cell_word(CELL_FREE, NOBODY, 0, 0), init);
+        store_relaxed(&cell->delivery, none, init);
+        for (unsigned g = 1; g < s->parameters.max_groups; g++)
+            store_relaxed(&segment_delivery(s, g, c)->word, none, init);
+    }
+    for (uint32_t c = 0; c < s->parameters.capacity; c++) {
+        a64 *word = &s->bitmap[c / 64];
+        store_relaxed(word, load_relaxed(word, init) | UINT64_C(1) << (c % 64), init);
+    }
+}
+
+void segment_initialise(void *memory, const struct parameters *p, const struct layout *l, const char *group)
+{
+    struct header *h = memory;
+    h->magic = LAYOUT_MAGIC;
+    h->byte_order = LAYOUT_BYTE_ORDER;
+    h->version = LAYOUT_VERSION;
+    h->word_bits = 64;
+    h->line_bytes = LINE;
+    h->created_wall_ns = clock_wall_ns();
+    h->epoch_boot_ns = clock_boot_ns();
+    h->boot_id = process_boot_id();
+    h->time_namespace = process_time_namespace();
+    h->parameters = *p;
+    h->layout = *l;
+    h->check = header_check(h);
+
+    struct segment s = {.parameters = *p, .layout = *l};
+    bind_parts(&s, memory);
+    initialise_ring(s.lane, l->slot_count, p->first_lap);
+    for (unsigned g = 0; g < p->max_groups; g++) {
+        a64 *rings = s.group_rings + (size_t)g * (2 * (size_t)l->slot_count + l->death_slot_count);
+        initialise_ring(rings, 2 * (uint64_t)l->slot_count, p->first_lap);
+        initialise_ring(rings + 2 * (size_t)l->slot_count, l->death_slot_count, p->first_lap);
+        initialise_group(&s, g, p->first_lap << l->slot_shift, p->first_lap << l->death_slot_shift);
+    }
+    initialise_cells(&s);
+    store_relaxed(&s.control->lane_tail, p->first_lap << l->slot_shift, init);
+    store_relaxed(&s.control->next_id, 1, init);
+    store_relaxed(&s.control->next_due_ms, UINT64_MAX, init);
+    store_relaxed(&s.control->cells_in_play, p->capacity, init);
+
+    uint64_t name[GROUP_NAME_BYTES / 8] = {0};
+    memcpy(name, group, strnlen(group, GROUP_NAME_BYTES - 1));
+    for (unsigned i = 0; i < GROUP_NAME_BYTES / 8; i++)
+        store_relaxed(&s.groups[0].name[i], name[i], init);
+    store_relaxed(&s.groups[0].word, (uint64_t)GROUP_ACTIVE << 56 | 1, init);
+    store_relaxed(&s.control->active, UINT64_C(1) << 20 | 1, init);
+}
+
+static int check_header(const struct header *h, uint64_t bytes)
+{
+    if (h->magic != LAYOUT_MAGIC)
+        return fail(RP_CORRUPT, "not a ringpost segment: wrong magic number at offset 0");
+    if (h->byte_order != LAYOUT_BYTE_ORDER || h->word_bits != 64 || h->line_bytes != LINE)
+        return fail(RP_INCOMPATIBLE, "made on a machine of another byte order, word or cache-line size");
+    if (h->version != LAYOUT_VERSION)
+        return fail(RP_INCOMPATIBLE, "layout version %u, this library knows %u", h->version, (unsigned)LAYOUT_VERSION);
+    if (h->check != header_check(h))
+        return fail(RP_CORRUPT, "the header's checksum is wrong");
+    if (h->features_incompatible != 0)
+        return fail(RP_INCOMPATIBLE, "uses features %#llx, which this library does not know",
+                    (unsigned long long)h->features_incompatible);
+    uint64_t here = process_time_namespace();
+    if (h->time_namespace != 0 && here != 0 && h->time_namespace != here)
+        return fail(RP_INCOMPATIBLE, "made in another time namespace: leases cannot be compared");
+    uint64_t boot = process_boot_id();
+    if (h->boot_id != 0 && boot != 0 && h->boot_id != boot)
+        return fail(RP_INCOMPATIBLE, "made before the machine was started anew");
+    struct layout expected;
+    int result = layout_compute(&h->parameters, &expected);
+    if (result < 0)
+        return fail(RP_CORRUPT, "impossible parameters in the header: %s", rp_error_detail());
+    if (memcmp(&expected, &h->layout, sizeof expected) != 0)
+        return fail(RP_CORRUPT, "the offsets in the header do not follow from its parameters");
+    if (expected.bytes != bytes)
+        return fail(RP_CORRUPT, "truncated: %llu bytes, the header says %llu", (unsigned long long)bytes,
+                    (unsigned long long)expected.bytes);
+    return 0;
+}
+
+int segment_bind(struct segment *s, void *memory, uint64_t bytes, bool read_only)
+{
+    if (bytes < 4096)
+        return fail(RP_CORRUPT, "truncated: %llu bytes, a header has 4096", (unsigned long long)bytes);
+    struct header h;
+    memcpy(&h, memory, sizeof h);
+    int result = check_header(&h, bytes);
+    if (result < 0)
+        return result;
+    if (h.features_read_only != 0 && !read_only)
+        return fail(RP_INCOMPATIBLE, "uses features %#llx, which this library does not know: open it read-only",
+                    (unsigned long long)h.features_read_only);
+    s->parameters = h.parameters;
+    s->layout = h.layout;
+    s->epoch_boot_ns = h.epoch_boot_ns;
+    s->created_wall_ns = h.created_wall_ns;
+    bind_parts(s, memory);
+    return 0;
+}
+
+int segment_group(const struct segment *s, const char *name)
+{
+    if (strlen(name) >= GROUP_NAME_BYTES)
+        return -1;
+    uint64_t wanted[GROUP_NAME_BYTES / 8] = {0};
+    memcpy(wanted, name, strlen(name));
+    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
+        const struct group *group = &s->groups[g];
+        if (load_acquire(&group->word, group_name) >> 56 != GROUP_ACTIVE)
+            continue;
+        bool same = true;
+        for (unsigned i = 0; i < GROUP_NAME_BYTES / 8; i++)
+            same = same && load_relaxed(&group->name[i], recheck) == wanted[i];
+        if (same)
+            return (int)g;
+    }
+    return -1;
+}

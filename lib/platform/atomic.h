@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Atomics on shared memory. All of lib/ reaches shared words only through these macros. Each names a sync point (docs/memory-model.md): the
+ * label pairs a release side with its acquire side, tests/tidy refuses a label that has only one. Relaxed accesses name the
+ * reason why that is enough: `hint` (never trusted), `own` (only this process writes it), `recheck` (a later CAS decides), `init` (nobody else sees it yet), `stat`.
+ *
+ * A simulation build (RP_SIM) puts a scheduler point before each access; the label is what its trace prints.
+ */
+#ifndef RP_PLATFORM_ATOMIC_H
+#define RP_PLATFORM_ATOMIC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef _Atomic uint64_t a64;
+typedef _Atomic uint32_t a32;
+
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2, "shared words must be lock-free");
+_Static_assert(sizeof(a64) == 8 && sizeof(a32) == 4, "shared words must be plain words");
+
+#ifdef RP_SIM
+enum sim_op { SIM_LOAD, SIM_STORE, SIM_RMW };
+/* Called before the access. May switch to another participant, never return (killed), or move the clock. */
+void sim_point(enum sim_op op, const volatile void *word, const char *what, const char *file, int line);
+#define SIM_POINT(op, word, label, name) sim_point(op, (const volatile void *)(word), name " " #label, __FILE__, __LINE__),
+/* A switch that seeds a defect into the code (tests/sim, ./dev mutants); constant false in every other build. */
+bool sim_mutant(const char *name);
+#define MUTANT(name) sim_mutant(#name)
+extern uint64_t sim_first_lap; /* where rings begin: near the wrap */
+extern uint32_t sim_min_slots; /* how small rings may be, a power of two */
+#else
+#define SIM_POINT(op, word, label, name)
+#define MUTANT(name) false
+#endif
+
+#define load_relaxed(word, label) (SIM_POINT(SIM_LOAD, word, label, "load_relaxed") atomic_load_explicit((word), memory_order_relaxed))
+#define load_acquire(word, label) (SIM_POINT(SIM_LOAD, word, label, "load_acquire") atomic_load_explicit((word), memory_order_acquire))
+#define load_seq_cst(word, label) (SIM_POINT(SIM_LOAD, word, label, "load_seq_cst") atomic_load_explicit((word), memory_order_seq_cst))
+
+#define store_relaxed(word, value, label) \
+    (SIM_POINT(SIM_STORE, word, label, "store_relaxed") atomic_store_explicit((word), (value), memory_order_relaxed))
+#define store_release(word, value, label) \
+    (SIM_POINT(SIM_STORE, word, label, "store_release") atomic_store_explicit((word), (value), memory_order_release))
+#define store_seq_cst(word, value, label) \
+    (SIM_POINT(SIM_STORE, word, label, "store_seq_cst") atomic_store_explicit((word), (value), memory_order_seq_cst))
+
+/* Compare and swap. `expected` is a pointer; on failure it receives what was found, acquired. */
+#define cas_acq_rel(word, expected, desired, label)                                                                      \
+    (SIM_POINT(SIM_RMW, word, label, "cas_acq_rel") atomic_compare_exchange_strong_explicit(                             \
+        (word), (expected), (desired), memory_order_acq_rel, memory_order_acquire))
+#define cas_seq_cst(word, expected, desired, label)                                                                      \
+    (SIM_POINT(SIM_RMW, word, label, "cas_seq_cst") atomic_compare_exchange_strong_explicit(                             \
+        (word), (expected), (desired), memory_order_seq_cst, memory_order_acquire))
+#define cas_relaxed(word, expected, desired, label)                                                                      \
+    (SIM_POINT(SIM_RMW, word, label, "cas_relaxed") atomic_compare_exchange_strong_explicit(                             \
+        (word), (expected), (desired), memory_order_relaxed, memory_order_relaxed))
+
+#define fetch_add_relaxed(word, value, label) \
+    (SIM_POINT(SIM_RMW, word, label, "fetch_add_relaxed") atomic_fetch_add_explicit((word), (value), memory_order_relaxed))
+#define fetch_add_seq_cst(word, value, label) \
+    (SIM_POINT(SIM_RMW, word, label, "fetch_add_seq_cst") atomic_fetch_add_explicit((word), (value), memory_order_seq_cst))
+#define fetch_or_acq_rel(word, value, label) \
+    (SIM_POINT(SIM_RMW, word, label, "fetch_or_acq_rel") atomic_fetch_or_explicit((word), (value), memory_order_acq_rel))
+#define fetch_or_seq_cst(word, value, label) \
+    (SIM_POINT(SIM_RMW, word, label, "fetch_or_seq_cst") atomic_fetch_or_explicit((word), (value), memory_order_seq_cst))
+#define fetch_and_acq_rel(word, value, label) \
+    (SIM_POINT(SIM_RMW, word, label, "fetch_and_acq_rel") atomic_fetch_and_explicit((word), (value), memory_order_acq_rel))
+#define exchange_relaxed(word, value, label) \
+    (SIM_POINT(SIM_RMW, word, label, "exchange_relaxed") atomic_exchange_explicit((word), (value), memory_order_relaxed))
+
+/* Keeps plain reads before it from moving after it, for readers that check afterwards whether what they read was still theirs to read. */
+#if defined(__SANITIZE_THREAD__)
+#define fence_acquire() ((void)0) /* TSan knows no fences; such reads are exempt from it anyway */
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define fence_acquire() ((void)0)
+#endif
+#endif
+#ifndef fence_acquire
+#define fence_acquire() atomic_thread_fence(memory_order_acquire)
+#endif
+
+/*
+ * Counters for people. They decide nothing, so the simulator does not schedule at them. An `owned` counter has one writer at a
+ * time and needs no read-modify-write.
+ */
+#define counter_read(word) atomic_load_explicit((word), memory_order_relaxed)
+#define counter_add_owned(word, value) \
+    atomic_store_explicit((word), atomic_load_explicit((word), memory_order_relaxed) + (value), memory_order_relaxed)
+#define counter_add_shared(word, value) ((void)atomic_fetch_add_explicit((word), (value), memory_order_relaxed))
+#define counter_take(word) atomic_exchange_explicit((word), 0, memory_order_relaxed)
+
+/* Brings a line here before it is needed; for_write asks for it exclusively. Hints to the processor, no meaning. */
+#define prefetch_read(address) __builtin_prefetch((const void *)(address), 0, 3)
+#define prefetch_write(address) __builtin_prefetch((const void *)(address), 1, 3)
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include "fork.h"
+
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static size_t page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
+const volatile uint32_t *fork_canary_create(void) {
+    void *page = mmap(NULL, page_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return NULL;
+    if (madvise(page, page_bytes(), MADV_WIPEONFORK) != 0) {
+        munmap(page, page_bytes());
+        return NULL;
+    }
+    *(uint32_t *)page = 1;
+    return page;
+}
+
+void fork_canary_destroy(const volatile uint32_t *canary) {
+    if (canary)
+        munmap((void *)canary, page_bytes());
+}
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void take(void) { pthread_mutex_lock(&mutex); }
+
+static void release(void) { pthread_mutex_unlock(&mutex); }
+
+/* The child's only thread is a copy of the one that took the mutex, and so may release it. */
+static void hook_fork(void) { pthread_atfork(take, release, release); }
+
+void fork_lock(void) {
+    pthread_once(&once, hook_fork);
+    take();
+}
+
+void fork_unlock(void) { release(); }

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "futex.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SPIN_BUDGET_NS = 30000 }; /* about what a sleep and a wake cost: spinning that long at most doubles the wait */
+
+_Static_assert(sizeof(struct timespec) == 2 * sizeof(long), "SYS_futex takes the kernel's old timespec");
+
+/* Without FUTEX_PRIVATE_FLAG: the word is found by its page, so that processes meet. The timeout runs on CLOCK_MONOTONIC. */
+static long futex(a32 *word, int operation, uint32_t value, const struct timespec *timeout) {
+    return syscall(SYS_futex, word, operation, value, timeout, NULL, 0);
+}
+
+int futex_wait(a32 *word, uint32_t expected, uint64_t timeout_ns) {
+    struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000), .tv_nsec = (long)(timeout_ns % 1000000000)};
+    if (futex(word, FUTEX_WAIT, expected, &timeout) == 0 || errno == EAGAIN || errno == ETIMEDOUT)
+        return 0;
+    return -errno;
+}
+
+int futex_wake(a32 *word, int count) {
+    long woken = futex(word, FUTEX_WAKE, (uint32_t)count, NULL);
+    return woken < 0 ? -errno : (int)woken;
+}
+
+void spin_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory"); /* `yield` is a no-op on most cores */
+#else
+    __asm__ volatile("" ::: "memory");
+#endif
+}
+
+void spin_yield(void) { sched_yield(); }
+
+uint64_t spin_budget_ns(void) {
+    cpu_set_t allowed;
+    /* It fails on machines of more processors than a cpu_set_t holds. */
+    bool alone = sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) == 1;
+    return alone ? 0 : SPIN_BUDGET_NS;
+}

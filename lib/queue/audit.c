@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* The invariants of docs/correctness.md, checked over the whole segment without touching it. */
+#include "delivery.h"
+#include "error.h"
+#include "roster.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+struct check {
+    rp_queue *queue;
+    const struct segment *segment;
+    struct rp_audit *out;
+};
+
+static void __attribute__((format(printf, 2, 3))) violation(struct check *k, const char *format, ...)
+{
+    if (k->out->violations++ > 0)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(k->out->first, sizeof k->out->first, format, arguments);
+    va_end(arguments);
+}
+
+static bool seat_is_attached(const struct segment *s, uint32_t seat)
+{
+    return seat < s->parameters.max_participants && seat_state(load_acquire(&s->seats[seat].word, seat_word)) == SEAT_ATTACHED;
+}
+
+static bool seat_is_alive(struct check *k, uint32_t seat)
+{
+    if (seat == k->queue->seat)
+        return true;
+    pthread_mutex_lock(&k->queue->prober_lock);
+    enum liveness l = liveness_probe(&k->queue->prober, seat);
+    pthread_mutex_unlock(&k->queue->prober_lock);
+    return l != LIVENESS_DEAD;
+}
+
+/* Somebody named in a word must be attached; if dead, that is repairable. */
+static void check_name(struct check *k, uint32_t c, const char *what, uint32_t seat)
+{
+    if (!seat_is_attached(k->segment, seat))
+        violation(k, "cell %u: %s names seat %u, which nobody has", c, what, seat);
+    else if (!seat_is_alive(k, seat))
+        k->out->repairable++;
+}
+
+static void check_free_cell(struct check *k, uint32_t c, uint64_t w)
+{
+    const struct segment *s = k->segment;
+    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
+        uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
+        if (delivery_state(d) != DELIVERY_SETTLED)
+            violation(k, "cell %u is %s, its delivery word of group %u is in state %d", c,
+                      cell_state(w) == CELL_FREE ? "free" : "owned", g, (int)delivery_state(d));
+        /* An older or equal incarnation; one that runs ahead would make the next message look taken. */
+        uint32_t ahead = (delivery_incarnation(d) - (uint32_t)cell_generation(w)) & 0x7fffff;
+        if (ahead != 0 && ahead < 0x400000)
+            violation(k, "cell %u: incarnation %u is ahead of generation %llu", c, delivery_incarnation(d),
+                      (unsigned long long)cell_generation(w));
+    }
+    if (cell_state(w) == CELL_OWNED)
+        check_name(k, c, "ownership", cell_owner(w));
+    else if (c < cells_in_play(s) && !(load_acquire(&s->bitmap[c / 64], free_bits) >> (c % 64) & 1))
+        k->out->repairable++;
+}
+
+static void check_viewers(struct check *k, uint32_t c, uint64_t d)
+{
+    enum delivery_state state = delivery_state(d);
+    struct viewers v = viewers_of(d, state == DELIVERY_DEAD || state == DELIVERY_LIMBO);
+    for (unsigned i = 0; i < v.count; i++)
+        check_name(k, c, "a view", v.seats[i]);
+    if (state == DELIVERY_LIMBO && v.count == 0)
+        violation(k, "cell %u is in limbo without a viewer", c);
+}
+
+static void check_delivery(struct check *k, unsigned g, uint32_t c, uint64_t w)
+{
+    const struct segment *s = k->segment;
+    uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
+    if (!taken(d, w)) {
+        if (delivery_state(d) != DELIVERY_SETTLED)
+            violation(k, "cell %u: not taken by group %u, yet in state %d", c, g, (int)delivery_state(d));
+        if (cell_state(w) == CELL_PUBLISHED && !lane_holds(s, c, w)) /* being sent, or its sender died */
+            check_name(k, c, "an unfinished send", cell_owner(w));
+        return;
+    }
+    switch (delivery_state(d)) {
+    case DELIVERY_LEASED:
+        check_name(k, c, "a lease", delivery_owner(d));
+        check_viewers(k, c, d);
+        break;
+    case DELIVERY_RETURNED:
+    case DELIVERY_DEAD: {
+        uint64_t p = load_acquire(&segment_delivery(s, g, c)->position, position);
+        struct index_ring ring = delivery_ring(s, g, delivery_ring_of(d));
+        if (position_tag(p) != (delivery_hold(d) & 0xfff) || !ring_holds(&ring, p, delivery_hold(d), c))
+            k->out->repairable++;
+        check_viewers(k, c, d);
+        break;
+    }
+    case DELIVERY_DELAYED:
+    case DELIVERY_LIMBO:
+        check_viewers(k, c, d);
+        break;
+    case DELIVERY_SETTLED: /* somebody is about to clear the bit */
+        k->out->repairable++;
+        break;
+    default:
+        violation(k, "cell %u: group %u is in the unknown state %d", c, g, (int)delivery_state(d));
+    }
+}
+
+static void check_cell(struct check *k, uint32_t c)
+{
+    const struct segment *s = k->segment;
+    uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
+    switch (cell_state(w)) {
+    case CELL_FREE:
+    case CELL_OWNED:
+        check_free_cell(k, c, w);
+        return;
+    case CELL_PUBLISHED:
+    case CELL_COMMITTED:
+        break;
+    default:
+        violation(k, "cell %u is in the unknown state %d", c, (int)cell_state(w));
+        return;
+    }
+    if (cell_pending(w) == 0 || cell_pending(w) >> s->parameters.max_groups != 0)
+        violation(k, "cell %u is published for the groups %#x", c, cell_pending(w));
+    for (unsigned g = 0; g < s->parameters.max_groups; g++)
+        if (cell_pends(w, g))
+            check_delivery(k, g, c, w);
+    if (segment_cell(s, c)->bytes > s->parameters.message_bytes)
+        violation(k, "cell %u: a message of %u bytes", c, segment_cell(s, c)->bytes);
+}
+
+/* Laps in a ring differ by at most one, and fall at most once. */
+static void check_ring(struct check *k, const char *name, const struct index_ring *r)
+{
+    uint64_t first = slot_lap(load_acquire(ring_slot(r, 0), slot)), before = first;
+    for (uint64_t i = 1; i < ring_slots(r); i++) {
+        uint64_t lap = slot_lap(load_acquire(ring_slot(r, i), slot));
+        int32_t step = lap_ahead(lap, before);
+        if (step != 0 && !(step == -1 && before == first))
+            violation(k, "%s: slot %llu has lap %llu after %llu", name, (unsigned long long)i, (unsigned long long)lap,
+                      (unsigned long long)before);
+        before = lap;
+    }
+}
+
+/* The words of a cell before and after: did anything move meanwhile? */
+static uint64_t picture(const struct segment *s, uint32_t c)
+{
+    uint64_t sum = load_acquire(&segment_cell(s, c)->word, cell_word);
+    for (unsigned g = 0; g < s->parameters.max_groups; g++)
+        sum = sum * 31 + load_acquire(delivery_at(s, g, c), delivery);
+    return sum;
+}
+
+RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out)
+{
+    int result = queue_check(q);
+    if (result < 0 || out == NULL)
+        return fail(result < 0 ? result : -EINVAL, "rp_queue_audit");
+    *out = (struct rp_audit){0};
+    struct check k = {q, &q->segment, out};
+    const struct segment *s = &q->segment;
+    for (uint32_t c = 0; c < s->layout.cell_count; c++) {
+        struct rp_audit before = *out;
+        uint64_t then = picture(s, c);
+        check_cell(&k, c);
+        out->cells++;
+        if (picture(s, c) != then) {
+            uint64_t cells = out->cells, unsettled = out->unsettled + 1;
+            *out = before;
+            out->cells = cells;
+            out->unsettled = unsettled;
+        }
+    }
+    if (out->unsettled > 0)
+        return 0; /* the rings are moving, too */
+    struct index_ring lane = lane_ring(s);
+    check_ring(&k, "lane", &lane);
+    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
+        static const char *const names[] = {"early", "returned", "deaths"};
+        for (int which = RING_EARLY; which <= RING_DEATHS; which++) {
+            struct index_ring ring = delivery_ring(s, g, (enum delivery_ring)which);
+            check_ring(&k, names[which], &ring);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "claim.h"
+#include "error.h"
+#include "lease.h"
+#include <errno.h>
+
+enum { HINT_EVERY = 8, TURN_EVERY = 8 };
+
+enum attempt { CLAIM_DONE, CLAIM_MISSED, CLAIM_NO_ROOM };
+
+/* The CAS that makes a message ours: the linearization point of its delivery. */
+static enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms, struct view **out)
+{
+    struct actor *a = &c->actor;
+    uint32_t hold = delivery_hold(claimed);
+    struct view *v = view_enter(c, cell, hold);
+    if (v == NULL)
+        return CLAIM_NO_ROOM;
+    if (MUTANT(claim_without_cas))
+        store_release(delivery_at(a->segment, c->group, cell), claimed, delivery);
+    else if (!cas_acq_rel(delivery_at(a->segment, c->group, cell), &d, claimed, delivery)) {
+        view_withdraw(c, v);
+        return CLAIM_MISSED;
+    }
+    lease_install(a, c->group, cell, DELIVERY_LEASED, hold, lease_until(now_ms, c->lease_ms));
+    *out = v;
+    return CLAIM_DONE;
+}
+
+/* early or returned. */
+static int claim_again(struct rp_consumer *c, enum delivery_ring which, uint64_t now_ms, struct view **v)
+{
+    const struct segment *s = c->actor.segment;
+    struct group *g = &s->groups[c->group];
+    bool early = which == RING_EARLY;
+    uint64_t *h = early ? &c->early_head : &c->returned_head, first = *h, slot, d;
+    a64 *shared_head = early ? &g->early_head : &g->returned_head;
+    struct index_ring ring = delivery_ring(s, c->group, which);
+    int result = RP_EMPTY;
+    for (uint64_t steps = 16 * ring_slots(&ring) + 4096; result == RP_EMPTY; steps--) {
+        if (steps == 0)
+            return fail(RP_CORRUPT, "queue '%s': no end to a ring", c->actor.queue->name);
+        enum ring_look look = ring_look(&ring, h, &slot);
+        if (look == RING_END)
+            break;
+        if (look == RING_PAST)
+            continue;
+        if (requeue_counts(s, c->group, which, *h, slot, &d)) {
+            uint64_t mine = delivery_of_hold(DELIVERY_LEASED, c->actor.seat, delivery_viewer1(d), delivery_viewer2(d), delivery_hold(d));
+            enum attempt attempt = claim(c, slot_cell(slot), d, mine, now_ms, v);
+            if (attempt == CLAIM_MISSED && !MUTANT(claim_skip_on_failure))
+                continue; /* a viewer may have left: look at this position again */
+            result = attempt == CLAIM_DONE ? 0 : attempt == CLAIM_NO_ROOM ? -ENOBUFS : RP_EMPTY;
+            if (attempt == CLAIM_NO_ROOM)
+                break;
+        }
+        ++*h;
+    }
+    if (*h != first)
+        hint_raise(shared_head, *h);
+    return result;
+}
+
+/* Is the entry `slot` at lane position h still to be taken by the group? `d` is what to expect, `mine` what to make of it. */
+static bool lane_claimable(const struct rp_consumer *c, uint64_t h, uint64_t slot, uint64_t *d, uint64_t *mine)
+{
+    const struct segment *s = c->actor.segment;
+    struct cell *cell = segment_cell(s, slot_cell(slot));
+    /* In this order: if the CAS of the delivery word succeeds, it did not move, so the cell's word could not move either. */
+    uint64_t w;
+    if (MUTANT(claim_cell_word_first)) {
+        w = load_acquire(&cell->word, cell_word);
+        *d = load_acquire(delivery_at(s, c->group, slot_cell(slot)), delivery);
+    } else {
+        *d = load_acquire(delivery_at(s, c->group, slot_cell(slot)), delivery);
+        w = load_acquire(&cell->word, cell_word);
+    }
+    uint64_t generation = cell_generation(w);
+    if (!cell_pends(w, c->group) || (!MUTANT(claim_no_generation) && slot_tag(slot) != (generation & 0x3fff)) ||
+        (!MUTANT(claim_no_position) && load_acquire(&cell->position, position) != position_word((uint32_t)generation, h)))
+        return false;
+    uint32_t hold = hold_make(generation, 0);
+    if (!taken(*d, w))
+        *mine = delivery_of_hold(DELIVERY_LEASED, c->actor.seat, NOBODY, NOBODY, hold);
+    else if (delivery_state(*d) == DELIVERY_RETURNED && delivery_hold(*d) == hold) /* being moved to early: still ours to take, in order */
+        *mine = delivery_of_hold(DELIVERY_LEASED, c->actor.seat, delivery_viewer1(*d), delivery_viewer2(*d), hold);
+    else
+        return false;
+    return true;
+}
+
+static int claim_lane(struct rp_consumer *c, uint64_t now_ms, struct view **v)
+{
+    const struct segment *s = c->actor.segment;
+    struct index_ring lane = lane_ring(s);
+    a64 *shared_head = &s->groups[c->group].lane_head;
+    uint64_t h = c->lane_head, slot, d, mine;
+    int result = RP_EMPTY;
+    for (uint64_t steps = 16 * ring_slots(&lane) + 4096; result == RP_EMPTY; steps--) {
+        if (steps == 0)
+            return fail(RP_CORRUPT, "queue '%s': no end to the lane", c->actor.queue->name);
+        enum ring_look look = ring_look(&lane, &h, &slot);
+        if (look == RING_END)
+            break;
+        if (look == RING_PAST) { /* what lay here and was not taken is in early by now */
+            result = claim_again(c, RING_EARLY, now_ms, v);
+            continue;
+        }
+        if (!segment_has_cell(s, slot_cell(slot)))
+            return fail(RP_CORRUPT, "queue '%s': lane position %llu names cell %u of %u", c->actor.queue->name,
+                        (unsigned long long)h, slot_cell(slot), s->layout.cell_count);
+        prefetch_write(segment_cell(s, slot_cell(slot)));
+        if (lane_claimable(c, h, slot, &d, &mine)) {
+            enum attempt attempt = claim(c, slot_cell(slot), d, mine, now_ms, v);
+            if (attempt == CLAIM_MISSED && !MUTANT(claim_skip_on_failure))
+                continue; /* somebody was faster, or moved it: look at this position again */
+            result = attempt == CLAIM_DONE ? 0 : attempt == CLAIM_NO_ROOM ? -ENOBUFS : RP_EMPTY;
+            if (attempt == CLAIM_NO_ROOM)
+                break;
+            h++;
+        } else { /* taken by another: where are they by now? */
+            h++;
+            uint64_t hint_head = load_relaxed(shared_head, hint);
+            if ((int64_t)(hint_head - h) > 0 && hint_head - h <= ring_slots(&lane)) {
+                h = hint_head;
+                result = claim_again(c, RING_EARLY, now_ms, v); /* something older may have been moved there before they passed */
+            }
+        }
+    }
+    c->lane_head = h;
+    if (h - c->lane_head_told >= HINT_EVERY || result == RP_EMPTY) {
+        if (h != c->lane_head_told)
+            hint_raise(shared_head, h);
+        c->lane_head_told = h;
+    }
+    return result;
+}
+
+int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v)
+{
+    int result = claim_again(c, RING_EARLY, now_ms, v);
+    if (result != RP_EMPTY)
+        return result;
+    bool returned_first = ++c->turn % TURN_EVERY == 0; /* so that neither starves the other */
+    result = returned_first ? claim_again(c, RING_RETURNED, now_ms, v) : claim_lane(c, now_ms, v);
+    if (result == RP_EMPTY)
+        result = returned_first ? claim_lane(c, now_ms, v) : claim_again(c, RING_RETURNED, now_ms, v);
+    if (result == -ENOBUFS)
+        return fail(-ENOBUFS, "this consumer keeps %u views that it never settled", c->view_room);
+    return result;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking one message for a group: from early, the lane or returned, by one CAS of its delivery word. */
+#ifndef RP_QUEUE_CLAIM_H
+#define RP_QUEUE_CLAIM_H
+
+#include "view.h"
+
+/*
+ * Claims the next message. 0: `*v` is the view of it, leased to this process until `now_ms` + the consumer's lease. RP_EMPTY: at some moment during
+ * the call there was nothing in the rings. RP_CORRUPT, -ENOBUFS with the detail set.
+ */
+int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+#include "claim.h"
+#include "error.h"
+#include "lease.h"
+#include "lookup.h"
+#include "notes.h"
+#include "options.h"
+#include "sweep.h"
+#include "wait.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+RP_API void rp_consumer_options_init(struct rp_consumer_options *o, size_t size)
+{
+    const struct rp_consumer_options defaults = {.size = sizeof defaults};
+    options_fill(o, size, &defaults, sizeof defaults);
+}
+
+RP_API void rp_nack_options_init(struct rp_nack_options *o, size_t size)
+{
+    const struct rp_nack_options defaults = {.size = sizeof defaults, .delay_ns = -1, .charge = 1};
+    options_fill(o, size, &defaults, sizeof defaults);
+}
+
+static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, rp_queue *q)
+{
+    const struct segment *s = &q->segment;
+    c->view_room = 2 * s->layout.cell_count + 64;
+    c->views = calloc(c->view_room, sizeof *c->views);
+    c->prefetch = o->prefetch > 1 ? o->prefetch : 0;
+    if (c->prefetch > 0)
+        c->ahead = calloc(c->prefetch, sizeof *c->ahead);
+    if (o->ack == RP_ACK_NONE)
+        c->copy = malloc(s->parameters.message_bytes);
+    if (c->views == NULL || (c->prefetch > 0 && c->ahead == NULL) || (o->ack == RP_ACK_NONE && c->copy == NULL))
+        return fail(-ENOMEM, "no memory for a consumer of queue '%s'", q->name);
+    const struct group *g = &s->groups[c->group];
+    c->ack_mode = o->ack;
+    c->ready = group_event(s, c->group);
+    c->lane_head = c->lane_head_told = load_relaxed(&g->lane_head, hint);
+    c->early_head = load_relaxed(&g->early_head, hint);
+    c->returned_head = load_relaxed(&g->returned_head, hint);
+    c->lease_ms = s->parameters.lease_ns == 0 ? TIME_NEVER : duration_ms(s->parameters.lease_ns);
+    return 0;
+}
+
+static void release(struct rp_consumer *c)
+{
+    free(c->views);
+    free(c->ahead);
+    free(c->copy);
+    free(c);
+}
+
+RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given, rp_consumer **out)
+{
+    struct rp_consumer_options o;
+    rp_consumer_options_init(&o, sizeof o);
+    int result = options_take(&o, sizeof o, given, "rp_consumer_options");
+    if (result < 0)
+        return result;
+    int group = lookup_group(q, o.group);
+    if (group < 0)
+        return group;
+    if (q->read_only)
+        return fail(-EROFS, "queue '%s' was opened read-only", q->name);
+    if (out == NULL || o.ack > RP_ACK_NONE || o.prefetch > q->segment.layout.cell_count)
+        return fail(-EINVAL, "rp_consumer_open: %s", out == NULL ? "no place for the result" : o.ack > RP_ACK_NONE ? "unknown ack mode"
+                                                                                              : "prefetch is more than the queue holds");
+    struct rp_consumer *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return fail(-ENOMEM, "no memory for a consumer of queue '%s'", q->name);
+    c->group = (unsigned)group;
+    result = prepare(c, &o, q);
+    if (result < 0) {
+        release(c);
+        return result;
+    }
+    actor_open(&c->actor, q);
+    pthread_mutex_lock(&q->lock);
+    c->next = q->consumers;
+    q->consumers = c;
+    pthread_mutex_unlock(&q->lock);
+    *out = c;
+    return 0;
+}
+
+/* Gives everything back that is still held, uncharged and at once. */
+static void let_go(struct rp_consumer *c)
+{
+    uint32_t used = load_relaxed(&c->views_used, own);
+    for (uint32_t i = 0; i < used; i++) {
+        if (c->views[i].serial == 0)
+            continue;
+        struct failure f = {.kind = RP_FAILURE_NACK, .delay_ms = 0};
+        (void)view_end(c, &c->views[i], &f);
+    }
+}
+
+RP_API void rp_consumer_close(rp_consumer *c)
+{
+    if (c == NULL)
+        return;
+    struct rp_queue *q = c->actor.queue;
+    if (queue_check(q) == 0) {
+        let_go(c);
+        pthread_mutex_lock(&q->lock);
+        struct rp_consumer **link = &q->consumers;
+        while (*link != c)
+            link = &(*link)->next;
+        *link = c->next;
+        pthread_mutex_unlock(&q->lock);
+        actor_close(&c->actor);
+    }
+    release(c);
+}
+
+/* ---- receiving ---- */
+
+/* Shows a claimed message. False: its bytes cannot be right, or (at most once) the lease was lost before it could be settled. */
+static int show(struct rp_consumer *c, struct view *v, struct rp_message *m)
+{
+    const struct segment *s = c->actor.segment;
+    uint32_t index = load_relaxed(&v->cell, own) - 1;
+    const struct cell *cell = segment_cell(s, index);
+    if (cell->bytes > s->parameters.message_bytes) {
+        struct failure f = {.kind = RP_FAILURE_NACK, .charge = true, .final = true, .delay_ms = 0, .text = "corrupt: impossible length"};
+        uint64_t bytes = cell->bytes;
+        (void)view_end(c, v, &f);
+        return fail(RP_CORRUPT, "queue '%s': cell %u says its message has %llu bytes, the limit is %u", c->actor.queue->name, index,
+                    (unsigned long long)bytes, s->parameters.message_bytes);
+    }
+    m->data = cell->payload;
+    m->bytes = cell->bytes;
+    m->id = cell->id;
+    m->sent_ns = cell->sent_wall_ns;
+    m->deliveries = m->acquisitions = 1;
+    if (hold_seq(v->hold) != 0) {
+        struct counts counts = notes_counts(s, c->group, index, v->hold);
+        m->deliveries = counts.charged + 1;
+        m->acquisitions = counts.handed_out + 1;
+    }
+    memset(m->reserved, 0, sizeof m->reserved);
+    view_receipt(c, v, m);
+    if (c->ack_mode == RP_ACK_NONE) {
+        memcpy(c->copy, m->data, m->bytes);
+        m->data = c->copy;
+        memset(m->receipt, 0, sizeof m->receipt);
+        if (view_end(c, v, NULL) != 0) {
+            tally_add(&c->actor.tally, COUNT_LEASE_LOST, 1);
+            return RP_EMPTY; /* somebody else's by now; it will be found again, or not */
+        }
+        tally_add(&c->actor.tally, COUNT_ACKED, 1);
+    }
+    tally_add(&c->actor.tally, COUNT_RECEIVED, 1);
+    return 0;
+}
+
+static inline void keep_house(struct actor *a, uint64_t now_ms)
+{
+    if (now_ms >= a->next_tick_ms || now_ms >= load_relaxed(&a->segment->control->next_due_ms, hint))
+        housekeeping(a, now_ms);
+}
+
+static int take(struct rp_consumer *c, struct rp_message *m)
+{
+    struct view *v;
+    uint64_t now_ms = actor_now_ms(&c->actor);
+    keep_house(&c->actor, now_ms);
+    int result = claim_next(c, now_ms, &v);
+    return result < 0 ? result : show(c, v, m);
+}
+
+/* Is a message claimed ahead still ours to hand out? */
+static bool still_leased(struct rp_consumer *c, const struct view *v)
+{
+    uint32_t cell = load_relaxed(&v->cell, own) - 1;
+    uint64_t d = load_acquire(delivery_at(c->actor.segment, c->group, cell), delivery);
+    return delivery_state(d) == DELIVERY_LEASED && delivery_owner(d) == c->actor.seat && delivery_hold(d) == v->hold;
+}
+
+/* The next message: from those claimed ahead, or claimed now. */
+static int next_message(void *context, struct rp_message *m)
+{
+    struct rp_consumer *c = context;
+    for (;;) {
+        while (c->ahead_first < c->ahead_count) {
+            *m = c->ahead[c->ahead_first++];
+            struct view *v = view_of(c, m);
+            if (v == NULL)
+                return 0; /* at most once: already settled and copied; only one is ever ahead */
+            if (still_leased(c, v))
+                return 0;
+            (void)view_end(c, v, NULL); /* the lease ran out in our queue: it is delivered to somebody again */
+            tally_add(&c->actor.tally, COUNT_LEASE_LOST, 1);
+        }
+        if (c->prefetch == 0 || c->ack_mode == RP_ACK_NONE)
+            return take(c, m);
+        c->ahead_first = c->ahead_count = 0;
+        int result;
+        while (c->ahead_count < c->prefetch && (result = take(c, &c->ahead[c->ahead_count])) == 0)
+            c->ahead_count++;
+        if (c->ahead_count == 0)
+            return result;
+    }
+}
+
+struct receive {
+    struct rp_consumer *consumer;
+    struct rp_message *message;
+};
+
+static int look(void *context)
+{
+    struct receive *r = context;
+    return next_message(r->consumer, r->message);
+}
+
+static int consumer_check(const struct rp_consumer *c)
+{
+    if (c == NULL)
+        return fail(-EINVAL, "no consumer");
+    int result = queue_check(c->actor.queue);
+    if (result < 0)
+        return fail(result, "queue '%s' was opened by the parent process", c->actor.queue->name);
+    return 0;
+}
+
+RP_API int rp_receive(rp_consumer *c, struct rp_message *m, int64_t timeout_ns)
+{
+    int result = consumer_check(c);
+    if (result < 0)
+        return result;
+    if (m == NULL || timeout_ns < -1)
+        return fail(-EINVAL, "rp_receive: %s", m == NULL ? "no place for the message" : "negative timeout");
+    if (queue_is_gone(c->actor.queue))
+        return fail(RP_GONE, "queue '%s' was removed", c->actor.queue->name);
+    result = next_message(c, m);
+    if (result != RP_EMPTY || timeout_ns == 0)
+        return result;
+    struct receive r = {c, m};
+    struct wait w = {&c->actor, c->ready, look, &r, RP_EMPTY, timeout_ns};
+    return wait_for(&w);
+}
+
+RP_API int rp_receive_batch(rp_consumer *c, struct rp_message *m, size_t max, int64_t timeout_ns)
+{
+    if (c != NULL && c->ack_mode == RP_ACK_NONE && max > 1)
+        max = 1; /* one buffer for the copy */
+    if (m == NULL || max == 0 || max > INT32_MAX)
+        return fail(-EINVAL, "rp_receive_batch: room for %zu messages", max);
+    int result = rp_receive(c, m, timeout_ns);
+    if (result < 0)
+        return result;
+    size_t count = 1;
+    while (count < max && next_message(c, &m[count]) == 0)
+        count++;
+    return (int)count;
+}
+
+/* ---- settling ---- */
+
+static int receipt_check(struct rp_consumer *c, const struct rp_message *m, struct view **v)
+{
+    int result = consumer_check(c);
+    if (result < 0)
+        return result;
+    *v = m == NULL ? NULL : view_of(c, m);
+    if (*v == NULL)
+        return fail(-EINVAL, "the message was settled before, or was received by another consumer");
+    return 0;
+}
+
+static int settled(struct rp_consumer *c, int result, enum counter what)
+{
+    if (result != RP_FULL)
+        tally_add(&c->actor.tally, result == 0 ? what : COUNT_LEASE_LOST, 1);
+    return result;
+}
+
+RP_API int rp_ack(rp_consumer *c, struct rp_message *m)
+{
+    struct view *v;
+    int result = receipt_check(c, m, &v);
+    return result < 0 ? result : settled(c, view_end(c, v, NULL), COUNT_ACKED);
+}
+
+static int check_reason(const char *reason)
+{
+    if (reason != NULL && strnlen(reason, RP_REASON_MAX + 1) > RP_REASON_MAX)
+        return fail(-EINVAL, "a reason has at most %d bytes", RP_REASON_MAX);
+    return 0;
+}
+
+RP_API int rp_nack(rp_consumer *c, struct rp_message *m, const struct rp_nack_options *given)
+{
+    struct rp_nack_options o;
+    rp_nack_options_init(&o, sizeof o);
+    struct view *v;
+    int result = options_take(&o, sizeof o, given, "rp_nack_options");
+    if (result < 0 || (result = check_reason(o.reason)) < 0 || (result = receipt_check(c, m, &v)) < 0)
+        return result;
+    if (o.delay_ns < -1 || o.charge > 1)
+        return fail(-EINVAL, "rp_nack: delay_ns is %lld, charge is %u", (long long)o.delay_ns, o.charge);
+    struct failure f = {.kind = RP_FAILURE_NACK, .charge = o.charge, .delay_ms = o.charge ? -1 : 0, .text = o.reason};
+    if (o.delay_ns >= 0)
+        f.delay_ms = (int64_t)duration_ms((uint64_t)o.delay_ns);
+    return settled(c, view_end(c, v, &f), COUNT_NACKED);
+}
+
+RP_API int rp_reject(rp_consumer *c, struct rp_message *m, const char *reason)
+{
+    struct view *v;
+    int result = check_reason(reason);
+    if (result < 0 || (result = receipt_check(c, m, &v)) < 0)
+        return result;
+    struct failure f = {.kind = RP_FAILURE_REJECT, .charge = true, .final = true, .delay_ms = 0, .text = reason};
+    result = settled(c, view_end(c, v, &f), COUNT_REJECTED);
+    return result == RP_FULL ? fail(RP_FULL, "queue '%s': the dead ring holds its %u messages", c->actor.queue->name,
+                                    c->actor.segment->parameters.dead_capacity)
+                             : result;
+}
+
+RP_API int rp_extend(rp_consumer *c, struct rp_message *m, uint64_t lease_ns)
+{
+    struct view *v;
+    int result = receipt_check(c, m, &v);
+    if (result < 0)
+        return result;
+    struct actor *a = &c->actor;
+    uint64_t until = lease_until(segment_now_ms(a->segment), lease_ns == 0 ? TIME_NEVER : duration_ms(lease_ns));
+    return lease_extend(a, c->group, load_relaxed(&v->cell, own) - 1, v->hold, until);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "dead.h"
+#include "delivery.h"
+#include "error.h"
+#include "lookup.h"
+#include "notes.h"
+#include "options.h"
+#include <errno.h>
+#include <stdlib.h>
+
+void dead_removed(const struct segment *s, unsigned group)
+{
+    a64 *count = &s->groups[group].dead_count;
+    uint64_t n = load_relaxed(count, hint);
+    while (n > 0 && !cas_relaxed(count, &n, n - 1, hint)) {
+    }
+}
+
+int dead_evict(struct actor *a, unsigned group)
+{
+    const struct segment *s = a->segment;
+    struct group *g = &s->groups[group];
+    struct index_ring ring = delivery_ring(s, group, RING_DEATHS);
+    uint64_t h = load_relaxed(&g->deaths_head, hint), slot, d;
+    int dropped = 0;
+    while (load_relaxed(&g->dead_count, hint) > s->parameters.dead_capacity) {
+        enum ring_look look = ring_look(&ring, &h, &slot);
+        if (look == RING_END)
+            break;
+        if (look == RING_PAST)
+            continue;
+        if (requeue_counts(s, group, RING_DEATHS, h, slot, &d)) {
+            if (!delivery_drop(a, group, slot_cell(slot), d))
+                continue; /* it moved: look at this position again */
+            tally_add(&a->tally, COUNT_DEAD_DROPPED, 1);
+            dropped++;
+        }
+        h++;
+    }
+    hint_raise(&g->deaths_head, h);
+    return dropped;
+}
+
+void dead_added(struct actor *a, unsigned group, uint32_t c)
+{
+    struct group *g = &a->segment->groups[group];
+    (void)requeue(a->segment, group, c);
+    (void)fetch_add_relaxed(&g->dead_count, 1, hint);
+    if (a->segment->parameters.dead_overflow == RP_DEAD_DROP_OLDEST)
+        (void)dead_evict(a, group);
+}
+
+/* ---- public ---- */
+
+RP_API void rp_redrive_options_init(struct rp_redrive_options *o, size_t size)
+{
+    const struct rp_redrive_options defaults = {.size = sizeof defaults};
+    options_fill(o, size, &defaults, sizeof defaults);
+}
+
+RP_API int rp_dead_peek(rp_queue *q, const char *group, uint64_t after_id, struct rp_dead_letter *out, void *buffer, size_t capacity)
+{
+    int g = lookup_group(q, group);
+    if (g < 0)
+        return g;
+    if (out == NULL || (buffer == NULL && capacity > 0))
+        return fail(-EINVAL, "rp_dead_peek: no place for the result");
+    struct found found;
+    while (lookup_next(q, (unsigned)g, RP_STATE_DEAD, after_id, &found)) {
+        *out = (struct rp_dead_letter){0};
+        notes_read(&q->segment, (unsigned)g, found.cell, delivery_hold(found.delivery), out);
+        if (lookup_copy(q, (unsigned)g, &found, buffer, capacity)) {
+            out->id = found.id;
+            out->bytes = found.bytes;
+            out->sent_ns = found.sent_wall_ns;
+            return 0;
+        }
+    }
+    return RP_EMPTY;
+}
+
+/* One dead letter back to READY with fresh counts. False: it moved, or three processes still look at it. */
+static bool redrive(struct actor *a, unsigned group, uint32_t c, uint64_t d)
+{
+    struct viewers v = viewers_of(d, true);
+    if (v.count > 2)
+        return false;
+    uint32_t hold = hold_returned(delivery_hold(d));
+    if (!cas_acq_rel(delivery_at(a->segment, group, c), &d, delivery_with(DELIVERY_RETURNED, &v, hold), delivery))
+        return false;
+    notes_counts_write(a->segment, group, c, hold, (struct counts){0, 0});
+    dead_removed(a->segment, group);
+    (void)requeue(a->segment, group, c);
+    struct eventcount event = group_event(a->segment, group);
+    eventcount_wake(&event, 1);
+    return true;
+}
+
+static bool matches(const struct rp_queue *q, unsigned group, const struct found *f, uint32_t reasons)
+{
+    if (reasons == 0)
+        return true;
+    struct rp_dead_letter letter = {0};
+    notes_read(&q->segment, group, f->cell, delivery_hold(f->delivery), &letter);
+    return (letter.reason & reasons) != 0;
+}
+
+enum dead_verb { DEAD_REDRIVE, DEAD_PURGE };
+
+static int dead_do(rp_queue *q, const char *group, const struct rp_redrive_options *given, enum dead_verb verb)
+{
+    int g = lookup_group(q, group);
+    if (g < 0)
+        return g;
+    if (q->read_only)
+        return fail(-EROFS, "queue '%s' was opened read-only", q->name);
+    struct rp_redrive_options o;
+    rp_redrive_options_init(&o, sizeof o);
+    int result = options_take(&o, sizeof o, given, "rp_redrive_options");
+    if (result < 0)
+        return result;
+    size_t count;
+    struct found *dead = lookup_all(q, (unsigned)g, RP_STATE_DEAD, &count); /* in order of ids */
+    if (dead == NULL)
+        return fail(-ENOMEM, "no memory to list the dead letters");
+    struct actor actor;
+    actor_open(&actor, q);
+    int done = 0;
+    for (size_t i = 0; i < count && (o.limit == 0 || (uint64_t)done < o.limit); i++) {
+        const struct found *f = &dead[i];
+        if ((o.id != 0 && f->id != o.id) || !matches(q, (unsigned)g, f, o.reasons))
+            continue;
+        if (o.dry_run)
+            done++;
+        else if (verb == DEAD_REDRIVE ? redrive(&actor, (unsigned)g, f->cell, f->delivery)
+                                      : delivery_drop(&actor, (unsigned)g, f->cell, f->delivery))
+            done++;
+    }
+    if (!o.dry_run)
+        tally_add(&actor.tally, verb == DEAD_REDRIVE ? COUNT_REDRIVEN : COUNT_PURGED, (uint64_t)done);
+    actor_close(&actor);
+    free(dead);
+    if (o.id != 0 && done == 0)
+        return fail(-ENOENT, "queue '%s' has no dead letter %llu", q->name, (unsigned long long)o.id);
+    return done;
+}
+
+RP_API int rp_dead_redrive(rp_queue *q, const char *group, const struct rp_redrive_options *o)
+{
+    return dead_do(q, group, o, DEAD_REDRIVE);
+}
+
+RP_API int rp_dead_purge(rp_queue *q, const char *group, const struct rp_redrive_options *o)
+{
+    return dead_do(q, group, o, DEAD_PURGE);
+}

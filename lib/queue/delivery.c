@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "delivery.h"
+#include "dead.h"
+#include "lease.h"
+#include "notes.h"
+
+struct viewers viewers_of(uint64_t d, bool with_owner)
+{
+    struct viewers v = {.count = 0};
+    uint32_t named[3] = {delivery_viewer1(d), delivery_viewer2(d), with_owner ? delivery_owner(d) : NOBODY};
+    for (unsigned i = 0; i < 3; i++) {
+        bool known = named[i] == NOBODY;
+        for (unsigned k = 0; k < v.count; k++)
+            known = known || v.seats[k] == named[i];
+        if (!known)
+            v.seats[v.count++] = named[i];
+    }
+    return v;
+}
+
+void viewers_remove(struct viewers *v, uint32_t seat)
+{
+    for (unsigned i = 0; i < v->count; i++)
+        if (v->seats[i] == seat)
+            v->seats[i--] = v->seats[--v->count];
+}
+
+uint64_t delivery_with(enum delivery_state state, const struct viewers *v, uint32_t hold)
+{
+    if (state == DELIVERY_LIMBO && v->count == 0)
+        state = DELIVERY_SETTLED;
+    return delivery_of_hold(state, v->count > 2 ? v->seats[2] : NOBODY, v->count > 0 ? v->seats[0] : NOBODY,
+                            v->count > 1 ? v->seats[1] : NOBODY, hold);
+}
+
+void settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation)
+{
+    a64 *word = &segment_cell(a->segment, c)->word;
+    uint64_t w = load_acquire(word, cell_word);
+    while (cell_pends(w, group) && (MUTANT(settle_no_incarnation) || (cell_generation(w) & 0x7fffff) == incarnation)) {
+        uint64_t rest = cell_without_group(w, group);
+        bool last = cell_pending(rest) == 0;
+        if (cas_seq_cst(word, &w, last ? cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)) : rest, cell_word)) {
+            if (last)
+                pool_freed(&a->pool, c);
+            return;
+        }
+    }
+}
+
+/* Wakes whoever can receive what became ready in `group`. */
+static void ready_again(struct actor *a, unsigned group, uint32_t c)
+{
+    (void)requeue(a->segment, group, c); /* FULL: the sweep comes back */
+    struct eventcount event = group_event(a->segment, group);
+    eventcount_wake(&event, 1);
+}
+
+enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint64_t d, const struct failure *f)
+{
+    const struct parameters *p = &a->segment->parameters;
+    uint32_t hold = delivery_hold(d);
+    struct counts counts = notes_counts(a->segment, group, c, hold);
+    uint32_t charged = counts.charged + f->charge;
+    bool spent = f->charge && p->max_deliveries > 0 && charged >= p->max_deliveries;
+    bool crowded = f->viewers.count > 2;
+    bool die = f->final || spent || crowded;
+    int64_t delay_ms = f->delay_ms >= 0 ? f->delay_ms : charged > 0 ? (int64_t)backoff_ms(p, charged, random_next(&a->random)) : 0;
+    if (die && dead_refuses(a->segment, group)) {
+        if (f->final || crowded)
+            return FAIL_REFUSED;
+        die = false;
+        delay_ms = (int64_t)duration_ms(p->backoff_max_ns);
+    }
+    enum delivery_state state = die ? DELIVERY_DEAD : delay_ms > 0 ? DELIVERY_DELAYED : DELIVERY_RETURNED;
+    uint32_t next = state == DELIVERY_DELAYED ? hold_delayed(hold) : hold_returned(hold);
+    if (!cas_acq_rel(delivery_at(a->segment, group, c), &d, delivery_with(state, &f->viewers, next), delivery))
+        return FAIL_MOVED;
+
+    /* From here on all is hints, or is done by whoever meets the word. */
+    uint64_t now = segment_now_ms(a->segment);
+    notes_counts_write(a->segment, group, c, next, (struct counts){charged, counts.handed_out + 1});
+    enum rp_dead_reason reason = f->final ? RP_DEAD_REJECTED : spent ? RP_DEAD_MAX_DELIVERIES : RP_DEAD_HELD;
+    notes_failure_write(a->segment, group, c, hold, next, now, f->kind, reason, f->holder);
+    if (f->text != NULL)
+        notes_text_write(a->segment, group, c, next, f->text);
+    if (state == DELIVERY_DELAYED) {
+        lease_install(a, group, c, DELIVERY_DELAYED, next, now + (uint64_t)delay_ms);
+    } else if (state == DELIVERY_RETURNED) {
+        ready_again(a, group, c);
+    } else {
+        tally_add(&a->tally, COUNT_DIED, 1);
+        dead_added(a, group, c);
+    }
+    return FAIL_DONE;
+}
+
+bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d)
+{
+    enum delivery_state state = delivery_state(d);
+    if (state == DELIVERY_SETTLED || state == DELIVERY_LIMBO)
+        return false;
+    struct viewers v = viewers_of(d, state == DELIVERY_LEASED || state == DELIVERY_DEAD);
+    uint64_t next = delivery_with(DELIVERY_LIMBO, &v, delivery_hold(d));
+    if (!cas_acq_rel(delivery_at(a->segment, group, c), &d, next, delivery))
+        return false;
+    if (state == DELIVERY_DEAD)
+        dead_removed(a->segment, group);
+    if (delivery_state(next) == DELIVERY_SETTLED)
+        settle(a, group, c, delivery_incarnation(next));
+    return true;
+}
+
+bool lane_holds(const struct segment *s, uint32_t c, uint64_t w)
+{
+    struct index_ring lane = lane_ring(s);
+    uint64_t p = load_acquire(&segment_cell(s, c)->position, position);
+    return position_tag(p) == (cell_generation(w) & 0xfff) && ring_holds(&lane, p, (uint32_t)cell_generation(w), c);
+}
+
+bool delivery_drop_untaken(struct actor *a, unsigned group, uint32_t c)
+{
+    /* The delivery word, the cell word, the verdict, then the CAS. A PUBLISHED cell that is not in its lane still belongs to its sender. */
+    a64 *word = delivery_at(a->segment, group, c);
+    uint64_t d = load_acquire(word, delivery);
+    uint64_t w = load_acquire(&segment_cell(a->segment, c)->word, cell_word);
+    if (!cell_pends(w, group) || taken(d, w))
+        return false;
+    if (!MUTANT(drop_uncommitted) && cell_state(w) != CELL_COMMITTED && !lane_holds(a->segment, c, w))
+        return false;
+    uint32_t hold = hold_make(cell_generation(w), 0);
+    if (!cas_acq_rel(word, &d, delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, hold), delivery))
+        return false;
+    settle(a, group, c, hold_incarnation(hold));
+    return true;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The moves of a delivery word after its claim. Each is one CAS; what follows it (a ring entry, a time, a count, a note, a wake-up) is either
+ * a hint or is done by whoever meets the word next.
+ *
+ *     LEASED --ack--> SETTLED, or LIMBO while viewers remain        delivery_end
+ *       +-- nack, expiry, owner's death --> DELAYED or RETURNED     delivery_fail
+ *       +-- too many, or rejected --> DEAD                          delivery_fail
+ *     DELAYED --due--> RETURNED                                     lease.h
+ *     DEAD --redrive--> RETURNED                                    dead.c
+ *     untaken, RETURNED, DELAYED, DEAD, LEASED --purge--> SETTLED or LIMBO   delivery_drop
+ */
+#ifndef RP_QUEUE_DELIVERY_H
+#define RP_QUEUE_DELIVERY_H
+
+#include "requeue.h"
+
+/* What a delivery word says of those who still look at the message. */
+static inline uint64_t without_viewer(uint64_t d, uint32_t seat)
+{
+    enum delivery_state state = delivery_state(d);
+    uint32_t owner = delivery_owner(d), v1 = delivery_viewer1(d), v2 = delivery_viewer2(d);
+    if ((state == DELIVERY_DEAD || state == DELIVERY_LIMBO) && owner == seat)
+        owner = NOBODY;
+    v1 = v1 == seat ? NOBODY : v1;
+    v2 = v2 == seat ? NOBODY : v2;
+    if (state == DELIVERY_LIMBO && owner == NOBODY && v1 == NOBODY && v2 == NOBODY)
+        state = DELIVERY_SETTLED;
+    return delivery_of_hold(state, owner, v1, v2, delivery_hold(d));
+}
+
+/* Up to three who look at a message, in no order; a set, so nobody twice. */
+struct viewers {
+    uint32_t seats[3];
+    unsigned count;
+};
+struct viewers viewers_of(uint64_t d, bool with_owner);
+void viewers_remove(struct viewers *v, uint32_t seat);
+/* The word with these viewers; three fit only in DEAD and LIMBO. LIMBO of nobody is SETTLED. */
+uint64_t delivery_with(enum delivery_state state, const struct viewers *v, uint32_t hold);
+
+/* `hold` is settled for `group`: clears its bit; whoever clears the last one frees the cell. Idempotent; anybody may. */
+void settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation);
+
+/* How a failure came about and what is to follow. */
+struct failure {
+    enum rp_failure kind;
+    bool charge;        /* counts as a failed delivery */
+    bool final;         /* to the dead ring whatever the counts say */
+    int64_t delay_ms;   /* -1: by the queue's backoff */
+    const char *text;   /* NULL: none */
+    struct viewers viewers; /* of the message from now on */
+    uint32_t holder;    /* the seat that failed */
+};
+
+enum fail_result {
+    FAIL_DONE,
+    FAIL_MOVED,  /* the word is not `d` any more: nothing done */
+    FAIL_REFUSED /* it should go to the dead ring, which refuses, and nothing else is possible */
+};
+
+/* Ends the lease in `d` as a failure: DELAYED, RETURNED or DEAD. */
+enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint64_t d, const struct failure *f);
+
+/* Settles whatever state `d` is in, dropping the message for the group. False: the word is not `d` any more. */
+bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d);
+
+/* Drops a delivery that nobody has taken. Only a committed message may be dropped. False: not (or not any more) one. */
+bool delivery_drop_untaken(struct actor *a, unsigned group, uint32_t c);
+
+/* Is the published cell's entry in its lane? `w` was read before. */
+bool lane_holds(const struct segment *s, uint32_t c, uint64_t w);
+
+#endif

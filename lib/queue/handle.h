@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* What a process keeps in its own memory: queue, producer, consumer, and the actor in each that moves messages. */
+#ifndef RP_QUEUE_HANDLE_H
+#define RP_QUEUE_HANDLE_H
+
+#include "clock.h"
+#include "counters.h"
+#include "index_ring.h"
+#include "liveness.h"
+#include "pool.h"
+#include "policy.h"
+#include <pthread.h>
+#include <ringpost/ringpost.h>
+
+enum {
+    TICK_MS = 50 /* how often somebody keeps house, and how long anybody sleeps; what is promised is 100 */
+};
+
+struct rp_queue {
+    struct segment segment;
+    void *memory;
+    const volatile uint32_t *canary; /* 0 in a forked child */
+    uint32_t seat;
+    bool read_only;
+    a32 gone;       /* the name was removed */
+    a32 interrupts; /* counts rp_queue_interrupt */
+    pthread_mutex_t lock; /* the lists, and views that outlive their lease */
+    struct rp_producer *producers;
+    struct rp_consumer *consumers;
+    uint32_t tally_lines; /* bits: lines of the seat that a handle owns */
+    pthread_mutex_t prober_lock;
+    struct prober prober;
+    char name[SHM_PATH_MAX];
+};
+
+/* One who moves messages: a producer, a consumer, or somebody who keeps house. Used by one thread at a time. */
+struct actor {
+    struct rp_queue *queue;
+    const struct segment *segment;
+    uint32_t seat; /* NOBODY: a newcomer that recovers the dead to get a seat */
+    uint32_t interrupts_seen;
+    uint32_t tally_line; /* COUNTER_LINES: none of its own */
+    struct tally tally;
+    struct pool pool;
+    struct coarse_clock clock;
+    uint64_t random;
+    uint64_t next_tick_ms;
+    uint32_t spin; /* rounds that waiting has paid off for, adaptive */
+};
+
+void actor_open(struct actor *a, struct rp_queue *q);
+void actor_close(struct actor *a);
+
+static inline uint64_t actor_now_ms(struct actor *a)
+{
+    return (coarse_clock_boot_ns(&a->clock) - a->segment->epoch_boot_ns) / 1000000;
+}
+static inline uint64_t segment_now_ms(const struct segment *s) { return (clock_boot_ns() - s->epoch_boot_ns) / 1000000; }
+
+struct rp_producer {
+    struct actor actor;
+    struct rp_producer *next;
+    uint64_t next_id, id_end;   /* a block of ids of our own */
+    uint64_t lane_tail;         /* where to look for the end of the lane */
+    uint64_t lane_tail_told;    /* what the shared hint was told */
+    uint64_t head_seen;         /* lane positions below are taken in every group */
+    uint64_t next_check_wall_ns; /* when to look whether the name is still there */
+    uint32_t loan_count;
+    uint32_t loan_room;
+    uint32_t *loans; /* cells on loan */
+};
+
+/* A message this consumer can see. `cell` is read by other threads of the process when a view outlives its lease. */
+struct view {
+    a32 cell; /* cell + 1; 0: unused */
+    uint32_t hold;
+    uint64_t serial; /* odd numbers never repeat: tells a used-up receipt */
+    uint32_t next_free;
+    uint32_t reserved;
+};
+
+struct rp_consumer {
+    struct actor actor;
+    struct rp_consumer *next;
+    unsigned group;
+    uint32_t ack_mode;
+    struct eventcount ready;
+    uint64_t lane_head, early_head, returned_head;
+    uint64_t lane_head_told;
+    uint32_t turn;
+    uint64_t lease_ms; /* TIME_NEVER: until death */
+    struct view *views;
+    a32 views_used; /* entries ever used; others look at these */
+    uint32_t view_room, view_free; /* first of the free list + 1 */
+    uint64_t serial;
+    struct rp_message *ahead; /* prefetched, in order */
+    uint32_t prefetch, ahead_count, ahead_first;
+    unsigned char *copy; /* at most once: the message's bytes */
+};
+
+/* Every public call begins here. `q` may be NULL. */
+static inline int queue_check(const struct rp_queue *q)
+{
+    if (q == NULL)
+        return -22; /* EINVAL */
+    if (*q->canary == 0)
+        return RP_FORKED;
+    return 0;
+}
+
+static inline bool queue_is_gone(struct rp_queue *q) { return load_relaxed(&q->gone, hint) != 0; }
+
+static inline struct index_ring lane_ring(const struct segment *s)
+{
+    return (struct index_ring){.slots = s->lane, .tail = &s->control->lane_tail, .shift = s->layout.slot_shift};
+}
+
+static inline struct eventcount group_event(const struct segment *s, unsigned group)
+{
+    return (struct eventcount){.epoch = &s->control->sleepers[group].epoch, .tickets = &s->control->tickets[group]};
+}
+
+#endif

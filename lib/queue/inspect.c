@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "delivery.h"
+#include "error.h"
+#include "lookup.h"
+#include "notes.h"
+#include "roster.h"
+#include <errno.h>
+#include <string.h>
+
+static uint64_t wall_of_ms(const struct segment *s, uint64_t ms)
+{
+    uint64_t now_ms = segment_now_ms(s), now_wall = clock_wall_ns();
+    return ms >= now_ms ? now_wall + (ms - now_ms) * 1000000 : now_wall - (now_ms - ms) * 1000000;
+}
+
+static void count_counters(const struct segment *s, struct rp_queue_stats *out)
+{
+    struct {
+        enum counter which;
+        uint64_t *to;
+    } const map[] = {
+        {COUNT_SENT, &out->sent},         {COUNT_RECEIVED, &out->received},     {COUNT_ACKED, &out->acked},
+        {COUNT_NACKED, &out->nacked},     {COUNT_REJECTED, &out->rejected},     {COUNT_EXPIRED, &out->expired_leases},
+        {COUNT_RECOVERED, &out->recovered}, {COUNT_DIED, &out->died},           {COUNT_DEAD_DROPPED, &out->dead_dropped},
+        {COUNT_REDRIVEN, &out->redriven}, {COUNT_PURGED, &out->purged},         {COUNT_FULL, &out->full},
+        {COUNT_LEASE_LOST, &out->lease_lost}, {COUNT_DEATHS, &out->deaths},
+    };
+    for (size_t i = 0; i < sizeof map / sizeof map[0]; i++)
+        *map[i].to = counters_sum(s, map[i].which);
+}
+
+static void count_cells(rp_queue *q, struct rp_queue_stats *out)
+{
+    const struct segment *s = &q->segment;
+    for (uint32_t c = 0, n = cells_in_play(s); c < n; c++) {
+        uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
+        out->free_cells += cell_state(w) == CELL_FREE;
+        out->owned_cells += cell_state(w) == CELL_OWNED;
+        struct found f;
+        if (!cell_is_published(w))
+            continue;
+        if (!lookup_cell(q, 0, c, RP_STATE_ALL, &f)) {
+            out->lingering += delivery_state(load_acquire(delivery_at(s, 0, c), delivery)) == DELIVERY_LIMBO;
+            continue;
+        }
+        out->ready += f.state == RP_STATE_READY;
+        out->leased += f.state == RP_STATE_LEASED;
+        out->delayed += f.state == RP_STATE_DELAYED;
+        out->dead += f.state == RP_STATE_DEAD;
+        if (f.state == RP_STATE_READY && (out->oldest_ready_ns == 0 || f.sent_wall_ns < out->oldest_ready_ns))
+            out->oldest_ready_ns = f.sent_wall_ns;
+    }
+}
+
+static bool is_alive(rp_queue *q, uint32_t seat)
+{
+    if (seat == q->seat)
+        return true;
+    pthread_mutex_lock(&q->prober_lock);
+    enum liveness l = liveness_probe(&q->prober, seat);
+    pthread_mutex_unlock(&q->prober_lock);
+    return l != LIVENESS_DEAD;
+}
+
+RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out)
+{
+    int result = queue_check(q);
+    if (result < 0 || out == NULL)
+        return fail(result < 0 ? result : -EINVAL, "rp_queue_stats");
+    const struct segment *s = &q->segment;
+    const struct layout *l = &s->layout;
+    *out = (struct rp_queue_stats){
+        .capacity = s->parameters.capacity,
+        .message_bytes = s->parameters.message_bytes,
+        .cells = cells_in_play(s),
+        .max_participants = s->parameters.max_participants,
+        .segment_bytes = l->bytes,
+        .created_ns = s->created_wall_ns,
+    };
+    count_counters(s, out);
+    count_cells(q, out);
+    for (uint32_t i = 0; i < s->parameters.max_participants; i++)
+        if (seat_state(load_acquire(&s->seats[i].word, seat_word)) == SEAT_ATTACHED) {
+            bool alive = is_alive(q, i);
+            out->participants += alive;
+            out->participants_dead += !alive;
+        }
+    uint64_t seats_share = (uint64_t)s->parameters.max_participants *
+                           (sizeof(struct seat) + CELLS_PER_PARTICIPANT * ((uint64_t)l->cell_stride + sizeof(struct extra) +
+                                                                           s->parameters.max_groups * sizeof(struct delivery)));
+    uint64_t payload = (uint64_t)s->parameters.capacity * s->parameters.message_bytes;
+    out->overhead_bytes_per_message = l->bytes > seats_share + payload ? (l->bytes - seats_share - payload) / s->parameters.capacity : 0;
+    return 0;
+}
+
+static uint64_t due_ns(const struct segment *s, unsigned group, const struct found *f)
+{
+    uint64_t time = load_acquire(time_at(s, group, f->cell), time);
+    bool timed = f->state == RP_STATE_LEASED || f->state == RP_STATE_DELAYED;
+    if (!timed || !stamp_is_of(time, delivery_hold(f->delivery)) || stamp_value(time) >= TIME_NEVER)
+        return 0;
+    return wall_of_ms(s, stamp_value(time));
+}
+
+RP_API int rp_peek(rp_queue *q, const char *group, unsigned states, uint64_t after_id, struct rp_peeked *out, void *buffer, size_t capacity)
+{
+    int g = lookup_group(q, group);
+    if (g < 0)
+        return g;
+    if (out == NULL || (buffer == NULL && capacity > 0) || states == 0 || (states & ~(unsigned)RP_STATE_ALL) != 0)
+        return fail(-EINVAL, "rp_peek: no place for the result, or unknown states %#x", states);
+    const struct segment *s = &q->segment;
+    struct found f;
+    while (lookup_next(q, (unsigned)g, states, after_id, &f)) {
+        struct counts counts = {0, 0};
+        if (taken(f.delivery, f.word))
+            counts = notes_counts(s, (unsigned)g, f.cell, delivery_hold(f.delivery));
+        *out = (struct rp_peeked){
+            .id = f.id,
+            .bytes = f.bytes,
+            .sent_ns = f.sent_wall_ns,
+            .due_ns = due_ns(s, (unsigned)g, &f),
+            .state = f.state,
+            .deliveries = counts.charged,
+            .acquisitions = counts.handed_out + (f.state == RP_STATE_LEASED),
+        };
+        uint32_t owner = delivery_owner(f.delivery);
+        if (f.state == RP_STATE_LEASED && owner < s->parameters.max_participants)
+            out->pid = (uint32_t)load_relaxed(&s->seats[owner].pid, recheck);
+        if (lookup_copy(q, (unsigned)g, &f, buffer, capacity))
+            return 0;
+    }
+    return RP_EMPTY;
+}
+
+static void count_holdings(const struct segment *s, uint32_t seat, struct rp_participant *out)
+{
+    for (uint32_t c = 0; c < s->layout.cell_count; c++) {
+        uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
+        for (unsigned g = 0; g < s->parameters.max_groups; g++) {
+            uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
+            if (!cell_pends(w, g) || !taken(d, w))
+                continue;
+            out->held += delivery_state(d) == DELIVERY_LEASED && delivery_owner(d) == seat;
+            out->lingering += delivery_views(d, seat);
+        }
+    }
+}
+
+RP_API int rp_participant_next(rp_queue *q, uint32_t seat, struct rp_participant *out)
+{
+    int result = queue_check(q);
+    if (result < 0 || out == NULL)
+        return fail(result < 0 ? result : -EINVAL, "rp_participant_next");
+    const struct segment *s = &q->segment;
+    for (; seat < s->parameters.max_participants; seat++) {
+        const struct seat *entry = &s->seats[seat];
+        uint64_t w = load_acquire(&entry->word, seat_word);
+        if (seat_state(w) != SEAT_ATTACHED)
+            continue;
+        *out = (struct rp_participant){
+            .seat = seat,
+            .pid = (uint32_t)load_relaxed(&entry->pid, recheck),
+            .alive = is_alive(q, seat),
+            .generation = (uint32_t)seat_generation(w),
+            .attached_ns = load_relaxed(&entry->attached_wall_ns, recheck),
+        };
+        uint64_t name[2] = {load_relaxed(&entry->name[0], recheck), load_relaxed(&entry->name[1], recheck)};
+        memcpy(out->executable, name, 15);
+        count_holdings(s, seat, out);
+        return 0;
+    }
+    return RP_EMPTY;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The time word beside a delivery word: until when a lease or a backoff lasts. It carries the stamp of its hold and is void beside any other; its
+ * stamps only rise. Nobody ever stores into it: read the time, then the word, then CAS the time. (Modelled in tests/model/lease.pml.)
+ *
+ *     install   by the claimer, or by any sweeper that meets a word whose time is void: {hold, now + lease or backoff}
+ *     extend    {hold, t} -> {hold, t2}
+ *     expire    {hold, t} -> {hold, EXPIRED}, then the word LEASED -> DELAYED, RETURNED or DEAD; the second step by anybody
+ */
+#ifndef RP_QUEUE_LEASE_H
+#define RP_QUEUE_LEASE_H
+
+#include "delivery.h"
+
+/* Sets the time of a word that is in `state` with `hold`, unless somebody did. */
+void lease_install(struct actor *a, unsigned group, uint32_t c, enum delivery_state state, uint32_t hold, uint64_t until_ms);
+
+/* 0, or RP_LEASE_LOST. */
+int lease_extend(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms);
+
+/* What a sweep does with a LEASED or DELAYED word: installs a missing time, ends what is over, lowers *due_ms to what is not. -> things done. */
+int lease_sweep(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t now_ms, uint64_t *due_ms);
+
+/* The deadline of a new lease. */
+static inline uint64_t lease_until(uint64_t now_ms, uint64_t lease_ms)
+{
+    return lease_ms >= TIME_NEVER ? TIME_NEVER : now_ms + lease_ms;
+}
+
+/* Lowers the time at which something is known to be due. True: it was later before. */
+bool due_lower(const struct segment *s, uint64_t ms);
+
+#endif

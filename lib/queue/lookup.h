@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding messages by looking at the cells, without taking anything. Whatever is found is checked again after it was read. */
+#ifndef RP_QUEUE_LOOKUP_H
+#define RP_QUEUE_LOOKUP_H
+
+#include "handle.h"
+
+struct found {
+    uint64_t id;
+    uint64_t word;
+    uint64_t delivery;
+    uint64_t sent_wall_ns;
+    uint32_t bytes;
+    uint32_t cell;
+    uint32_t state; /* enum rp_state */
+};
+
+/* The group's index, or a negative result with the detail set. NULL is "default". Checks the handle too. */
+int lookup_group(rp_queue *q, const char *group);
+
+/* What the cell holds for the group; false: nothing in one of `states`, or it moved. */
+bool lookup_cell(const rp_queue *q, unsigned group, uint32_t c, unsigned states, struct found *out);
+
+/* The message with the lowest id above `after_id`. */
+bool lookup_next(const rp_queue *q, unsigned group, unsigned states, uint64_t after_id, struct found *out);
+
+/* Copies the payload (as much as fits). False: the message moved meanwhile, the copy is worth nothing. */
+bool lookup_copy(const rp_queue *q, unsigned group, const struct found *f, void *buffer, size_t capacity);
+
+/* All of them in order of their ids, malloc'ed; NULL: no memory. */
+struct found *lookup_all(const rp_queue *q, unsigned group, unsigned states, size_t *count);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/* Creating, opening, closing and removing queues. */
+#include "error.h"
+#include "fork.h"
+#include "futex.h"
+#include "handle.h"
+#include "options.h"
+#include "process.h"
+#include "recover.h"
+#include "roster.h"
+#include "shm.h"
+#include "sweep.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+RP_API void rp_queue_options_init(struct rp_queue_options *o, size_t size)
+{
+    const struct rp_queue_options defaults = {
+        .size = sizeof defaults,
+        .capacity = 4096,
+        .message_bytes = 1024,
+        .lease_ns = UINT64_C(30000000000),
+        .max_deliveries = 5,
+        .backoff_ns = UINT64_C(100000000),
+        .backoff_max_ns = UINT64_C(30000000000),
+        .backoff_factor = 2,
+        .jitter = 0.2,
+        .overflow = RP_OVERFLOW_REJECT,
+        .max_groups = 4,
+        .max_participants = 64,
+        .mode = 0600,
+        .prefault = 1,
+    };
+    options_fill(o, size, &defaults, sizeof defaults);
+}
+
+RP_API void rp_open_options_init(struct rp_open_options *o, size_t size)
+{
+    const struct rp_open_options defaults = {.size = sizeof defaults};
+    options_fill(o, size, &defaults, sizeof defaults);
+}
+
+/* ---- actors ---- */
+
+void actor_open(struct actor *a, struct rp_queue *q)
+{
+    *a = (struct actor){.queue = q, .segment = &q->segment, .seat = q->seat, .tally_line = COUNTER_LINES};
+    a->interrupts_seen = load_relaxed(&q->interrupts, own);
+    a->random = process_random() | 1;
+    a->next_tick_ms = 0;
+    pool_open(&a->pool, a->segment, a->seat);
+    if (a->seat == NOBODY) {
+        a->tally.line = q->segment.control->totals;
+        return;
+    }
+    pthread_mutex_lock(&q->lock);
+    for (uint32_t i = 0; i + 1 < COUNTER_LINES && a->tally_line == COUNTER_LINES; i++)
+        if (!(q->tally_lines >> i & 1))
+            a->tally_line = i;
+    if (a->tally_line != COUNTER_LINES)
+        q->tally_lines |= 1u << a->tally_line;
+    pthread_mutex_unlock(&q->lock);
+    a->tally.owned = a->tally_line != COUNTER_LINES;
+    a->tally.line = q->segment.seats[a->seat].counters[a->tally.owned ? a->tally_line : COUNTER_LINES - 1];
+}
+
+void actor_close(struct actor *a)
+{
+    pool_flush(&a->pool);
+    if (!a->tally.owned)
+        return;
+    pthread_mutex_lock(&a->queue->lock);
+    a->queue->tally_lines &= ~(1u << a->tally_line);
+    pthread_mutex_unlock(&a->queue->lock);
+}
+
+/* ---- opening ---- */
+
+static void release(rp_queue *q)
+{
+    if (q->memory != NULL)
+        shm_unmap(q->memory, q->segment.layout.bytes);
+    if (q->prober.path[0] != '\0')
+        prober_close(&q->prober);
+    if (q->canary != NULL)
+        fork_canary_destroy(q->canary);
+    pthread_mutex_destroy(&q->lock);
+    pthread_mutex_destroy(&q->prober_lock);
+    free(q);
+}
+
+/* One attempt: maps the segment through a description of its own and takes a seat with that description's lock. */
+static int attach_once(rp_queue *q, const char *path)
+{
+    struct attach attach;
+    int result = attach_begin(path, q->read_only, &attach);
+    if (result < 0)
+        return result;
+    void *memory = NULL;
+    q->segment.layout.bytes = attach.bytes;
+    result = attach.bytes < 4096 ? fail(RP_CORRUPT, "truncated: %llu bytes, a header has 4096", (unsigned long long)attach.bytes)
+                                 : shm_map(attach.fd, attach.bytes, q->read_only, &memory);
+    if (result == 0) {
+        q->memory = memory;
+        result = segment_bind(&q->segment, memory, attach.bytes, q->read_only);
+        q->segment.layout.bytes = attach.bytes;
+    }
+    if (result == 0) {
+        if (q->prober.path[0] != '\0')
+            prober_close(&q->prober);
+        prober_init(&q->prober, path, &attach.identity);
+        q->seat = NOBODY;
+        if (!q->read_only)
+            result = roster_take(&q->segment, &attach, &q->seat);
+    }
+    attach_end(&attach);
+    return result;
+}
+
+/* All seats taken: some may be of the dead. Recovers those, acting as nobody. -> how many things were mended. */
+static int make_seats(rp_queue *q)
+{
+    struct actor a;
+    actor_open(&a, q);
+    int mended = recover_the_dead(&a);
+    actor_close(&a);
+    return mended;
+}
+
+static int attach(rp_queue *q, const char *path)
+{
+    for (;;) {
+        int result = attach_once(q, path);
+        if (result == 0)
+            return 0;
+        int mended = result == RP_NO_SEAT ? make_seats(q) : 0;
+        if (q->memory != NULL)
+            shm_unmap(q->memory, q->segment.layout.bytes);
+        q->memory = NULL;
+        if (mended == 0)
+            return result;
+    }
+}
+
+static int attach_named(const char *name, const char *path, bool read_only, rp_queue **out)
+{
+    rp_queue *q = calloc(1, sizeof *q);
+    if (q == NULL)
+        return fail(-ENOMEM, "no memory for a handle of queue '%s'", name);
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_mutex_init(&q->prober_lock, NULL);
+    q->read_only = read_only;
+    strncpy(q->name, name, sizeof q->name - 1);
+    q->canary = fork_canary_create();
+    int result = q->canary == NULL ? fail(-ENOMEM, "no memory to tell forked children apart") : attach(q, path);
+    if (result < 0) {
+        char why[256];
+        strncpy(why, rp_error_detail(), sizeof why - 1);
+        why[sizeof why - 1] = '\0';
+        release(q);
+        return fail(result, "queue '%.80s': %s", name, why);
+    }
+    *out = q;
+    return 0;
+}
+
+RP_API int rp_queue_open(const char *name, const struct rp_open_options *given, rp_queue **out)
+{
+    struct rp_open_options o;
+    rp_open_options_init(&o, sizeof o);
+    char path[SHM_PATH_MAX];
+    int result = options_take(&o, sizeof o, given, "rp_open_options");
+    if (result < 0 || (result = shm_path(name, path)) < 0)
+        return result;
+    if (out == NULL || o.read_only > 1)
+        return fail(-EINVAL, "rp_queue_open: %s", out == NULL ? "no place for the result" : "read_only is neither 0 nor 1");
+    return attach_named(name, path, o.read_only, out);
+}
+
+/* ---- creating ---- */
+
+static int permille(const char *what, double value, double low, double high, uint32_t *out)
+{
+    if (!(value >= low && value <= high)) /* NaN is refused, too */
+        return fail(-EINVAL, "%s is %g, allowed are %g to %g", what, value, low, high);
+    *out = (uint32_t)(value * 1000 + 0.5);
+    return 0;
+}
+
+static int parameters_from(const struct rp_queue_options *o, struct parameters *p)
+{
+    *p = (struct parameters){
+        .capacity = o->capacity,
+        .message_bytes = o->message_bytes,
+        .max_groups = o->max_groups,
+        .max_participants = o->max_participants,
+        .lane_count = 1,
+        .max_deliveries = o->max_deliveries,
+        .dead_capacity = o->dead_capacity,
+        .dead_overflow = o->dead_overflow,
+        .overflow = o->overflow,
+        .prefault = o->prefault,
+        .lease_ns = o->lease_ns,
+        .backoff_ns = o->backoff_ns,
+        .backoff_max_ns = o->backoff_max_ns,
+#ifdef RP_SIM
+        .first_lap = sim_first_lap,
+#else
+        .first_lap = 1,
+#endif
+    };
+    if (p->dead_capacity == 0)
+        p->dead_capacity = o->capacity / 4 > 0 ? o->capacity / 4 : 1;
+    if (o->mode > 0777)
+        return fail(-EINVAL, "mode is %#o, only permission bits are allowed", o->mode);
+    int result = permille("backoff_factor", o->backoff_factor, 1, 100, &p->backoff_factor_permille);
+    return result < 0 ? result : permille("jitter", o->jitter, 0, 1, &p->jitter_permille);
+}
+
+RP_API int rp_queue_create(const char *name, const struct rp_queue_options *given, rp_queue **out)
+{
+    struct rp_queue_options o;
+    rp_queue_options_init(&o, sizeof o);
+    char path[SHM_PATH_MAX];
+    struct parameters parameters;
+    struct layout layout;
+    int result = options_take(&o, sizeof o, given, "rp_queue_options");
+    if (result < 0 || (result = shm_path(name, path)) < 0 || (result = parameters_from(&o, &parameters)) < 0 ||
+        (result = layout_compute(&parameters, &layout)) < 0)
+        return result;
+    if (out == NULL)
+        return fail(-EINVAL, "rp_queue_create: no place for the result");
+    struct shm_build build;
+    result = shm_create(path, layout.bytes, o.mode, o.group, o.prefault, &build);
+    if (result < 0)
+        return result;
+    segment_initialise(build.memory, &parameters, &layout, "default");
+    result = shm_publish(&build);
+    shm_discard(&build);
+    return result < 0 ? result : attach_named(name, path, false, out);
+}
+
+/* ---- the rest of a queue's life ---- */
+
+RP_API int rp_queue_close(rp_queue *q)
+{
+    if (q == NULL)
+        return 0;
+    int result = queue_check(q);
+    if (result < 0)
+        return fail(result, "queue '%s' was opened by the parent process", q->name);
+    pthread_mutex_lock(&q->lock);
+    bool busy = q->producers != NULL || q->consumers != NULL;
+    pthread_mutex_unlock(&q->lock);
+    if (busy)
+        return fail(RP_IN_USE, "queue '%s' still has open producers or consumers", q->name);
+    if (!q->read_only)
+        roster_leave(&q->segment, q->seat);
+    release(q);
+    return 0;
+}
+
+RP_API int rp_queue_unlink(const char *name)
+{
+    char path[SHM_PATH_MAX];
+    int result = shm_path(name, path);
+    return result < 0 ? result : shm_remove(path);
+}
+
+RP_API const char *rp_queue_name(const rp_queue *q)
+{
+    return q == NULL ? "" : q->name;
+}
+
+RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out)
+{
+    int result = queue_check(q);
+    if (result < 0 || out == NULL)
+        return fail(result < 0 ? result : -EINVAL, "rp_queue_options_get");
+    const struct parameters *p = &q->segment.parameters;
+    rp_queue_options_init(out, sizeof *out);
+    out->capacity = p->capacity;
+    out->message_bytes = p->message_bytes;
+    out->lease_ns = p->lease_ns;
+    out->max_deliveries = p->max_deliveries;
+    out->backoff_ns = p->backoff_ns;
+    out->backoff_max_ns = p->backoff_max_ns;
+    out->backoff_factor = p->backoff_factor_permille / 1000.0;
+    out->jitter = p->jitter_permille / 1000.0;
+    out->dead_capacity = p->dead_capacity;
+    out->dead_overflow = p->dead_overflow;
+    out->overflow = p->overflow;
+    out->max_groups = p->max_groups;
+    out->max_participants = p->max_participants;
+    out->prefault = p->prefault;
+    return 0;
+}
+
+/* Async-signal-safe: two atomic additions and system calls. */
+RP_API int rp_queue_interrupt(rp_queue *q)
+{
+    int result = queue_check(q);
+    if (result < 0)
+        return result;
+    (void)fetch_add_seq_cst(&q->interrupts, 1, interrupts);
+    if (q->read_only)
+        return 0;
+    for (unsigned g = 0; g < q->segment.parameters.max_groups; g++) {
+        a32 *epoch = &q->segment.control->sleepers[g].epoch;
+        (void)fetch_add_seq_cst(epoch, 1, epoch);
+        (void)futex_wake(epoch, INT_MAX);
+    }
+    a32 *epoch = &q->segment.control->free_sleepers.epoch;
+    (void)fetch_add_seq_cst(epoch, 1, epoch);
+    (void)futex_wake(epoch, INT_MAX);
+    return 0;
+}
+
+RP_API int rp_collect(const char *directory)
+{
+    return shm_collect(directory);
+}
+
+RP_API const char *rp_version(void)
+{
+#define TEXT_OF(x) #x
+#define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
+    return VERSION_TEXT(RP_VERSION_MAJOR, RP_VERSION_MINOR, RP_VERSION_PATCH);
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+#include "delivery.h"
+#include "error.h"
+#include "options.h"
+#include "sweep.h"
+#include "wait.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { IDS_PER_BLOCK = 256, TAIL_HINT_EVERY = 8, LOANS_AT_FIRST = 8, GONE_CHECK_NS = TICK_MS * 1000000 };
+
+RP_API void rp_producer_options_init(struct rp_producer_options *o, size_t size)
+{
+    const struct rp_producer_options defaults = {.size = sizeof defaults};
+    options_fill(o, size, &defaults, sizeof defaults);
+}
+
+RP_API void rp_send_options_init(struct rp_send_options *o, size_t size)
+{
+    const struct rp_send_options defaults = {.size = sizeof defaults, .timeout_ns = RP_TIMEOUT_POLICY};
+    options_fill(o, size, &defaults, sizeof defaults);
+}
+
+RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given, rp_producer **out)
+{
+    struct rp_producer_options o;
+    rp_producer_options_init(&o, sizeof o);
+    int result = options_take(&o, sizeof o, given, "rp_producer_options");
+    if (result < 0)
+        return result;
+    result = queue_check(q);
+    if (result < 0 || out == NULL)
+        return fail(result < 0 ? result : -EINVAL, "rp_producer_open");
+    if (q->read_only)
+        return fail(-EROFS, "queue '%s' was opened read-only", q->name);
+    struct rp_producer *p = calloc(1, sizeof *p);
+    uint32_t *loans = calloc(LOANS_AT_FIRST, sizeof *loans);
+    if (p == NULL || loans == NULL) {
+        free(p);
+        free(loans);
+        return fail(-ENOMEM, "no memory for a producer of queue '%s'", q->name);
+    }
+    p->loans = loans;
+    p->loan_room = LOANS_AT_FIRST;
+    p->lane_tail = p->lane_tail_told = load_relaxed(&q->segment.control->lane_tail, hint);
+    actor_open(&p->actor, q);
+    pthread_mutex_lock(&q->lock);
+    p->next = q->producers;
+    q->producers = p;
+    pthread_mutex_unlock(&q->lock);
+    *out = p;
+    return 0;
+}
+
+RP_API void rp_producer_close(rp_producer *p)
+{
+    if (p == NULL)
+        return;
+    struct rp_queue *q = p->actor.queue;
+    if (queue_check(q) == 0) {
+        while (p->loan_count > 0)
+            pool_give_back(&p->actor.pool, p->loans[--p->loan_count]);
+        pthread_mutex_lock(&q->lock);
+        struct rp_producer **link = &q->producers;
+        while (*link != p)
+            link = &(*link)->next;
+        *link = p->next;
+        pthread_mutex_unlock(&q->lock);
+        actor_close(&p->actor);
+    }
+    free(p->loans);
+    free(p);
+}
+
+/* ---- the lane ---- */
+
+/* Lane positions below are taken in every group that has messages here; removed and unused groups do not hold anybody up. */
+static uint64_t lowest_head(const struct segment *s)
+{
+    uint64_t active = load_acquire(&s->control->active, active), lowest = 0;
+    bool any = false;
+    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
+        if (!(active >> g & 1))
+            continue;
+        uint64_t head = load_acquire(&s->groups[g].lane_head, lane_head);
+        if (!any || (int64_t)(head - lowest) < 0)
+            lowest = head;
+        any = true;
+    }
+    return any ? lowest : 0;
+}
+
+/*
+ * The entry of the lap before may be one that some group has not taken: entries leave out of order. It is moved to that group's early ring, which is
+ * served before the lane. An entry that another sender moved, but did not insert yet, is inserted before it is overwritten.
+ * False: it cannot be moved now.
+ */
+static bool make_way(struct rp_producer *p, uint64_t old_position, uint64_t slot)
+{
+    const struct segment *s = p->actor.segment;
+    uint32_t c = slot_cell(slot);
+    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
+        for (;;) {
+            a64 *word = delivery_at(s, g, c);
+            uint64_t d = load_acquire(word, delivery);
+            uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
+            uint64_t generation = cell_generation(w);
+            if (!cell_pends(w, g) || slot_tag(slot) != (generation & 0x3fff) ||
+                load_acquire(&segment_cell(s, c)->position, position) != position_word((uint32_t)generation, old_position))
+                break;
+            uint32_t hold = hold_make(generation, 0);
+            if (taken(d, w)) {
+                if (delivery_state(d) == DELIVERY_RETURNED && delivery_hold(d) == hold && requeue(s, g, c) == REQUEUE_FULL)
+                    return false;
+                break;
+            }
+            (void)cas_acq_rel(word, &d, delivery_of_hold(DELIVERY_RETURNED, NOBODY, NOBODY, NOBODY, hold), delivery);
+        }
+    }
+    return true;
+}
+
+static bool never_live(const void *context, uint64_t old_position, uint64_t slot)
+{
+    (void)context, (void)old_position, (void)slot;
+    return false; /* make_way decides */
+}
+
+/* Puts the published cell into the lane. This commits the message. 0, RP_FULL, RP_CORRUPT. */
+static int enter_lane(struct rp_producer *p, uint32_t c, uint64_t generation)
+{
+    const struct segment *s = p->actor.segment;
+    struct index_ring lane = lane_ring(s);
+    for (;;) {
+        uint64_t slot;
+        if (ring_find(&lane, &p->lane_tail, &slot, never_live, NULL) != RING_FOUND)
+            return fail(RP_CORRUPT, "queue '%s': the lane is damaged near position %llu", p->actor.queue->name,
+                        (unsigned long long)p->lane_tail);
+        uint64_t t = p->lane_tail, old_position = t - ring_slots(&lane);
+        if (slot_cell(slot) != NO_CELL && (int64_t)(old_position - p->head_seen) >= 0) {
+            p->head_seen = lowest_head(s);
+            if ((int64_t)(old_position - p->head_seen) >= 0) {
+                if (!segment_has_cell(s, slot_cell(slot)))
+                    return fail(RP_CORRUPT, "queue '%s': lane position %llu names cell %u", p->actor.queue->name,
+                                (unsigned long long)old_position, slot_cell(slot));
+                if (!MUTANT(lane_overwrite_live) && !make_way(p, old_position, slot))
+                    return RP_FULL;
+            }
+        }
+        /* Written ahead, so that survivors can ask "did it arrive?". Nobody else inserts a PUBLISHED cell, so a store will do. */
+        a64 *position = &segment_cell(s, c)->position;
+        if (!MUTANT(send_position_late))
+            store_release(position, position_word((uint32_t)generation, t), position);
+        if (ring_fill(&lane, t, slot, (uint32_t)generation, c)) {
+            if (MUTANT(send_position_late))
+                store_release(position, position_word((uint32_t)generation, t), position);
+            p->lane_tail = t + 1;
+            if (p->lane_tail - p->lane_tail_told >= TAIL_HINT_EVERY) {
+                hint_raise(lane.tail, p->lane_tail);
+                p->lane_tail_told = p->lane_tail;
+            }
+            return 0;
+        }
+    }
+}
+
+/* Publishes an owned, complete cell. 0: committed, and receivers woken. */
+static int publish(struct rp_producer *p, uint32_t c, bool wake)
+{
+    const struct segment *s = p->actor.segment;
+    a64 *word = &segment_cell(s, c)->word;
+    uint64_t generation = cell_generation(load_relaxed(word, own)) + 1;
+    uint32_t mask = (uint32_t)(load_acquire(&s->control->active, active) & ((1u << s->parameters.max_groups) - 1));
+    uint64_t published = cell_word(CELL_PUBLISHED, p->actor.seat, mask, generation);
+    store_release(word, published, cell_word);
+    int result = enter_lane(p, c, cell_generation(published));
+    if (result < 0) { /* nobody can have seen it: take it back, and the generation with it */
+        (void)cas_acq_rel(word, &published, cell_word(CELL_OWNED, p->actor.seat, 0, generation - (MUTANT(take_back_keeps_generation) ? 0 : 1)),
+                          cell_word);
+        return result;
+    }
+    tally_add(&p->actor.tally, COUNT_SENT, 1);
+    for (uint32_t pending = wake ? mask : 0; pending != 0; pending &= pending - 1) {
+        struct eventcount event = group_event(s, (unsigned)__builtin_ctz(pending));
+        eventcount_wake(&event, 1);
+    }
+    return 0;
+}
+
+/* ---- sending ---- */
+
+static int producer_check(struct rp_producer *p, size_t bytes)
+{
+    if (p == NULL)
+        return fail(-EINVAL, "no producer");
+    struct rp_queue *q = p->actor.queue;
+    int result = queue_check(q);
+    if (result < 0)
+        return fail(result, "queue '%s' was opened by the parent process", q->name);
+    if (bytes > p->actor.segment->parameters.message_bytes)
+        return fail(RP_TOO_BIG, "queue '%s': message of %zu bytes, the limit is %u", q->name, bytes,
+                    p->actor.segment->parameters.message_bytes);
+    if (queue_is_gone(q))
+        return fail(RP_GONE, "queue '%s' was removed", q->name);
+    return 0;
+}
+
+struct room {
+    struct rp_producer *producer;
+    uint32_t cell;
+};
+
+static int look_for_room(void *context)
+{
+    struct room *r = context;
+    struct actor *a = &r->producer->actor;
+    return pool_take(&a->pool, actor_now_ms(a), &r->cell) ? 0 : RP_FULL;
+}
+
+static int64_t patience(const struct rp_producer *p, int64_t timeout_ns)
+{
+    if (timeout_ns != RP_TIMEOUT_POLICY)
+        return timeout_ns;
+    return p->actor.segment->parameters.overflow == RP_OVERFLOW_BLOCK ? -1 : 0;
+}
+
+static int full(struct rp_producer *p)
+{
+    tally_add(&p->actor.tally, COUNT_FULL, 1);
+    return fail(RP_FULL, "queue '%s': all %u cells hold messages", p->actor.queue->name, cells_in_play(p->actor.segment));
+}
+
+/* Takes a cell, waiting for one as long as allowed. */
+static int take_room(struct rp_producer *p, int64_t timeout_ns, uint32_t *cell)
+{
+    struct room room = {.producer = p};
+    int result = look_for_room(&room);
+    if (result == RP_FULL) { /* memory is short: see what the dead and the late have left */
+        housekeeping(&p->actor, segment_now_ms(p->actor.segment));
+        struct wait w = {&p->actor, p->actor.pool.free_event, look_for_room, &room, RP_FULL, patience(p, timeout_ns)};
+        result = look_for_room(&room);
+        if (result == RP_FULL)
+            result = wait_for(&w);
+        if (result == RP_FULL)
+            return full(p);
+    }
+    *cell = room.cell;
+    return result;
+}
+
+/* Fills in what a receiver needs to know beside the payload. */
+static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes)
+{
+    if (p->next_id == p->id_end) {
+        p->next_id = fetch_add_relaxed(&p->actor.segment->control->next_id, IDS_PER_BLOCK, hint);
+        p->id_end = p->next_id + IDS_PER_BLOCK;
+    }
+    struct cell *cell = segment_cell(p->actor.segment, c);
+    cell->id = p->next_id++;
+    cell->sent_wall_ns = clock_wall_coarse_ns();
+    cell->bytes = (uint32_t)bytes;
+    cell->flags = 0;
+    return cell->id;
+}
+
+/* Now and then: is the name still there? The coarse time of sending tells when. */
+static void check_gone(struct rp_producer *p, uint64_t now_wall_ns)
+{
+    if (now_wall_ns < p->next_check_wall_ns && now_wall_ns + 2 * GONE_CHECK_NS > p->next_check_wall_ns)
+        return;
+    p->next_check_wall_ns = now_wall_ns + GONE_CHECK_NS;
+    struct rp_queue *q = p->actor.queue;
+    if (pthread_mutex_trylock(&q->prober_lock) != 0)
+        return;
+    if (liveness_file(&q->prober) == LIVENESS_GONE)
+        store_relaxed(&q->gone, 1, hint);
+    pthread_mutex_unlock(&q->prober_lock);
+}
+
+static int send_one(struct rp_producer *p, const void *data, size_t bytes, int64_t timeout_ns, uint64_t *id, bool wake)
+{
+    uint32_t c;
+    int result = take_room(p, timeout_ns, &c);
+    if (result < 0)
+        return result;
+    struct cell *cell = segment_cell(p->actor.segment, c);
+    if (bytes > 0)
+        memcpy(cell->payload, data, bytes);
+    uint64_t new_id = describe(p, c, bytes);
+    if (id != NULL)
+        *id = new_id;
+    check_gone(p, cell->sent_wall_ns);
+    result = publish(p, c, wake);
+    if (result < 0)
+        pool_give_back(&p->actor.pool, c);
+    return result == RP_FULL ? full(p) : result;
+}
+
+static int send_options(struct rp_send_options *o, const struct rp_send_options *given)
+{
+    if (given == NULL) {
+        *o = (struct rp_send_options){.timeout_ns = RP_TIMEOUT_POLICY};
+        return 0;
+    }
+    rp_send_options_init(o, sizeof *o);
+    int result = options_take(o, sizeof *o, given, "rp_send_options");
+    if (result == 0 && o->timeout_ns < -1 && o->timeout_ns != RP_TIMEOUT_POLICY)
+        return fail(-EINVAL, "negative timeout");
+    return result;
+}
+
+RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *given)
+{
+    struct rp_send_options o;
+    int result = producer_check(p, bytes);
+    if (result < 0 || (result = send_options(&o, given)) < 0)
+        return result;
+    if (data == NULL && bytes > 0)
+        return fail(-EINVAL, "rp_send: %zu bytes of nothing", bytes);
+    return send_one(p, data, bytes, o.timeout_ns, o.id_out, true);
+}
+
+RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t count)
+{
+    if (items == NULL || count == 0 || count > INT32_MAX)
+        return fail(-EINVAL, "rp_send_batch: %zu items", count);
+    size_t sent = 0;
+    int result = 0;
+    while (sent < count && result == 0) {
+        struct rp_send_item *item = &items[sent];
+        result = producer_check(p, item->bytes);
+        if (result == 0 && item->data == NULL && item->bytes > 0)
+            result = fail(-EINVAL, "rp_send_batch: item %zu has no data", sent);
+        if (result == 0)
+            result = send_one(p, item->data, item->bytes, sent == 0 ? RP_TIMEOUT_POLICY : 0, &item->id, false);
+        if (result == RP_FULL && sent > 0 && patience(p, RP_TIMEOUT_POLICY) != 0) {
+            struct eventcount event = group_event(p->actor.segment, 0);
+            eventcount_wake(&event, (int)sent); /* before we wait for them */
+            result = send_one(p, item->data, item->bytes, RP_TIMEOUT_POLICY, &item->id, false);
+        }
+        if (result == 0)
+            sent++;
+    }
+    if (sent == 0)
+        return result;
+    for (unsigned g = 0; g < p->actor.segment->parameters.max_groups; g++) {
+        struct eventcount event = group_event(p->actor.segment, g);
+        eventcount_wake(&event, (int)sent);
+    }
+    return (int)sent;
+}
+
+/* ---- loans ---- */
+
+static int keep_loan(struct rp_producer *p, uint32_t c)
+{
+    if (p->loan_count == p->loan_room) {
+        uint32_t *more = realloc(p->loans, 2 * (size_t)p->loan_room * sizeof *more);
+        if (more == NULL)
+            return fail(-ENOMEM, "no memory to remember another loan");
+        p->loans = more;
+        p->loan_room *= 2;
+    }
+    p->loans[p->loan_count++] = c;
+    return 0;
+}
+
+RP_API int rp_loan(rp_producer *p, size_t bytes, struct rp_loan *out)
+{
+    int result = producer_check(p, bytes);
+    if (result < 0)
+        return result;
+    if (out == NULL)
+        return fail(-EINVAL, "rp_loan: no place for the result");
+    uint32_t c;
+    result = take_room(p, RP_TIMEOUT_POLICY, &c);
+    if (result < 0)
+        return result;
+    result = keep_loan(p, c);
+    if (result < 0) {
+        pool_give_back(&p->actor.pool, c);
+        return result;
+    }
+    *out = (struct rp_loan){.data = segment_cell(p->actor.segment, c)->payload, .bytes = bytes};
+    out->reserved[0] = (uint64_t)(uintptr_t)p;
+    out->reserved[1] = c;
+    return 0;
+}
+
+/* The index of an open loan, or a negative result. */
+static int64_t loan_of(struct rp_producer *p, const struct rp_loan *l)
+{
+    int result = producer_check(p, l == NULL ? 0 : l->bytes);
+    if (result < 0)
+        return result;
+    if (l != NULL && l->reserved[0] == (uint64_t)(uintptr_t)p)
+        for (uint32_t i = 0; i < p->loan_count; i++)
+            if (p->loans[i] == l->reserved[1])
+                return i;
+    return fail(-EINVAL, "the loan is not open, or another producer's");
+}
+
+static void end_loan(struct rp_producer *p, int64_t index, struct rp_loan *l)
+{
+    p->loans[index] = p->loans[--p->loan_count];
+    memset(l, 0, sizeof *l);
+}
+
+RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_options *given)
+{
+    struct rp_send_options o;
+    int64_t index = loan_of(p, l);
+    if (index < 0)
+        return (int)index;
+    int result = send_options(&o, given);
+    if (result < 0)
+        return result;
+    uint32_t c = p->loans[index];
+    uint64_t id = describe(p, c, l->bytes);
+    if (o.id_out != NULL)
+        *o.id_out = id;
+    result = publish(p, c, true);
+    if (result == RP_FULL)
+        return full(p);
+    if (result == 0)
+        end_loan(p, index, l);
+    return result;
+}
+
+RP_API int rp_abandon(rp_producer *p, struct rp_loan *l)
+{
+    int64_t index = loan_of(p, l);
+    if (index < 0)
+        return (int)index;
+    pool_give_back(&p->actor.pool, p->loans[index]);
+    end_loan(p, index, l);
+    return 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#include "delivery.h"
+#include "error.h"
+#include "lookup.h"
+#include <errno.h>
+
+RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states)
+{
+    int g = lookup_group(q, group);
+    if (g < 0)
+        return g;
+    if (q->read_only)
+        return fail(-EROFS, "queue '%s' was opened read-only", q->name);
+    if (states == 0 || (states & ~(unsigned)RP_STATE_ALL) != 0)
+        return fail(-EINVAL, "rp_queue_purge: unknown states %#x", states);
+    struct actor a;
+    actor_open(&a, q);
+    int purged = 0;
+    for (uint32_t c = 0; c < q->segment.layout.cell_count; c++) {
+        struct found f;
+        while (lookup_cell(q, (unsigned)g, c, states, &f)) {
+            bool done = taken(f.delivery, f.word) ? delivery_drop(&a, (unsigned)g, c, f.delivery)
+                                                  : delivery_drop_untaken(&a, (unsigned)g, c);
+            if (done) {
+                purged++;
+                break;
+            }
+        }
+    }
+    tally_add(&a.tally, COUNT_PURGED, (uint64_t)purged);
+    actor_close(&a);
+    return purged;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "requeue.h"
+
+struct index_ring delivery_ring(const struct segment *s, unsigned group, enum delivery_ring which)
+{
+    const struct layout *l = &s->layout;
+    a64 *slots = s->group_rings + (size_t)group * (2 * (size_t)l->slot_count + l->death_slot_count);
+    struct group *g = &s->groups[group];
+    switch (which) {
+    case RING_EARLY:
+        return (struct index_ring){slots, &g->early_tail, l->slot_shift};
+    case RING_RETURNED:
+        return (struct index_ring){slots + l->slot_count, &g->returned_tail, l->slot_shift};
+    default:
+        return (struct index_ring){slots + 2 * (size_t)l->slot_count, &g->deaths_tail, l->death_slot_shift};
+    }
+}
+
+bool requeue_counts(const struct segment *s, unsigned group, enum delivery_ring which, uint64_t t, uint64_t slot, uint64_t *d)
+{
+    uint32_t c = slot_cell(slot);
+    if (!segment_has_cell(s, c))
+        return false;
+    *d = load_acquire(delivery_at(s, group, c), delivery);
+    uint32_t hold = delivery_hold(*d);
+    return delivery_ring_of(*d) == which && slot_tag(slot) == (hold & 0x3fff) &&
+           load_acquire(&segment_delivery(s, group, c)->position, position) == position_word(hold, t);
+}
+
+struct live_context {
+    const struct segment *segment;
+    unsigned group;
+    enum delivery_ring ring;
+};
+
+static bool entry_is_live(const void *context, uint64_t old_position, uint64_t slot)
+{
+    const struct live_context *x = context;
+    uint64_t d;
+    return requeue_counts(x->segment, x->group, x->ring, old_position, slot, &d);
+}
+
+enum requeue requeue(const struct segment *s, unsigned group, uint32_t c)
+{
+    a64 *word = delivery_at(s, group, c), *position = &segment_delivery(s, group, c)->position;
+    for (;;) {
+        /* The position first, then the word: an inserter that slept would else move the entry to where readers have passed. */
+        uint64_t p = load_acquire(position, position);
+        uint64_t d = load_acquire(word, delivery);
+        enum delivery_ring which = delivery_ring_of(d);
+        if (which == RING_NONE)
+            return REQUEUE_NOT_DUE;
+        uint32_t hold = delivery_hold(d);
+        struct index_ring ring = delivery_ring(s, group, which);
+        if (position_tag(p) == (hold & 0xfff) && ring_holds(&ring, p, hold, c))
+            return REQUEUE_IN;
+        uint64_t t = load_relaxed(ring.tail, hint), slot;
+        struct live_context context = {s, group, which};
+        switch (ring_find(&ring, &t, &slot, entry_is_live, &context)) {
+        case RING_LIVE:
+            return REQUEUE_FULL;
+        case RING_DAMAGED:
+            return REQUEUE_DAMAGED;
+        case RING_FOUND:
+            break;
+        }
+        if (MUTANT(requeue_position_stored))
+            store_release(position, position_word(hold, t), position);
+        else if (!cas_acq_rel(position, &p, position_word(hold, t), position))
+            continue;
+        if (ring_fill(&ring, t, slot, hold, c)) {
+            hint_raise(ring.tail, t + 1);
+            return REQUEUE_IN;
+        }
+    }
+}

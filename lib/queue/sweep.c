@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "sweep.h"
+#include "dead.h"
+#include "error.h"
+#include "lease.h"
+#include "recover.h"
+#include "roster.h"
+#include <errno.h>
+
+/* One cell for one group. -> things done. */
+static int sweep_delivery(struct actor *a, unsigned group, uint32_t c, uint64_t w, uint64_t now_ms, uint64_t *due_ms, uint64_t *dead)
+{
+    uint64_t d = load_acquire(delivery_at(a->segment, group, c), delivery);
+    if (!taken(d, w))
+        return 0;
+    switch (delivery_state(d)) {
+    case DELIVERY_LEASED:
+    case DELIVERY_DELAYED:
+        return lease_sweep(a, group, c, d, now_ms, due_ms);
+    case DELIVERY_SETTLED:
+        if (!MUTANT(sweep_no_settle_help))
+            settle(a, group, c, delivery_incarnation(d));
+        return 1;
+    case DELIVERY_DEAD:
+        ++*dead;
+        (void)requeue(a->segment, group, c);
+        return 0;
+    case DELIVERY_RETURNED:
+        if (!MUTANT(sweep_no_requeue))
+            (void)requeue(a->segment, group, c);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static int mend_bit(struct actor *a, uint32_t c)
+{
+    uint64_t bit = UINT64_C(1) << (c % 64);
+    a64 *bits_word = &a->segment->bitmap[c / 64];
+    if (load_relaxed(bits_word, hint) & bit)
+        return 0;
+    (void)fetch_or_acq_rel(bits_word, bit, free_bits);
+    return 1;
+}
+
+int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits)
+{
+    const struct segment *s = a->segment;
+    uint32_t in_play = cells_in_play(s), groups = s->parameters.max_groups;
+    uint64_t due_ms = UINT64_MAX, dead[MAX_GROUPS] = {0};
+    int done = 0;
+    /* Cleared before the walk: a time that is set during it lowers it again. */
+    store_seq_cst(&s->control->next_due_ms, UINT64_MAX, next_due);
+    for (uint32_t c = 0; c < in_play; c++) {
+        uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
+        if (cell_state(w) == CELL_FREE && mend_bits)
+            done += mend_bit(a, c);
+        if (!cell_is_published(w))
+            continue;
+        for (uint32_t pending = cell_pending(w); pending != 0; pending &= pending - 1) {
+            unsigned group = (unsigned)__builtin_ctz(pending);
+            if (group < groups)
+                done += sweep_delivery(a, group, c, w, now_ms, &due_ms, &dead[group]);
+        }
+    }
+    if (due_ms != UINT64_MAX)
+        (void)due_lower(s, due_ms);
+    for (unsigned g = 0; g < groups; g++) {
+        a64 *count = &s->groups[g].dead_count;
+        uint64_t known = load_relaxed(count, hint);
+        if (known != dead[g])
+            (void)cas_relaxed(count, &known, dead[g], hint);
+        if (s->parameters.dead_overflow == RP_DEAD_DROP_OLDEST && dead[g] > s->parameters.dead_capacity)
+            done += dead_evict(a, g);
+    }
+    return done;
+}
+
+int recover_the_dead(struct actor *a)
+{
+    struct rp_queue *q = a->queue;
+    int done = 0;
+    if (pthread_mutex_trylock(&q->prober_lock) != 0)
+        return 0; /* another thread of this process is at it */
+    if (liveness_file(&q->prober) == LIVENESS_GONE)
+        store_relaxed(&q->gone, 1, hint);
+    for (uint32_t i = 0; i < q->segment.parameters.max_participants; i++) {
+        uint64_t w = load_acquire(&q->segment.seats[i].word, seat_word);
+        if (i == a->seat || seat_state(w) != SEAT_ATTACHED || liveness_probe(&q->prober, i) != LIVENESS_DEAD)
+            continue;
+        done += recover(a, i);
+    }
+    pthread_mutex_unlock(&q->prober_lock);
+    return done;
+}
+
+/* Takes the role of the one who does this until `until`; a time lease is enough, since all that is done may be done twice. */
+static bool take_role(a64 *role, uint64_t now_ms, uint64_t until)
+{
+    uint64_t taken_until = load_relaxed(role, hint);
+    return now_ms >= taken_until && cas_relaxed(role, &taken_until, until, hint);
+}
+
+static void tick(struct actor *a, uint64_t now_ms)
+{
+    struct control *control = a->segment->control;
+    a->next_tick_ms = now_ms + TICK_MS;
+    if (take_role(&control->tick_until_ms, now_ms, now_ms + TICK_MS)) {
+        int recovered = recover_the_dead(a);
+        (void)sweep_walk(a, segment_now_ms(a->segment), recovered > 0 || now_ms / TICK_MS % 20 == 0);
+    } else if (pthread_mutex_trylock(&a->queue->prober_lock) == 0) {
+        if (liveness_file(&a->queue->prober) == LIVENESS_GONE)
+            store_relaxed(&a->queue->gone, 1, hint);
+        pthread_mutex_unlock(&a->queue->prober_lock);
+    }
+}
+
+void housekeeping(struct actor *a, uint64_t now_ms)
+{
+    struct control *control = a->segment->control;
+    if (now_ms >= a->next_tick_ms)
+        tick(a, now_ms);
+    if (now_ms < load_relaxed(&control->next_due_ms, hint))
+        return;
+    if (take_role(&control->walk_until_ms, now_ms, now_ms + TICK_MS)) {
+        uint64_t start = clock_boot_ns();
+        (void)sweep_walk(a, segment_now_ms(a->segment), false);
+        uint64_t took_ms = (clock_boot_ns() - start) / 1000000;
+        store_relaxed(&control->walk_until_ms, now_ms + 1 + 20 * took_ms, hint); /* at most a twentieth of the time */
+    }
+}
+
+RP_API int rp_queue_sweep(rp_queue *q)
+{
+    int result = queue_check(q);
+    if (result < 0)
+        return fail(result, "rp_queue_sweep");
+    if (q->read_only)
+        return fail(-EROFS, "queue '%s' was opened read-only", q->name);
+    struct actor a;
+    actor_open(&a, q);
+    int done = recover_the_dead(&a);
+    done += sweep_walk(&a, segment_now_ms(&q->segment), true);
+    actor_close(&a);
+    return queue_is_gone(q) ? RP_GONE : done;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Views: what the consumers of this process can see. A view is entered before the claim's CAS and taken out before the CAS that ends it, so whoever reads
+ * in a delivery word that this process is a viewer finds the view, if it is still there. In shared memory a viewer is a process; when one
+ * has several views of a message (its lease ran out, and it received it again), the last to leave takes the process off the record, under
+ * the queue's process-local lock. Only those whose lease was lost come there.
+ */
+#ifndef RP_QUEUE_VIEW_H
+#define RP_QUEUE_VIEW_H
+
+#include "delivery.h"
+
+/* Enters a view of a cell that is about to be claimed as `hold`. NULL: this consumer keeps more views than there is room for. */
+struct view *view_enter(struct rp_consumer *c, uint32_t cell, uint32_t hold);
+
+/* The claim failed: takes the view out again. */
+void view_withdraw(struct rp_consumer *c, struct view *v);
+
+/* The view that a receipt names, or NULL: used before, or another consumer's. */
+struct view *view_of(struct rp_consumer *c, const struct rp_message *m);
+void view_receipt(struct rp_consumer *c, const struct view *v, struct rp_message *m);
+
+/*
+ * Ends a view: without `failure` the message is settled (ack), else it fails like that. 0; RP_LEASE_LOST: it was not ours any more; RP_FULL: the dead ring
+ * refuses, the view stays.
+ */
+int view_end(struct rp_consumer *c, struct view *v, struct failure *failure);
+
+#endif

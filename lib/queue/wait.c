@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "wait.h"
+#include "futex.h"
+#include "sweep.h"
+#include <errno.h>
+
+enum {
+    SPIN_MIN = 8,
+    SPIN_MAX = 400, /* rounds of about 25 ns */
+    YIELDS = 20
+};
+
+static bool interrupted(struct actor *a)
+{
+    uint32_t now = load_acquire(&a->queue->interrupts, interrupts);
+    bool yes = now != a->interrupts_seen;
+    a->interrupts_seen = now;
+    return yes;
+}
+
+/* Spins and yields. -> what look said. */
+static int wait_awake(struct wait *w)
+{
+    struct actor *a = w->actor;
+    uint32_t rounds = spin_budget_ns() == 0 ? 0 : a->spin < SPIN_MIN ? SPIN_MIN : a->spin;
+    int result;
+    for (uint32_t i = 0; i < rounds; i++) {
+        spin_pause();
+        if ((result = w->look(w->context)) != w->not_yet) {
+            a->spin = rounds * 2 < SPIN_MAX ? rounds * 2 : SPIN_MAX;
+            return result;
+        }
+    }
+    a->spin = rounds / 2;
+    for (uint32_t i = 0; i < YIELDS; i++) {
+        spin_yield();
+        if ((result = w->look(w->context)) != w->not_yet)
+            return result;
+    }
+    return w->not_yet;
+}
+
+/* How long to sleep: until the tick, the next due time, or the end of the timeout. */
+static uint64_t nap_ns(struct actor *a, uint64_t now_ns, uint64_t deadline_ns)
+{
+    uint64_t nap = (uint64_t)TICK_MS * 1000000;
+    uint64_t due_ms = load_seq_cst(&a->segment->control->next_due_ms, next_due);
+    uint64_t now_ms = (now_ns - a->segment->epoch_boot_ns) / 1000000;
+    if (due_ms <= now_ms)
+        nap = 1000000;
+    else if (due_ms - now_ms < TICK_MS)
+        nap = (due_ms - now_ms) * 1000000;
+    if (deadline_ns - now_ns < nap)
+        nap = deadline_ns - now_ns;
+    return nap;
+}
+
+int wait_for(struct wait *w)
+{
+    struct actor *a = w->actor;
+    if (w->timeout_ns == 0)
+        return w->not_yet;
+    uint64_t start = clock_boot_ns();
+    uint64_t deadline = w->timeout_ns < 0 || (uint64_t)w->timeout_ns > UINT64_MAX - start ? UINT64_MAX : start + (uint64_t)w->timeout_ns;
+    for (;;) {
+        int result = wait_awake(w);
+        if (result != w->not_yet)
+            return result;
+        if (interrupted(a))
+            return -EINTR;
+        if (queue_is_gone(a->queue))
+            return RP_GONE;
+        pool_flush(&a->pool);
+        uint32_t prepared = eventcount_prepare(&w->event);
+        housekeeping(a, segment_now_ms(a->segment));
+        if ((result = w->look(w->context)) != w->not_yet)
+            return result;
+        uint64_t now = clock_boot_ns();
+        if (now >= deadline)
+            return w->not_yet;
+        (void)eventcount_sleep(&w->event, prepared, nap_ns(a, now, deadline));
+        if (interrupted(a))
+            return -EINTR;
+        if ((result = w->look(w->context)) != w->not_yet)
+            return result;
+    }
+}

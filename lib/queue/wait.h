@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting: look, spin, yield, sleep. The wait ends when `look` returns anything but `not_yet`. Spinning pays only while the other side runs on another
+ * processor, so its length adapts to whether it paid before; with more runnable parties than processors it soon is nothing, and
+ * the processor goes to somebody who can make progress.
+ */
+#ifndef RP_QUEUE_WAIT_H
+#define RP_QUEUE_WAIT_H
+
+#include "handle.h"
+
+struct wait {
+    struct actor *actor;
+    struct eventcount event;
+    int (*look)(void *context);
+    void *context;
+    int not_yet;
+    int64_t timeout_ns;
+};
+
+/* -> what look returned, or `not_yet` after the timeout, -EINTR, RP_GONE. Sleeps are bounded by a tick and by the next due time. */
+int wait_for(struct wait *w);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#include "eventcount.h"
+#include "futex.h"
+
+uint32_t eventcount_prepare(const struct eventcount *e)
+{
+    uint32_t epoch = load_seq_cst(e->epoch, epoch);
+    (void)fetch_add_seq_cst(e->tickets, UINT64_C(1) << 32, tickets);
+    return epoch;
+}
+
+int eventcount_sleep(const struct eventcount *e, uint32_t prepared, uint64_t timeout_ns)
+{
+    return futex_wait(e->epoch, prepared, timeout_ns);
+}
+
+void eventcount_wake_sleepers(const struct eventcount *e, uint64_t tickets, int count)
+{
+    (void)fetch_add_seq_cst(e->epoch, 1, epoch);
+    if (futex_wake(e->epoch, count) >= count)
+        return;
+    /* Fewer slept than we would have woken: nobody with a ticket up to `announced` sleeps any more. */
+    uint32_t announced = (uint32_t)(tickets >> 32);
+    while ((int32_t)(announced - (uint32_t)tickets) > 0) {
+        if (cas_seq_cst(e->tickets, &tickets, (tickets & ~(uint64_t)UINT32_MAX) | announced, tickets))
+            return;
+    }
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An index ring: entries {lap, tag, cell} in slots that nobody ever owns. Position t lies in slot t mod N and has lap t div N.
+ *
+ * - A slot is filled by one CAS from the entry of the lap before; so positions fill without gaps, and a reader that meets a slot of an older lap
+ *   knows that it is at the end: EMPTY is exact.
+ * - Entries are hints. Whether one counts is said by the words of its cell, and by the cell's position, which must name this very slot: tags
+ *   are 14 bits and repeat. What "counts" means differs from ring to ring, so callers pass a predicate.
+ * - An entry is overwritten only when it no longer counts. Nobody waits for anybody: a process that stops anywhere leaves either the old
+ *   entry or the new one.
+ * - head and tail are hints too: they lag behind, and never pass the truth.
+ *
+ * Only laps are compared, by serial difference, so they may wrap; in one ring laps differ by at most one.
+ */
+#ifndef RP_RING_INDEX_RING_H
+#define RP_RING_INDEX_RING_H
+
+#include "atomic.h"
+#include "words.h"
+
+struct index_ring {
+    a64 *slots;
+    a64 *tail; /* hint: positions below are filled */
+    uint32_t shift;
+};
+
+static inline uint64_t ring_slots(const struct index_ring *r) { return UINT64_C(1) << r->shift; }
+static inline a64 *ring_slot(const struct index_ring *r, uint64_t t) { return &r->slots[t & (ring_slots(r) - 1)]; }
+static inline uint64_t ring_lap(const struct index_ring *r, uint64_t t) { return (t >> r->shift) & LAP_MASK; }
+
+/* Does the slot that `position` names hold this entry? */
+static inline bool ring_holds(const struct index_ring *r, uint64_t position, uint32_t tag, uint32_t cell)
+{
+    uint64_t t = position_of(position);
+    return load_acquire(ring_slot(r, t), slot) == slot_word(ring_lap(r, t), tag, cell);
+}
+
+/* Moves a hint forward. It may only be told positions that were seen to be past. */
+static inline void hint_raise(a64 *hint_word, uint64_t to)
+{
+    uint64_t now = load_relaxed(hint_word, hint);
+    while ((int64_t)(to - now) > 0 && !cas_relaxed(hint_word, &now, to, hint)) {
+    }
+}
+
+enum ring_find {
+    RING_FOUND,   /* position *t is the first unfilled one, its slot holds *s, which does not count */
+    RING_LIVE,    /* it is, but its slot holds an entry that still counts: full */
+    RING_DAMAGED, /* laps that cannot be, or no end in sight: the segment is corrupt */
+};
+
+/* Does entry `s`, found in the slot of position `t` - N, still count? */
+typedef bool ring_live(const void *context, uint64_t old_position, uint64_t s);
+
+/*
+ * Finds the end of the ring from *t on (a position that is not past it). Steps are bounded: each either proves another's progress or moves
+ * forward within one lap.
+ */
+static inline __attribute__((always_inline)) enum ring_find ring_find(const struct index_ring *r, uint64_t *t, uint64_t *s,
+                                                                      ring_live *live, const void *context)
+{
+    for (uint64_t steps = 16 * ring_slots(r) + 4096; steps > 0; steps--) {
+        *s = load_acquire(ring_slot(r, *t), slot);
+        int32_t ahead = lap_ahead(slot_lap(*s), ring_lap(r, *t));
+        if (ahead == 0) { /* filled */
+            *t += 1;
+            continue;
+        }
+        if (ahead > 0) { /* far behind: this slot was filled again, so all positions up to there are */
+            *t += (uint64_t)ahead * ring_slots(r) + 1;
+            continue;
+        }
+        if (ahead < (MUTANT(ring_lap_off_by_one) ? -2 : -1))
+            return RING_DAMAGED;
+        if (slot_cell(*s) != NO_CELL && !MUTANT(ring_overwrite_live) && live(context, *t - ring_slots(r), *s)) {
+            uint64_t tail = load_relaxed(r->tail, hint);
+            if ((int64_t)(tail - *t) <= 0)
+                return RING_LIVE;
+            *t = tail;
+            continue;
+        }
+        return RING_FOUND;
+    }
+    return RING_DAMAGED;
+}
+
+/* Fills position t. True: the entry is in. This is the linearization point of whatever the entry means. */
+static inline bool ring_fill(const struct index_ring *r, uint64_t t, uint64_t s, uint32_t tag, uint32_t cell)
+{
+    return cas_seq_cst(ring_slot(r, t), &s, slot_word(ring_lap(r, t), tag, cell), slot);
+}
+
+/* What a reader finds at position *h. */
+enum ring_look {
+    RING_ENTRY, /* *s is the entry of position *h */
+    RING_END,   /* nothing was ever put here: the ring ends */
+    RING_PAST   /* overwritten: *h was moved to the oldest position that may still count */
+};
+
+static inline enum ring_look ring_look(const struct index_ring *r, uint64_t *h, uint64_t *s)
+{
+    *s = load_seq_cst(ring_slot(r, *h), slot);
+    int32_t ahead = lap_ahead(slot_lap(*s), ring_lap(r, *h));
+    if (ahead == 0)
+        return RING_ENTRY;
+    if (ahead < 0)
+        return RING_END;
+    *h += (uint64_t)(ahead - 1) * ring_slots(r) + 1;
+    return RING_PAST;
+}
+
+#endif

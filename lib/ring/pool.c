@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool.h"
+
+void pool_open(struct pool *p, const struct segment *s, uint32_t seat)
+{
+    *p = (struct pool){
+        .segment = s,
+        .free_event = {.epoch = &s->control->free_sleepers.epoch, .tickets = &s->control->free_tickets},
+        .seat = seat,
+        .cursor = seat * CELLS_PER_PARTICIPANT / 64,
+        .barren_ms = UINT64_MAX,
+    };
+}
+
+static void set_bit(const struct segment *s, uint32_t cell)
+{
+    (void)fetch_or_acq_rel(&s->bitmap[cell / 64], UINT64_C(1) << (cell % 64), free_bits);
+}
+
+static void flush_freed(struct pool *p)
+{
+    int count = (int)p->freed_count;
+    while (p->freed_count > 0) { /* cells of one word with one operation */
+        uint32_t word = p->freed[0] / 64, kept = 0;
+        uint64_t set = 0;
+        for (uint32_t i = 0; i < p->freed_count; i++)
+            if (p->freed[i] / 64 == word)
+                set |= UINT64_C(1) << (p->freed[i] % 64);
+            else
+                p->freed[kept++] = p->freed[i];
+        (void)fetch_or_acq_rel(&p->segment->bitmap[word], set, free_bits);
+        p->freed_count = kept;
+    }
+    if (count > 0)
+        eventcount_wake(&p->free_event, count);
+}
+
+void pool_flush(struct pool *p)
+{
+    flush_freed(p);
+    while (p->candidate_count > 0)
+        set_bit(p->segment, p->candidates[--p->candidate_count]);
+}
+
+void pool_freed(struct pool *p, uint32_t cell)
+{
+    struct control *control = p->segment->control;
+    p->freed[p->freed_count++] = cell;
+    if (p->freed_count < POOL_BATCH && load_seq_cst(&control->starved, starved) == 0)
+        return;
+    flush_freed(p);
+}
+
+static bool own(struct pool *p, uint32_t cell)
+{
+    a64 *word = &segment_cell(p->segment, cell)->word;
+    uint64_t w = load_relaxed(word, recheck);
+    return cell_state(w) == CELL_FREE && cas_acq_rel(word, &w, cell_word(CELL_OWNED, p->seat, 0, cell_generation(w)), cell_word);
+}
+
+/* Takes the lowest candidates of a bitmap word, at most a batch. */
+static void draw(struct pool *p, uint32_t word)
+{
+    uint64_t there = load_relaxed(&p->segment->bitmap[word], hint), wanted = 0;
+    for (uint32_t n = 0; there != 0 && n < POOL_BATCH; n++) {
+        wanted |= there & -there;
+        there &= there - 1;
+    }
+    if (wanted == 0)
+        return;
+    uint64_t got = fetch_and_acq_rel(&p->segment->bitmap[word], ~wanted, free_bits) & wanted;
+    for (; got != 0; got &= got - 1) {
+        uint32_t cell = word * 64 + (uint32_t)__builtin_ctzll(got);
+        if (!segment_has_cell(p->segment, cell))
+            continue; /* a damaged bitmap */
+        prefetch_write(segment_cell(p->segment, cell));
+        p->candidates[p->candidate_count++] = cell;
+    }
+}
+
+static bool refill(struct pool *p)
+{
+    uint32_t words = p->segment->layout.bitmap_words;
+    for (uint32_t i = 0; i < words && p->candidate_count == 0; i++) {
+        draw(p, p->cursor);
+        if (p->candidate_count == 0)
+            p->cursor = p->cursor + 1 < words ? p->cursor + 1 : 0;
+    }
+    a32 *starved = &p->segment->control->starved;
+    if (p->candidate_count == POOL_BATCH && load_relaxed(starved, hint) != 0)
+        store_relaxed(starved, 0, hint); /* plenty: bits may come in batches again */
+    return p->candidate_count > 0;
+}
+
+/* The bitmap is empty: ask the words themselves. */
+static bool search(struct pool *p, uint64_t now_ms, uint32_t *cell)
+{
+    a32 *starved = &p->segment->control->starved;
+    if (p->barren_ms == now_ms && load_relaxed(starved, hint) != 0)
+        return false; /* whoever freed a cell since then has set its bit */
+    if (!MUTANT(pool_no_starved))
+        store_seq_cst(starved, 1, starved);
+    uint32_t count = cells_in_play(p->segment);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t c = p->search_cursor < count ? p->search_cursor : 0;
+        p->search_cursor = c + 1;
+        uint64_t w = load_seq_cst(&segment_cell(p->segment, c)->word, cell_word);
+        if (cell_state(w) == CELL_FREE && own(p, c)) {
+            *cell = c;
+            return true;
+        }
+    }
+    p->barren_ms = now_ms;
+    return false;
+}
+
+bool pool_take(struct pool *p, uint64_t now_ms, uint32_t *cell)
+{
+    do {
+        while (p->candidate_count > 0) {
+            *cell = p->candidates[--p->candidate_count];
+            if (own(p, *cell))
+                return true;
+        }
+    } while (refill(p));
+    return search(p, now_ms, cell);
+}
+
+void pool_give_back(struct pool *p, uint32_t cell)
+{
+    a64 *word = &segment_cell(p->segment, cell)->word;
+    uint64_t w = load_relaxed(word, own);
+    if (cell_state(w) == CELL_OWNED && cas_seq_cst(word, &w, cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)), cell_word))
+        pool_freed(p, cell);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The cell pool. Whether a cell is free is said by its word alone; the bitmap of free cells is a hint that makes finding one fast. A process takes
+ * up to eight candidates at a time from it (their words stay FREE, so if it stops or dies they are not lost: whoever finds
+ * the bitmap empty looks at the words), and each becomes its own by one CAS, FREE -> OWNED.
+ *
+ * Bits are given back in batches. A sender that found nothing at all says so in `starved`, and from then on whoever frees a cell tells at
+ * once: either the sender's look at the words, which comes after, sees the cell FREE, or the freer's look at `starved`, which comes after, sees the need.
+ */
+#ifndef RP_RING_POOL_H
+#define RP_RING_POOL_H
+
+#include "eventcount.h"
+#include "segment.h"
+
+enum { POOL_BATCH = 8 };
+
+/* One handle's dealings with the pool; used by one thread at a time. */
+struct pool {
+    const struct segment *segment;
+    struct eventcount free_event;
+    uint32_t seat;
+    uint32_t cursor;        /* bitmap word looked at last */
+    uint32_t search_cursor; /* where the look at all words goes on */
+    uint32_t candidate_count;
+    uint32_t freed_count;
+    uint32_t candidates[POOL_BATCH]; /* bits taken, words FREE when taken */
+    uint32_t freed[POOL_BATCH];      /* words FREE, bits still to be set */
+    uint64_t barren_ms;              /* when a look at all words found nothing */
+};
+
+void pool_open(struct pool *p, const struct segment *s, uint32_t seat);
+
+/* Gives candidates and bits back to the bitmap: before a sleep, and at the end. */
+void pool_flush(struct pool *p);
+
+/* Takes a cell: OWNED by `seat` from here on. False: there is none. `now_ms` bounds how often all words are looked at. */
+bool pool_take(struct pool *p, uint64_t now_ms, uint32_t *cell);
+
+/* The cell's word has just become FREE, by a sequentially consistent CAS of this thread: spread the news. */
+void pool_freed(struct pool *p, uint32_t cell);
+
+/* Gives an owned, unpublished cell back. */
+void pool_give_back(struct pool *p, uint32_t cell);
+
+#endif

@@ -1,0 +1,107 @@
+#!/bin/bash
+# work: what the command sees, and what becomes of its message.
+. "$(dirname "$0")/lib.sh"
+export dir
+
+run 0 create "$q" --message-bytes 2MiB --capacity 50 --backoff 1ms..1ms --max-deliveries 3
+
+# What it sees
+printf 'two\nlines' | run 0 send "$q" --whole --print-ids
+id=$out
+run 0 work "$q" -n 1 -- bash -c 'echo "$RINGPOST_ID $RINGPOST_QUEUE $RINGPOST_GROUP $RINGPOST_DELIVERIES $RINGPOST_ACQUISITIONS $RINGPOST_BYTES"; cat'
+is "environment and stdin" "$out" "$id $q default 1 1 9"$'\ntwo\nlines'
+has "summary" "$err" "1 message: 1 acked"
+printf x | run 0 send "$q" --whole
+run 0 work "$q" -n 1 -- bash -c 'now=$(date +%s); echo $((now - RINGPOST_SENT_NS / 1000000000))'
+((out >= 0 && out < 60)) || fail "RINGPOST_SENT_NS: $out s ago"
+
+# Nothing of ours leaks into it: descriptors, blocked and ignored signals
+echo x | run 0 send "$q"
+run 0 work "$q" -n 1 -- bash -c 'grep -E "^Sig(Blk|Ign)" /proc/self/status; ls /proc/$$/fd' 9<&-
+is "signals and descriptors" "$out" "SigBlk:	0000000000000000
+SigIgn:	0000000000000000
+0
+1
+2"
+
+# Payloads: none, and one larger than any pipe that nobody reads
+printf '' | run 0 send "$q" --whole
+head -c 2097152 /dev/zero | run 0 send "$q" --whole
+run 0 work "$q" -n 2 -- true
+is "acked" "$(stat_of "$q" ready)" 0
+head -c 2097152 /dev/urandom >"$dir/random"
+run 0 send "$q" --whole "$dir/random"
+rp work "$q" -n 1 -- cat >"$dir/out" 2>/dev/null
+cmp -s "$dir/random" "$dir/out" || fail "2 MiB came out differently"
+
+# Exit statuses: 0 acks, 100 rejects, others and signals fail, and the reason is kept
+printf 'good\nbad\nhopeless\nkilled\n' | run 0 send "$q"
+run 0 work "$q" --wait 200ms --json -- bash -c 'read -r x; case $x in good) exit 0;; bad) exit 3;; hopeless) exit 100;; killed) kill -9 $$;; esac'
+is "outcomes" "$(json outcome <<<"$out" | sort | uniq -c | awk '{print $1, $2}')" $'1 acked\n6 failed\n1 rejected'
+run 0 dead ls "$q" --json
+is "dead" "$(json data reason deliveries text <<<"$out" | sort)" "bad	max-deliveries	3	exit status 3
+hopeless	rejected	1	exit status 100
+killed	max-deliveries	3	killed by signal 9"
+run 0 dead purge "$q"
+has "dead purge" "$out" "3 messages purged"
+
+# Nothing there
+run 3 work "$q" --wait 10ms -- true
+
+# It cannot be started: given back uncharged, status 1
+echo x | run 0 send "$q"
+run 1 work "$q" -- "$dir/nothing"
+has "ENOENT" "$err" "cannot be started: No such file"
+: >"$dir/plain"
+run 1 work "$q" -- "$dir/plain"
+has "EACCES" "$err" "cannot be started: Permission denied"
+run 0 receive "$q" --json
+is "uncharged" "$(json data deliveries <<<"$out")" $'x\t1'
+
+# Three at once: each command ends only when three run
+run 0 create "$q.three"
+seq 9 | run 0 send "$q.three"
+: >"$dir/three"
+run 0 work "$q.three" -j 3 -n 9 -- bash -c '
+    echo x >>"$dir/three"
+    until (($(wc -l <"$dir/three") >= 3)); do read -r -t 0.01 <>"$dir/never"; done'
+is "all done" "$(stat_of "$q.three" acked)" 9
+run 0 rm "$q.three"
+
+# The lease is extended while the command runs: nobody else gets the message
+run 0 create "$q.lease" --lease 300ms
+echo slow | run 0 send "$q.lease"
+mkfifo "$dir/gate"
+rp work "$q.lease" -n 1 -- bash -c 'read -r x <"$dir/gate"' 2>"$dir/err" &
+pids+=($!)
+eventually stat_is "$q.lease" leased 1
+run 3 receive "$q.lease" --wait 1500ms
+echo >"$dir/gate"
+status_of "${pids[-1]}"
+is "lease extended" "$status" 0
+is "acked" "$(rp stat "$q.lease" --json | json acked expired_leases)" $'1\t0'
+
+# A worker that is stopped loses its lease: somebody else gets the message, the worker says so
+echo frozen | run 0 send "$q.lease"
+rp work "$q.lease" -n 1 -- bash -c 'read -r x <"$dir/gate"' 2>"$dir/err" &
+pids+=($!)
+eventually stat_is "$q.lease" leased 1
+kill -STOP "${pids[-1]}"
+run 0 receive "$q.lease" --wait 20s --json
+is "taken over" "$(json data deliveries <<<"$out")" $'frozen\t2'
+kill -CONT "${pids[-1]}"
+echo >"$dir/gate"
+status_of "${pids[-1]}"
+is "lease lost" "$status" 7
+run 0 rm "$q.lease"
+
+# The queue goes away while it waits
+run 0 create "$q.gone"
+rp work "$q.gone" -- true 2>"$dir/err" &
+pids+=($!)
+eventually stat_is "$q.gone" participants 1
+run 0 rm "$q.gone"
+status_of "${pids[-1]}"
+is "queue removed" "$status" 5
+run 0 rm "$q"
+finish

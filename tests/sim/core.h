@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of the simulator share with each other; programs need only sim.h. */
+#ifndef SIM_CORE_H
+#define SIM_CORE_H
+
+#include "fiber.h"
+#include "sim.h"
+
+enum {
+    FILES = 2,
+    SEATS = 16, /* bytes of a file that can be locked */
+    DESCRIPTIONS = 12,
+    PINS = 8,
+    ALIASES = 6, /* mappings of one file that one participant can have at once; the last two are read-only */
+    READ_ONLY_ALIASES = 2,
+    FILE_BYTES_MAX = 1 << 20,
+    ARENA_BYTES = 1 << 18,
+    NO_ONE = 255
+};
+
+/* ---- the operating system's state (platform_sim.c) ---- */
+
+struct os_file {
+    char path[64];
+    uint64_t bytes;
+    uint64_t inode; /* 0: this place is free */
+    uint32_t linked;
+    uint32_t reserved;
+};
+
+/* An open file description. It lives while a descriptor or a mapping refers to it, and with it its locks. */
+struct os_description {
+    uint8_t file;
+    uint8_t open;   /* a descriptor refers to it */
+    uint8_t mapped; /* alias + 1; 0: none */
+    uint8_t reserved;
+    uint32_t exclusive; /* seats it has locked, as bits */
+    uint64_t inode;     /* of the file, when it was opened; 0: free */
+};
+
+struct os_pin { /* a recoverer's shared lock */
+    uint8_t held;
+    uint8_t seat;
+    uint8_t file;
+    uint8_t reserved[5];
+};
+
+struct os {
+    uint64_t next_inode;
+    struct os_file files[FILES];
+    struct os_description descriptions[SIM_FIBERS][DESCRIPTIONS];
+    struct os_pin pins[SIM_FIBERS][PINS];
+    uint8_t aliases[SIM_FIBERS][FILES]; /* in use, as bits */
+};
+/* A process is known by its first participant. */
+void os_died(unsigned process);
+
+/* ---- participants ---- */
+
+enum status {
+    UNUSED,
+    READY,
+    SLEEPING,
+    FROZEN,
+    DONE,  /* waits in sim_done */
+    ENDED, /* its body returned */
+    DEAD
+};
+
+struct participant {
+    struct fiber fiber;
+    enum status status;
+    bool fresh;         /* came from where nothing was pending: switching away at its next point would change nothing */
+    bool ticked;        /* a timeout woke it while nobody else could move, during this call */
+    uint64_t local;     /* all it has learnt: stands for its registers and its own memory */
+    uint64_t said;      /* what the judge knows of it: all that remains when it dies */
+    uint32_t steps;     /* points in the explored part */
+    uint32_t call_steps;
+    const char *call;
+    uint64_t sleep_key; /* what it sleeps on */
+    uint64_t wake_ns;
+    uint64_t ticket; /* order among the sleepers */
+    uint64_t random;
+    uint32_t arena_used;
+};
+
+struct world {
+    struct participant p[SIM_FIBERS];
+    struct os os;
+    unsigned current;
+    bool exploring;
+    struct sim_budget used;
+    unsigned killed, frozen; /* participants, as bits */
+    unsigned stopped;        /* processes that are stopped now */
+    uint64_t now_ns;
+    uint64_t steps;
+    uint64_t calls;      /* ended, of anybody */
+    uint64_t calls_each; /* the same, eight bits for each participant */
+    uint64_t next_ticket;
+    uint32_t idle; /* how often time had to pass because nobody could move */
+    uint32_t needed_ticks;
+};
+extern struct world world;
+extern struct fiber main_fiber;
+extern const struct sim_program *program;
+extern bool has_threads[SIM_FIBERS]; /* processes of more than one participant */
+
+static inline struct participant *self(void) { return &world.p[world.current]; }
+static inline unsigned process_of(unsigned who)
+{
+    return who < SIM_PARTICIPANTS && program->thread_of[who] ? program->thread_of[who] - 1u : who;
+}
+/* Runs setup and the participants up to sim_ready, and saves the state. */
+void world_prepare(const struct sim_program *p);
+/* One run from the saved state to its end. -> false: it failed, or was cut (see run). */
+bool world_run(void);
+/* Nobody here can go on: somebody else does. Returns when this participant is chosen again. */
+void schedule_away(bool yield);
+
+/* How the present, or last, run went. */
+struct run {
+    bool failed;
+    bool cut; /* every continuation has been seen already */
+    char failure[FAILURE_BYTES];
+    uint64_t explored_steps;
+    uint64_t calls_steps_max;
+    const char *calls_steps_name;
+};
+extern struct run run;
+void run_cut(void) __attribute__((noreturn));
+
+/* ---- decisions ---- */
+
+enum action { GO_ON, SWITCH, KILL, FREEZE, JUMP };
+
+struct option {
+    enum action action;
+    uint8_t argument; /* participant, or number of the jump */
+};
+enum { OPTIONS = 3 * SIM_PARTICIPANTS + SIM_JUMPS + 2 };
+
+/* Chooses one of `count` > 1 options; `who` (NO_ONE: the beginning) is at its step. Provided by explore.c. May cut the run. */
+unsigned choose(unsigned who, bool forced, const struct option *options, unsigned count);
+/* Was everything that can follow from this state looked at, or will it be? Remembers it. Provided by explore.c; asked only if `cuts`. */
+enum place { AT_POINT, AT_FORCED, AT_CALL, AT_END }; /* one state may come by several of them in turn */
+bool state_seen(enum place place);
+extern bool cuts;
+extern struct sim_budget budget; /* what is allowed in this exploration */
+
+/* ---- memory (state.c) ---- */
+
+void memory_create(void);
+/* Forgets files, arenas and kept memory of the program before. */
+void memory_reset(void);
+unsigned char *file_master(unsigned file);
+unsigned char *file_alias(unsigned file, unsigned who, unsigned alias);
+/* The name of a word wherever it is mapped: file and offset, or the address. False: nobody else can see it. */
+bool word_key(const volatile void *word, uint64_t *key);
+/* A word that takes no part in the state (statistics). */
+void word_ignore(uint64_t key);
+void state_save(void);
+void state_restore(void);
+/* A number for this state of everything. Equal numbers: the same future, whatever is decided. */
+uint64_t state_key(void);
+
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+    uint64_t x = (a ^ (b + UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xff51afd7ed558ccd);
+    x ^= x >> 32;
+    x = (x + b) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return x ^ x >> 29;
+}
+
+/* ---- trace (trace.c) ---- */
+
+extern bool tracing;
+void trace_point(enum sim_op op, const volatile void *word, const char *what, const char *file, int line);
+void trace_platform(const char *what);
+void trace_decision(unsigned who, const struct option *o);
+void trace_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Prints what became of the last word. */
+void trace_flush(void);
+/* A name for a word of a segment; false: none. The program may provide it. */
+extern bool (*trace_word_name)(uint64_t key, char *text, size_t bytes);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* What happens while somebody is stopped, and after all others are gone: survivors mend, drain, and look whether everything is in its place. */
+#include "witness_log.h"
+
+#include <string.h>
+
+enum { ROUNDS = 24 };
+
+static void let_pass(void)
+{
+    sim_advance_ns(witness.expect.settle_ns ? witness.expect.settle_ns : UINT64_C(2000000000));
+}
+
+static bool ack_all_there_is(struct desk *d)
+{
+    bool any = false;
+    while (witness_receive(d, 0) == 0) {
+        any = true;
+        if (witness_ack(d, 0) != 0)
+            sim_fail("a survivor lost a lease that had just begun");
+    }
+    return any;
+}
+
+/* Until nothing is left but dead letters. */
+static void drain(struct desk *d)
+{
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        let_pass();
+        int mended = witness_sweep(d);
+        bool any = ack_all_there_is(d);
+        struct rp_queue_stats s;
+        rp_queue_stats(d->queue, &s);
+        if (!mended && !any && s.ready + s.leased + s.delayed == 0)
+            return;
+    }
+    struct rp_queue_stats s;
+    rp_queue_stats(d->queue, &s);
+    sim_fail("after %d rounds of mending there are %llu ready, %llu leased, %llu delayed", (int)ROUNDS, (unsigned long long)s.ready,
+             (unsigned long long)s.leased, (unsigned long long)s.delayed);
+}
+
+/*
+ * The world moves on: everything is mended, received and acked, all memory is used for other messages, and some of those are queued,
+ * some held by a living consumer, when he who was stopped comes back.
+ */
+void witness_interim(void)
+{
+    struct desk d;
+    witness_open(&d);
+    for (unsigned round = 0; round < 4; round++) {
+        let_pass();
+        witness_sweep(&d);
+        ack_all_there_is(&d);
+    }
+    unsigned sent = 0;
+    while (witness_send(&d, 0) == 0)
+        if (++sent > witness.capacity + 8 * witness.participants)
+            sim_fail("more messages fit than there are cells");
+    for (unsigned i = 0; i < sent; i++) /* some free cells, some held messages, the others queued */
+        if (i % 3 == 0 && d.held_count < 8)
+            witness_receive(&d, 0);
+    while (d.held_count > 2)
+        witness_ack(&d, 0);
+    sim_done();
+    while (d.held_count > 0)
+        witness_ack(&d, 0);
+    witness_close(&d);
+}
+
+static void check_rest(void)
+{
+    struct rp_open_options o;
+    rp_open_options_init(&o, sizeof o);
+    o.read_only = 1;
+    rp_queue *q;
+    struct rp_audit audit;
+    struct rp_queue_stats s;
+    if (rp_queue_open("sim", &o, &q) != 0 || rp_queue_audit(q, &audit) != 0 || rp_queue_stats(q, &s) != 0)
+        sim_fail("the queue cannot be looked at: %s", rp_error_detail());
+    if (audit.violations)
+        sim_fail("audit: %llu violations: %s", (unsigned long long)audit.violations, audit.first);
+    if (audit.unsettled || audit.repairable)
+        sim_fail("audit: %llu unsettled, %llu repairable: %s", (unsigned long long)audit.unsettled, (unsigned long long)audit.repairable,
+                 audit.first);
+    if (s.ready || s.leased || s.delayed || s.dead || s.lingering)
+        sim_fail("at the end: %llu ready, %llu leased, %llu delayed, %llu dead, %llu lingering", (unsigned long long)s.ready,
+                 (unsigned long long)s.leased, (unsigned long long)s.delayed, (unsigned long long)s.dead, (unsigned long long)s.lingering);
+    if (s.free_cells != s.cells)
+        sim_fail("at the end %llu of %u cells are free", (unsigned long long)s.free_cells, s.cells);
+    if (s.participants != 0)
+        sim_fail("at the end %u participants are attached", s.participants);
+    rp_queue_close(q);
+}
+
+void witness_finish(void)
+{
+    struct desk d;
+    witness_open(&d);
+    drain(&d);
+    struct rp_dead_letter letter;
+    unsigned dead = 0;
+    unsigned char data[64];
+    for (uint64_t after = 0; rp_dead_peek(d.queue, NULL, after, &letter, data, sizeof data) == 0; after = letter.id) {
+        witness_died(data, letter.bytes);
+        dead++;
+    }
+    sim_note("%u dead letters", dead);
+    if (witness.expect.purge_dead)
+        witness_dead_purge(&d);
+    else if (dead > 0) {
+        int redriven = witness_redrive(&d);
+        if (redriven != (int)dead)
+            sim_fail("%u dead letters, %d were redriven", dead, redriven);
+        drain(&d);
+    }
+    witness_close(&d);
+    witness_judge();
+    check_rest();
+}

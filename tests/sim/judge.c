@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The verdict. Everything is derived from what calls returned and in which order they ended; a call whose caller died in it may have happened or not.
+ */
+#include "witness_log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define EACH(e) (const struct event *e = witness.events; e < witness.events + witness.count; e++)
+
+/* The events of one message, in order. */
+enum { MESSAGES_EACH = 256 };
+static uint16_t first_of[SIM_FIBERS][MESSAGES_EACH], next_of[EVENTS]; /* event + 1 */
+
+static const struct event *first(uint32_t tag)
+{
+    uint16_t i = first_of[(tag >> 16) - 1][tag & 0xffff];
+    return i ? &witness.events[i - 1] : NULL;
+}
+static const struct event *next(const struct event *e)
+{
+    uint16_t i = next_of[e - witness.events];
+    return i ? &witness.events[i - 1] : NULL;
+}
+#define EACH_OF(e, tag) (const struct event *e = first(tag); e; e = next(e))
+
+static void sort_by_message(void)
+{
+    memset(first_of, 0, sizeof first_of);
+    for (unsigned i = witness.count; i-- > 0;) {
+        uint32_t tag = witness.events[i].tag;
+        next_of[i] = 0;
+        if (tag == 0)
+            continue;
+        if ((tag & 0xffff) >= MESSAGES_EACH)
+            sim_fail("too many messages for the judge");
+        uint16_t *head = &first_of[(tag >> 16) - 1][tag & 0xffff];
+        next_of[i] = *head;
+        *head = (uint16_t)(i + 1);
+    }
+}
+
+static bool before(const struct event *a, const struct event *b) { return a->end <= b->begin; }
+static bool unknown(const struct event *e) { return e->result == UNKNOWN; }
+
+/* ---- one message ---- */
+
+struct account {
+    const struct event *send;
+    unsigned received, acked, perhaps_acked;
+    bool died; /* was a dead letter: its counts began again */
+};
+
+static void check_receipt(const struct event *e, const struct account *a)
+{
+    if (a->send->result != 0 && !unknown(a->send))
+        sim_fail("message %x was received although its send said %s", e->tag, rp_error_name(a->send->result));
+    if (a->send->id != e->id)
+        sim_fail("message %x was sent as %llu and received as %llu", e->tag, (unsigned long long)a->send->id, (unsigned long long)e->id);
+    if (e->end <= a->send->begin)
+        sim_fail("message %x was received before it was sent", e->tag);
+    if (e->acquisitions < 1 || e->deliveries < 1 || e->deliveries > e->acquisitions)
+        sim_fail("message %x: acquisition %u, delivery %u", e->tag, e->acquisitions, e->deliveries);
+}
+
+static void check_pair(const struct event *a, const struct event *b, bool anew)
+{
+    if (anew) {
+        if (a->kind == ACK && a->result == 0 && b->kind == RECEIVED && before(a, b))
+            sim_fail("message %x was delivered after it was acked", a->tag);
+        return;
+    }
+    if (a->kind == RECEIVED && b->kind == RECEIVED && a < b && a->acquisitions == b->acquisitions)
+        sim_fail("message %x was handed out twice as acquisition %u", a->tag, a->acquisitions);
+    if (a->kind == ACK && a->result == 0 && b->kind == RECEIVED && b->acquisitions > a->acquisitions)
+        sim_fail("message %x was acked as acquisition %u and handed out again as %u", a->tag, a->acquisitions, b->acquisitions);
+    if (a->kind == NACK && a->result == 0 && b->kind == ACK && b->result == 0 && b->acquisitions <= a->acquisitions)
+        sim_fail("message %x was nacked as acquisition %u and acked as %u", a->tag, a->acquisitions, b->acquisitions);
+}
+
+static void gather(uint32_t tag, struct account *a)
+{
+    *a = (struct account){0};
+    for EACH_OF (e, tag) {
+        switch (e->kind) {
+        case SEND:
+            a->send = e; /* the last attempt: a commit may be tried again */
+            break;
+        case RECEIVED:
+            a->received++;
+            break;
+        case ACK:
+            a->acked += e->result == 0;
+            a->perhaps_acked += unknown(e);
+            break;
+        case DIED:
+            a->died = true;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+static unsigned lost;
+
+static void judge_message(uint32_t tag)
+{
+    struct account a;
+    gather(tag, &a);
+    if (!a.send) {
+        if (a.received)
+            sim_fail("message %x was received and never sent", tag);
+        return;
+    }
+    for EACH_OF (e, tag) {
+        if (e->kind == RECEIVED)
+            check_receipt(e, &a);
+        for EACH_OF (f, tag)
+            if (f != e)
+                check_pair(e, f, a.died || witness.expect.redrives);
+    }
+    if (a.acked > 1)
+        sim_fail("message %x was acked %u times", tag, a.acked);
+    if (a.acked == 0 && a.perhaps_acked == 0 && a.send->result == 0)
+        lost++;
+}
+
+/* ---- order ---- */
+
+/* Of one producer, one that was sent later was handed out for the first time before one that was sent earlier was even asked for. */
+static void judge_order(void)
+{
+    for EACH (e) {
+        if (e->kind != RECEIVED || e->acquisitions != 1)
+            continue;
+        for EACH (f)
+            if (f->kind == RECEIVED && f->acquisitions == 1 && f->tag >> 16 == e->tag >> 16 && f->tag < e->tag &&
+                (before(e, f) || (e < f && e->who == f->who)))
+                sim_fail("message %x was first delivered before message %x of the same producer", e->tag, f->tag);
+    }
+}
+
+static void judge_ids(void)
+{
+    for EACH (e)
+        for EACH (f) {
+            if (e->kind != SEND || f->kind != SEND || e->result != 0 || f->result != 0 || e >= f)
+                continue;
+            if (e->id == f->id)
+                sim_fail("messages %x and %x have the same id", e->tag, f->tag);
+            if (e->tag >> 16 == f->tag >> 16 && e->id > f->id)
+                sim_fail("ids of one producer: %llu, then %llu", (unsigned long long)e->id, (unsigned long long)f->id);
+        }
+}
+
+/* ---- EMPTY and FULL ---- */
+
+static bool was_claimed_before(const struct event *received) { return received->acquisitions != 1; }
+
+/* EMPTY is exact: a message that was there before the call, and was taken for the first time by a call after it, was there all the time. */
+static void judge_empty(void)
+{
+    for EACH (e) {
+        if (e->kind != EMPTY || e->result != RP_EMPTY)
+            continue;
+        for EACH (f)
+            if (f->kind == RECEIVED && !was_claimed_before(f) && before(e, f)) {
+                struct account a;
+                gather(f->tag, &a);
+                if (a.send && a.send->result == 0 && before(a.send, e))
+                    sim_fail("a receive said EMPTY while message %x was there", f->tag);
+            }
+    }
+}
+
+/* Was memory of the message in use, as far as anybody can tell, at some moment of the call? */
+static bool occupies(const struct event *origin, const struct event *during)
+{
+    if (origin->begin >= during->end || (origin->result != 0 && !unknown(origin) && before(origin, during)))
+        return false;
+    bool settled = false;
+    for EACH_OF (e, origin->tag) {
+        if (e->kind == ACK && e->result == 0 && before(e, during))
+            settled = true;
+        if (e->kind == ABANDON && e->result == 0 && before(e, during))
+            settled = true;
+    }
+    if (!settled)
+        return true;
+    for EACH_OF (e, origin->tag) { /* a view keeps it */
+        if (e->kind != RECEIVED)
+            continue;
+        bool ended = false;
+        for EACH_OF (f, origin->tag)
+            ended = ended || (f->who == e->who && f > e && before(f, during) &&
+                              (f->kind == ACK || f->kind == NACK || f->kind == REJECT || f->kind == VIEW_END));
+        if (!ended)
+            return true;
+    }
+    return false;
+}
+
+static void judge_full(void)
+{
+    for EACH (e) {
+        if ((e->kind != SEND && e->kind != LOAN) || e->result != RP_FULL)
+            continue;
+        unsigned held = 0;
+        for EACH (f)
+            if ((f->kind == LOAN || f->kind == SEND) && f->tag != e->tag) {
+                bool counted = false; /* a loan and its commit are one message */
+                for EACH_OF (g, f->tag)
+                    counted = counted || (g < f && (g->kind == LOAN || g->kind == SEND));
+                held += !counted && occupies(f, e);
+            }
+        if (held < witness.capacity)
+            sim_fail("message %x: FULL while %u of %u places were in use", e->tag, held, witness.capacity);
+    }
+}
+
+void witness_judge(void)
+{
+    lost = 0;
+    sort_by_message();
+    for (unsigned who = 0; who < SIM_FIBERS; who++)
+        for (uint32_t n = 1; n <= witness.sent_by[who]; n++)
+            judge_message((who + 1) << 16 | n);
+    uint32_t dropped = 0;
+    bool unknown_purge = false;
+    for EACH (e)
+        if (e->kind == PURGE) {
+            unknown_purge = unknown_purge || unknown(e);
+            dropped += e->result > 0 ? (uint32_t)e->result : 0;
+        }
+    if (!witness.expect.evicts && (unknown_purge ? lost < dropped : lost != dropped)) {
+        for EACH (e)
+            if (e->kind == SEND && e->result == 0) {
+                struct account a;
+                gather(e->tag, &a);
+                if (!a.acked && !a.perhaps_acked)
+                    sim_fail("message %x was sent and never acked (%u such, %u purged)", e->tag, lost, dropped);
+            }
+        sim_fail("%u messages were purged, %u are missing", dropped, lost);
+    }
+    judge_ids();
+    if (!witness.expect.disorder)
+        judge_order();
+    if (!witness.expect.purges)
+        judge_empty();
+    if (!witness.expect.purges && !witness.expect.evicts)
+        judge_full();
+}

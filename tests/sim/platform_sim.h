@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Put before every source of lib/ in the simulator's build: what it takes from the C library and not from lib/platform. */
+#ifndef PLATFORM_SIM_H
+#define PLATFORM_SIM_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void *sim_malloc(size_t bytes);
+void *sim_calloc(size_t count, size_t bytes);
+void *sim_realloc(void *memory, size_t bytes);
+void sim_free(void *memory);
+int sim_close(int fd);
+void sim_mutex_lock(uint32_t *mutex);
+void sim_mutex_unlock(uint32_t *mutex);
+
+#ifdef SIM_LIBRARY
+#define malloc(bytes) sim_malloc(bytes)
+#define calloc(count, bytes) sim_calloc(count, bytes)
+#define realloc(memory, bytes) sim_realloc(memory, bytes)
+#define free(memory) sim_free(memory)
+#define close(fd) sim_close(fd)
+/* The simulator's mutex lies where the real one would. */
+#define pthread_mutex_init(mutex, attributes) (memset((mutex), 0, sizeof *(mutex)), 0)
+#define pthread_mutex_destroy(mutex) ((void)(mutex), 0)
+#define pthread_mutex_lock(mutex) (sim_mutex_lock((uint32_t *)(void *)(mutex)), 0)
+#define pthread_mutex_unlock(mutex) (sim_mutex_unlock((uint32_t *)(void *)(mutex)), 0)
+#endif
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The witness writes down, outside of the segment, what participants were told by the queue, and judges at the end whether all of it can be true together:
+ * nothing lost, nothing twice, no late power, no garbage, in order, and everything free again. Scenarios make their calls through it.
+ *
+ * Each message carries a tag of its own; the rest of its payload follows from the tag.
+ */
+#ifndef SIM_WITNESS_H
+#define SIM_WITNESS_H
+
+#include "sim.h"
+#include <ringpost/ringpost.h>
+
+/* What a scenario expects to be different from the usual. */
+struct witness_expectations {
+    bool redrives;      /* a message may be delivered anew after it was dead: counts begin again */
+    bool purges;        /* messages may go by rp_queue_purge or rp_dead_purge, as many as those calls say */
+    bool evicts;        /* or because the dead ring was full */
+    bool purge_dead;    /* the finisher drops the dead letters instead of redriving them */
+    bool disorder;      /* order is not checked */
+    uint64_t settle_ns; /* how much the finisher lets pass at a time until all leases and backoffs are over; 0: 2 s */
+};
+
+/* For a program's setup: makes the queue, with nobody attached. `o` as for rp_queue_create, sized by witness_options. */
+void witness_options(struct rp_queue_options *o);
+void witness_create(const struct rp_queue_options *o, const struct witness_expectations *e);
+
+/* The handles of a participant. Failures to open fail the run, but for RP_NO_SEAT of witness_attach. */
+struct desk {
+    rp_queue *queue;
+    rp_producer *producer;
+    rp_consumer *consumer;
+    struct rp_message held[8];
+    unsigned held_count;
+};
+int witness_attach(struct desk *d);
+void witness_open(struct desk *d); /* attach, producer, consumer */
+void witness_producer(struct desk *d);
+void witness_consumer(struct desk *d);
+void witness_close_consumer(struct desk *d);
+void witness_close(struct desk *d); /* whatever is open */
+
+int witness_send(struct desk *d, int64_t timeout_ns);
+int witness_send_batch(struct desk *d, unsigned count);
+struct lent {
+    struct rp_loan loan;
+    uint32_t tag;
+};
+int witness_loan(struct desk *d, struct lent *l); /* fills it in, too */
+int witness_commit(struct desk *d, struct lent *l);
+int witness_abandon(struct desk *d, struct lent *l);
+
+/* Received messages are appended to d->held. */
+int witness_receive(struct desk *d, int64_t timeout_ns);
+int witness_receive_batch(struct desk *d, unsigned max, int64_t timeout_ns);
+/* These settle d->held[i] and take it out; a message that stays held (RP_FULL) is put back. */
+int witness_ack(struct desk *d, unsigned i);
+int witness_nack(struct desk *d, unsigned i, int64_t delay_ns, bool charge);
+int witness_reject(struct desk *d, unsigned i);
+int witness_extend(struct desk *d, unsigned i, uint64_t lease_ns);
+int witness_sweep(struct desk *d);
+int witness_purge(struct desk *d, unsigned states);
+int witness_redrive(struct desk *d);
+int witness_dead_purge(struct desk *d);
+
+/* For a program's interim and finish. */
+void witness_interim(void);
+void witness_finish(void);
+
+#endif

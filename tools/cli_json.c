@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* JSON: one object a line, fields in the order in which they were added. */
+#include "cli.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+json_t *cli_json_u64(uint64_t value) {
+    if (value <= INT64_MAX) return json_integer((json_int_t)value);
+    return json_sprintf("%" PRIu64, value);
+}
+
+static json_t *base64(const unsigned char *p, size_t bytes) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t length = (bytes + 2) / 3 * 4, at = 0;
+    char *text = malloc(length + 1);
+    json_t *string;
+    if (!text) return NULL;
+    for (size_t i = 0; i < bytes; i += 3) {
+        uint32_t group = (uint32_t)p[i] << 16;
+        if (i + 1 < bytes) group |= (uint32_t)p[i + 1] << 8;
+        if (i + 2 < bytes) group |= p[i + 2];
+        text[at++] = digits[group >> 18];
+        text[at++] = digits[group >> 12 & 63];
+        text[at++] = i + 1 < bytes ? digits[group >> 6 & 63] : '=';
+        text[at++] = i + 2 < bytes ? digits[group & 63] : '=';
+    }
+    string = json_stringn(text, length);
+    free(text);
+    return string;
+}
+
+void cli_json_payload(json_t *object, const void *data, size_t bytes) {
+    json_t *text = json_stringn(bytes ? data : "", bytes); /* NULL if it is not UTF-8 */
+    if (text) {
+        json_object_set_new(object, "data", text);
+    } else {
+        json_object_set_new(object, "data_base64", base64(data, bytes));
+    }
+}
+
+char *cli_json_text(json_t *object) {
+    char *text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    return text;
+}
+
+void cli_json_print(FILE *out, json_t *object) {
+    json_dumpf(object, out, JSON_COMPACT);
+    fputc('\n', out);
+    json_decref(object);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* ringpost create NAME [flags] */
+#include "cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* MIN..MAX, or one duration for a wait that does not grow. */
+static bool parse_backoff(const char *text, void *target) {
+    struct rp_queue_options *o = target;
+    const char *dots = strstr(text, "..");
+    char least[32];
+    if (!dots) {
+        if (!cli_parse_duration(text, &o->backoff_ns)) return false;
+        o->backoff_max_ns = o->backoff_ns;
+        return true;
+    }
+    if ((size_t)(dots - text) >= sizeof least) return false;
+    memcpy(least, text, (size_t)(dots - text));
+    least[dots - text] = '\0';
+    return cli_parse_duration(least, &o->backoff_ns) && cli_parse_duration(dots + 2, &o->backoff_max_ns) &&
+           o->backoff_ns <= o->backoff_max_ns;
+}
+
+static bool parse_overflow(const char *text, void *target) {
+    if (strcmp(text, "reject") == 0) {
+        *(uint32_t *)target = RP_OVERFLOW_REJECT;
+    } else if (strcmp(text, "block") == 0) {
+        *(uint32_t *)target = RP_OVERFLOW_BLOCK;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool parse_dead_overflow(const char *text, void *target) {
+    if (strcmp(text, "drop-oldest") == 0) {
+        *(uint32_t *)target = RP_DEAD_DROP_OLDEST;
+    } else if (strcmp(text, "refuse") == 0) {
+        *(uint32_t *)target = RP_DEAD_REFUSE;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool parse_mode(const char *text, void *target) {
+    char *end;
+    unsigned long mode;
+    if (text[0] == '\0' || strlen(text) > 5 || text[strspn(text, "01234567")] != '\0') return false;
+    mode = strtoul(text, &end, 8);
+    if (mode > 0777) return false;
+    *(uint32_t *)target = (uint32_t)mode;
+    return true;
+}
+
+static int create(const char *name, const struct rp_queue_options *o, bool json) {
+    rp_queue *q;
+    struct rp_queue_stats stats;
+    char size[CLI_TEXT_MAX];
+    int result = rp_queue_create(name, o, &q);
+    if (result == -EEXIST) {
+        cli_error("queue '%s' exists already", name);
+        return CLI_FAILED;
+    }
+    if (result < 0) {
+        int status = cli_fail(result, "'%s'", name);
+        return result == -EINVAL ? CLI_USAGE : status;
+    }
+    result = rp_queue_stats(q, &stats);
+    if (result < 0) {
+        rp_queue_close(q);
+        return cli_fail(result, "'%s'", name);
+    }
+    if (json) {
+        cli_json_print(stdout, json_pack("{s:s, s:I, s:I, s:o}", "queue", name, "capacity", (json_int_t)stats.capacity,
+                                         "message_bytes", (json_int_t)stats.message_bytes, "segment_bytes",
+                                         cli_json_u64(stats.segment_bytes)));
+    } else {
+        cli_note("created %s: %u messages of up to %u bytes, %s", name, stats.capacity, stats.message_bytes,
+                 cli_format_size(size, stats.segment_bytes));
+    }
+    rp_queue_close(q);
+    return cli_finish(CLI_DONE);
+}
+
+int verb_create(int argc, char **argv) {
+    struct rp_queue_options o;
+    bool json = false;
+    const struct flag flags[] = {
+        {.name = "--capacity", .kind = FLAG_COUNT32, .target = &o.capacity, .value = "N",
+         .help = "messages held at once, over all states (4096)"},
+        {.name = "--message-bytes", .kind = FLAG_SIZE32, .target = &o.message_bytes, .value = "SIZE", .help = "largest payload (1024)"},
+        {.name = "--lease", .kind = FLAG_DURATION, .target = &o.lease_ns, .value = "D",
+         .help = "how long a receiver may hold a message before it is delivered again; none: until its process dies (30s)"},
+        {.name = "--max-deliveries", .kind = FLAG_COUNT32, .target = &o.max_deliveries, .value = "N",
+         .help = "failed deliveries before the dead ring; 0: no limit (5)"},
+        {.name = "--backoff", .kind = FLAG_PARSE, .target = &o, .value = "MIN..MAX", .parse = parse_backoff,
+         .expects = "two durations such as 100ms..30s, the first not the longer one, or one for both",
+         .help = "wait before a failed message is ready again; grows from MIN to MAX (100ms..30s)"},
+        {.name = "--backoff-factor", .kind = FLAG_REAL, .target = &o.backoff_factor, .value = "X", .help = "growth of the wait per failure (2)"},
+        {.name = "--jitter", .kind = FLAG_REAL, .target = &o.jitter, .value = "X", .help = "random share of the wait, 0 to 1 (0.2)"},
+        {.name = "--dead-capacity", .kind = FLAG_COUNT32, .target = &o.dead_capacity, .value = "N",
+         .help = "dead letters kept per group (a quarter of the capacity)"},
+        {.name = "--dead-overflow", .kind = FLAG_PARSE, .target = &o.dead_overflow, .value = "HOW", .parse = parse_dead_overflow,
+         .expects = "drop-oldest or refuse", .help = "a full dead ring: drop-oldest (counted) or refuse (drop-oldest)"},
+        {.name = "--overflow", .kind = FLAG_PARSE, .target = &o.overflow, .value = "HOW", .parse = parse_overflow,
+         .expects = "reject or block", .help = "a full queue: reject or block the sender (reject)"},
+        {.name = "--max-groups", .kind = FLAG_COUNT32, .target = &o.max_groups, .value = "N", .help = "room for consumer groups, at most 20 (4)"},
+        {.name = "--max-participants", .kind = FLAG_COUNT32, .target = &o.max_participants, .value = "N",
+         .help = "processes attached at once, at most 1000 (64)"},
+        {.name = "--mode", .kind = FLAG_PARSE, .target = &o.mode, .value = "OCTAL", .parse = parse_mode, .expects = "octal permission bits such as 0660",
+         .help = "permission bits: who may attach (0600)"},
+        {.name = "--group", .kind = FLAG_TEXT, .target = &o.group, .value = "NAME", .help = "Unix group that owns the queue, by name or number"},
+        {.name = "--no-prefault", .kind = FLAG_OFF, .target = &o.prefault, .help = "do not touch every page now"},
+        {.name = "--json", .kind = FLAG_SWITCH, .target = &json, .help = "describe the new queue as a JSON object"},
+    };
+    const struct usage usage = {
+        .verb = "create",
+        .synopsis = "NAME [flags]",
+        .about = "Makes a queue. NAME becomes the shared-memory object /dev/shm/ringpost.NAME; a NAME that begins with '/' is\n"
+                 "a file on a tmpfs. All memory is reserved now; what is in (brackets) is the default.",
+        .examples = "  ringpost create orders\n"
+                    "  ringpost create jobs --capacity 100000 --message-bytes 4KiB --lease 5m --backoff 1s..10m",
+        .flags = flags,
+        .flag_count = sizeof flags / sizeof flags[0],
+        .operands_min = 1,
+        .operands_max = 1,
+    };
+    struct operands operands;
+    int status;
+    rp_queue_options_init(&o, sizeof o);
+    status = cli_parse(&usage, argc, argv, &operands);
+    if (status != CLI_PROCEED) return status;
+    return create(operands.value[0], &o, json);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* ringpost dead ls|show NAME: looking into the dead ring; also finds the other two verbs. */
+#include "dead.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+int dead_no_group(rp_queue *q, const char *group) {
+    cli_error("queue '%s' has no group '%s'", rp_queue_name(q), group ? group : "default");
+    return CLI_FAILED;
+}
+
+static void print_json(const struct rp_dead_letter *d, const void *data, size_t held) {
+    json_t *object = json_object();
+    json_object_set_new(object, "id", cli_json_u64(d->id));
+    json_object_set_new(object, "reason", json_string(cli_reason_name(d->reason)));
+    json_object_set_new(object, "last_failure", json_string(cli_failure_name(d->last_failure)));
+    json_object_set_new(object, "text", json_stringn(d->text, strnlen(d->text, sizeof d->text)));
+    json_object_set_new(object, "deliveries", cli_json_u64(d->deliveries));
+    json_object_set_new(object, "acquisitions", cli_json_u64(d->acquisitions));
+    json_object_set_new(object, "sent_ns", cli_json_u64(d->sent_ns));
+    json_object_set_new(object, "first_failed_ns", cli_json_u64(d->first_failed_ns));
+    json_object_set_new(object, "last_failed_ns", cli_json_u64(d->last_failed_ns));
+    json_object_set_new(object, "pid", cli_json_u64(d->pid));
+    json_object_set_new(object, "executable", json_stringn(d->executable, strnlen(d->executable, sizeof d->executable)));
+    json_object_set_new(object, "bytes", cli_json_u64(d->bytes));
+    cli_json_payload(object, data, d->bytes < held ? d->bytes : held);
+    cli_json_print(stdout, object);
+}
+
+static void print_row(const struct rp_dead_letter *d, const void *data, size_t held, bool whole) {
+    char age[CLI_TEXT_MAX];
+    printf("%-12" PRIu64 " %-14s %6u %9s %8zu  ", d->id, cli_reason_name(d->reason), d->deliveries, cli_format_age(age, d->last_failed_ns),
+           d->bytes);
+    cli_print_payload(stdout, data, d->bytes < held ? d->bytes : held, d->bytes, whole ? 0 : CLI_PAYLOAD_COLUMNS);
+    if (d->text[0]) {
+        fputs("  (", stdout);
+        cli_print_payload(stdout, d->text, strnlen(d->text, sizeof d->text), 0, 0);
+        putchar(')');
+    }
+    putchar('\n');
+}
+
+static void print_letter(const struct rp_dead_letter *d, const void *data, size_t held, bool whole) {
+    char time[CLI_TEXT_MAX];
+    printf("message %" PRIu64 "\n", d->id);
+    printf("  %-14s%s\n", "reason", cli_reason_name(d->reason));
+    printf("  %-14s%s", "last failure", cli_failure_name(d->last_failure));
+    if (d->text[0]) {
+        fputs(": ", stdout);
+        cli_print_payload(stdout, d->text, strnlen(d->text, sizeof d->text), 0, 0);
+    }
+    printf("\n  %-14s%u failed, handed out %u times\n", "deliveries", d->deliveries, d->acquisitions);
+    printf("  %-14s%s\n", "sent", cli_format_time(time, d->sent_ns));
+    printf("  %-14s%s\n", "first failed", cli_format_time(time, d->first_failed_ns));
+    printf("  %-14s%s\n", "last failed", cli_format_time(time, d->last_failed_ns));
+    printf("  %-14s", "last holder");
+    if (d->pid) {
+        printf("pid %" PRIu32 " ", d->pid);
+        cli_print_payload(stdout, d->executable, strnlen(d->executable, sizeof d->executable), 0, 0);
+    } else {
+        putchar('-');
+    }
+    printf("\n  %-14s%zu bytes: ", "payload", d->bytes);
+    cli_print_payload(stdout, data, d->bytes < held ? d->bytes : held, d->bytes, whole ? 0 : 10 * CLI_PAYLOAD_COLUMNS);
+    putchar('\n');
+}
+
+static bool chosen(const struct dead_choice *c, const struct rp_dead_letter *d) {
+    if (c->which.id && d->id != c->which.id) return false;
+    return c->which.reasons == 0 || (d->reason & c->which.reasons) != 0;
+}
+
+static int print_letters(rp_queue *q, const struct dead_choice *c, bool in_full, size_t message_bytes) {
+    size_t columns = (in_full ? 10 : 1) * CLI_PAYLOAD_COLUMNS;
+    size_t capacity = c->json || c->whole || message_bytes < 4 * columns ? message_bytes : 4 * columns;
+    char *buffer = malloc(capacity);
+    struct rp_dead_letter d;
+    uint64_t after = c->which.id ? c->which.id - 1 : 0, shown = 0;
+    int result = 0;
+    if (!buffer) return cli_fail(-ENOMEM, "%zu bytes", capacity);
+    while ((c->which.limit == 0 || shown < c->which.limit) &&
+           (result = rp_dead_peek(q, c->group, after, &d, buffer, capacity)) == 0) {
+        after = d.id;
+        if (c->which.id && d.id > c->which.id) break;
+        if (!chosen(c, &d)) continue;
+        if (c->json) {
+            print_json(&d, buffer, capacity);
+        } else if (in_full) {
+            print_letter(&d, buffer, capacity, c->whole);
+        } else {
+            if (shown == 0) printf("%-12s %-14s %6s %9s %8s  %s\n", "ID", "REASON", "FAILED", "DIED", "BYTES", "PAYLOAD (LAST ERROR)");
+            print_row(&d, buffer, capacity, c->whole);
+        }
+        shown++;
+        if (ferror(stdout)) break;
+    }
+    free(buffer);
+    if (result == -ENOENT) return dead_no_group(q, c->group);
+    if (result < 0 && result != RP_EMPTY) return cli_fail(result, "'%s'", rp_queue_name(q));
+    if (shown == 0 && c->which.id) cli_error("message %" PRIu64 " is not in the dead ring", c->which.id);
+    return shown ? CLI_DONE : CLI_EMPTY;
+}
+
+static int look(const char *name, const struct dead_choice *c, bool in_full) {
+    struct rp_queue_options options;
+    rp_queue *q;
+    int result, status = cli_open(name, true, &q);
+    if (status != CLI_DONE) return status;
+    rp_queue_options_init(&options, sizeof options);
+    result = rp_queue_options_get(q, &options);
+    status = result < 0 ? cli_fail(result, "'%s'", name) : print_letters(q, c, in_full, options.message_bytes);
+    rp_queue_close(q);
+    return cli_finish(status);
+}
+
+static int look_verb(int argc, char **argv, bool in_full) {
+    struct dead_choice c = {0};
+    const struct flag flags[] = {
+        DEAD_FLAG_GROUP(c),
+        DEAD_FLAG_ID(c),
+        DEAD_FLAG_REASON(c),
+        DEAD_FLAG_LIMIT(c),
+        {.name = "--whole", .kind = FLAG_SWITCH, .target = &c.whole, .help = "do not shorten payloads"},
+        {.name = "--json", .kind = FLAG_SWITCH, .target = &c.json, .help = "one JSON object a line, payloads whole"},
+    };
+    const struct usage usage = {
+        .verb = in_full ? "dead show" : "dead ls",
+        .synopsis = "NAME [--group GROUP] [--id ID] [--reason REASONS] [--limit N] [--whole] [--json]",
+        .about = in_full ? "Shows dead letters with everything that is known about them."
+                         : "Lists dead letters, one a line. Takes nothing.",
+        .examples = in_full ? "  ringpost dead show orders --id 4711" : "  ringpost dead ls orders --reason rejected",
+        .statuses = "3 no such dead letter",
+        .flags = flags,
+        .flag_count = sizeof flags / sizeof flags[0],
+        .operands_min = 1,
+        .operands_max = 1,
+    };
+    struct operands operands;
+    int status;
+    rp_redrive_options_init(&c.which, sizeof c.which);
+    status = cli_parse(&usage, argc, argv, &operands);
+    if (status != CLI_PROCEED) return status;
+    return look(operands.value[0], &c, in_full);
+}
+
+int dead_ls(int argc, char **argv) {
+    return look_verb(argc, argv, false);
+}
+
+int dead_show(int argc, char **argv) {
+    return look_verb(argc, argv, true);
+}
+
+static const struct verb dead_verbs[] = {
+    {"ls", "list dead letters", dead_ls},
+    {"show", "show them in full", dead_show},
+    {"redrive", "make them ready again", dead_redrive},
+    {"purge", "drop them", dead_purge},
+    {NULL, NULL, NULL},
+};
+
+static const char *verb_name_at(const void *set, size_t index) {
+    return ((const struct verb *)set)[index].name;
+}
+
+static void print_dead_verbs(FILE *out) {
+    fputs("Usage: ringpost dead ls|show|redrive|purge NAME ... [--json]\n\n"
+          "The dead ring keeps messages that failed too often or were rejected, until a person looks.\n\n",
+          out);
+    for (const struct verb *v = dead_verbs; v->name; v++) fprintf(out, "  %-10s%s\n", v->name, v->summary);
+    fputs("\nringpost dead VERB --help explains one.\n"
+          "\nExample:\n  ringpost dead ls orders\n  ringpost dead redrive orders --reason max-deliveries --limit 100\n",
+          out);
+}
+
+int verb_dead(int argc, char **argv) {
+    const struct verb *v;
+    const char *near;
+    cli_verb = "dead";
+    if (argc < 2) {
+        print_dead_verbs(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_dead_verbs(stdout);
+        return cli_finish(CLI_DONE);
+    }
+    for (v = dead_verbs; v->name; v++) {
+        if (strcmp(v->name, argv[1]) == 0) return v->run(argc - 1, argv + 1);
+    }
+    near = cli_nearest(argv[1], verb_name_at, dead_verbs);
+    if (near) return cli_usage_error("there is no 'dead %s'; did you mean 'dead %s'?", argv[1], near);
+    return cli_usage_error("there is no 'dead %s'; there are ls, show, redrive and purge", argv[1]);
+}

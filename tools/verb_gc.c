@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* ringpost gc */
+#include "cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct collection {
+    bool json;
+    int status;
+    uint64_t queues;
+    uint64_t mended;
+};
+
+static void report(struct collection *c, const char *name, int mended) {
+    c->queues++;
+    c->mended += (uint64_t)mended;
+    if (c->json) {
+        cli_json_print(stdout, json_pack("{s:s, s:i}", "queue", name, "mended", mended));
+    } else {
+        printf("%s: %d thing%s mended\n", name, mended, cli_plural((uint64_t)mended));
+    }
+}
+
+static int visit(const char *name, void *context) {
+    struct collection *c = context;
+    struct rp_open_options options;
+    rp_queue *q;
+    int result;
+    rp_open_options_init(&options, sizeof options);
+    result = rp_queue_open(name, &options, &q);
+    if (result == -ENOENT) return 0;
+    if (result == -EACCES) {
+        cli_note("%s: skipped, it belongs to somebody else", name);
+        return 0;
+    }
+    if (result == 0) {
+        result = rp_queue_sweep(q);
+        rp_queue_close(q);
+    }
+    if (result >= 0) {
+        report(c, name, result);
+    } else {
+        int status = cli_fail(result, "'%s'", name);
+        if (status > c->status) c->status = status;
+    }
+    return 0;
+}
+
+int verb_gc(int argc, char **argv) {
+    struct collection c = {.status = CLI_DONE};
+    const struct flag flags[] = {
+        {.name = "--json", .kind = FLAG_SWITCH, .target = &c.json, .help = "one JSON object a line"},
+    };
+    const struct usage usage = {
+        .verb = "gc",
+        .synopsis = "[--json]",
+        .about = "Sweeps every queue in /dev/shm, so that messages and memory held by dead processes come back, and removes\n"
+                 "what creators that were killed left behind. No message is dropped and no queue removed.",
+        .examples = "  ringpost gc",
+        .flags = flags,
+        .flag_count = sizeof flags / sizeof flags[0],
+    };
+    struct operands operands;
+    int status = cli_parse(&usage, argc, argv, &operands);
+    int result, removed;
+    if (status != CLI_PROCEED) return status;
+    result = cli_each_queue(visit, &c);
+    if (result < 0 && result != -ENOENT) c.status = cli_fail(result, "/dev/shm");
+    removed = rp_collect(NULL);
+    if (removed < 0) {
+        status = cli_fail(removed, "leftovers in /dev/shm");
+        if (status > c.status) c.status = status;
+    } else if (c.json) {
+        cli_json_print(stdout, json_pack("{s:i}", "leftovers_removed", removed));
+    } else if (removed > 0) {
+        printf("%d leftover file%s of killed creators removed\n", removed, cli_plural((uint64_t)removed));
+    }
+    return cli_finish(c.status);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* ringpost info NAME */
+#include "cli.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *overflow_name(uint32_t overflow) {
+    return overflow == RP_OVERFLOW_REJECT ? "reject" : overflow == RP_OVERFLOW_BLOCK ? "block" : "unknown";
+}
+
+static const char *dead_overflow_name(uint32_t overflow) {
+    return overflow == RP_DEAD_DROP_OLDEST ? "drop-oldest" : overflow == RP_DEAD_REFUSE ? "refuse" : "unknown";
+}
+
+static json_t *options_json(const struct rp_queue_options *o) {
+    json_t *object = json_object();
+    json_object_set_new(object, "capacity", cli_json_u64(o->capacity));
+    json_object_set_new(object, "message_bytes", cli_json_u64(o->message_bytes));
+    json_object_set_new(object, "lease_ns", cli_json_u64(o->lease_ns));
+    json_object_set_new(object, "max_deliveries", cli_json_u64(o->max_deliveries));
+    json_object_set_new(object, "backoff_ns", cli_json_u64(o->backoff_ns));
+    json_object_set_new(object, "backoff_max_ns", cli_json_u64(o->backoff_max_ns));
+    json_object_set_new(object, "backoff_factor", json_real(o->backoff_factor));
+    json_object_set_new(object, "jitter", json_real(o->jitter));
+    json_object_set_new(object, "dead_capacity", cli_json_u64(o->dead_capacity));
+    json_object_set_new(object, "dead_overflow", json_string(dead_overflow_name(o->dead_overflow)));
+    json_object_set_new(object, "overflow", json_string(overflow_name(o->overflow)));
+    json_object_set_new(object, "max_groups", cli_json_u64(o->max_groups));
+    json_object_set_new(object, "max_participants", cli_json_u64(o->max_participants));
+    json_object_set_new(object, "mode", json_sprintf("%04o", o->mode));
+    return object;
+}
+
+static json_t *participants_json(rp_queue *q) {
+    json_t *array = json_array();
+    struct rp_participant p;
+    for (uint32_t seat = 0; rp_participant_next(q, seat, &p) == 0; seat = p.seat + 1) {
+        json_t *object = json_pack("{s:I, s:I, s:b}", "seat", (json_int_t)p.seat, "pid", (json_int_t)p.pid, "alive", (int)p.alive);
+        json_object_set_new(object, "executable", json_stringn_nocheck(p.executable, strnlen(p.executable, sizeof p.executable)));
+        json_object_set_new(object, "attached_ns", cli_json_u64(p.attached_ns));
+        json_object_set_new(object, "held", cli_json_u64(p.held));
+        json_object_set_new(object, "lingering", cli_json_u64(p.lingering));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
+static void print_json(rp_queue *q, const struct rp_queue_options *o, const struct rp_queue_stats *s) {
+    json_t *object = json_pack("{s:s, s:o}", "queue", rp_queue_name(q), "options", options_json(o));
+    json_object_set_new(object, "created_ns", cli_json_u64(s->created_ns));
+    json_object_set_new(object, "segment_bytes", cli_json_u64(s->segment_bytes));
+    json_object_set_new(object, "overhead_bytes_per_message", cli_json_u64(s->overhead_bytes_per_message));
+    json_object_set_new(object, "participants", participants_json(q));
+    cli_json_print(stdout, object);
+}
+
+static void print_options(const struct rp_queue_options *o, const struct rp_queue_stats *s) {
+    char a[CLI_TEXT_MAX], b[CLI_TEXT_MAX];
+    printf("  %-18s%u messages of up to %u bytes\n", "capacity", o->capacity, o->message_bytes);
+    printf("  %-18s%s, %" PRIu64 " bytes per message beside the payload\n", "memory", cli_format_size(a, s->segment_bytes),
+           s->overhead_bytes_per_message);
+    printf("  %-18s%s\n", "lease", o->lease_ns ? cli_format_duration(a, o->lease_ns) : "until the receiver's process dies");
+    if (o->max_deliveries) {
+        printf("  %-18s%u failed deliveries, then the dead ring\n", "max deliveries", o->max_deliveries);
+    } else {
+        printf("  %-18sno limit\n", "max deliveries");
+    }
+    printf("  %-18s%s to %s, times %g per failure, jitter %g\n", "backoff", cli_format_duration(a, o->backoff_ns),
+           cli_format_duration(b, o->backoff_max_ns), o->backoff_factor, o->jitter);
+    printf("  %-18s%u messages per group, when full: %s\n", "dead ring", o->dead_capacity, dead_overflow_name(o->dead_overflow));
+    printf("  %-18s%s\n", "overflow", overflow_name(o->overflow));
+    printf("  %-18sat most %u\n", "groups", o->max_groups);
+    printf("  %-18s%04o\n", "mode", o->mode);
+}
+
+static void print_participants(rp_queue *q, uint32_t most) {
+    struct rp_participant p;
+    uint32_t seat = 0, count = 0;
+    char age[CLI_TEXT_MAX];
+    for (; rp_participant_next(q, seat, &p) == 0; seat = p.seat + 1) {
+        if (count++ == 0) printf("\n  %5s %8s  %-16s %-6s %10s %8s %10s\n", "SEAT", "PID", "EXECUTABLE", "ALIVE", "ATTACHED", "HELD", "LINGERING");
+        printf("  %5u %8u  ", p.seat, p.pid);
+        cli_print_payload(stdout, p.executable, strnlen(p.executable, sizeof p.executable), 0, 0);
+        printf("%*s %-6s %10s %8" PRIu64 " %10" PRIu64 "\n", (int)(16 - strnlen(p.executable, 16)), "", p.alive ? "yes" : "no",
+               cli_format_age(age, p.attached_ns), p.held, p.lingering);
+    }
+    printf("\n  %u of %u seats taken\n", count, most);
+}
+
+static int show(const char *name, bool json) {
+    rp_queue *q;
+    struct rp_queue_options options = {.size = sizeof options};
+    struct rp_queue_stats stats;
+    char created[CLI_TEXT_MAX];
+    int status = cli_open(name, true, &q);
+    int result;
+    if (status != CLI_DONE) return status;
+    rp_queue_options_init(&options, sizeof options);
+    result = rp_queue_options_get(q, &options);
+    if (result == 0) result = rp_queue_stats(q, &stats);
+    if (result < 0) {
+        status = cli_fail(result, "'%s'", name);
+    } else if (json) {
+        print_json(q, &options, &stats);
+    } else {
+        printf("%s, created %s\n", name, cli_format_time(created, stats.created_ns));
+        print_options(&options, &stats);
+        print_participants(q, options.max_participants);
+    }
+    rp_queue_close(q);
+    return cli_finish(status);
+}
+
+int verb_info(int argc, char **argv) {
+    bool json = false;
+    const struct flag flags[] = {
+        {.name = "--json", .kind = FLAG_SWITCH, .target = &json, .help = "as a JSON object"},
+    };
+    const struct usage usage = {
+        .verb = "info",
+        .synopsis = "NAME [--json]",
+        .about = "Describes a queue: the options it was made with, the memory it takes, and the processes attached.",
+        .examples = "  ringpost info orders",
+        .flags = flags,
+        .flag_count = sizeof flags / sizeof flags[0],
+        .operands_min = 1,
+        .operands_max = 1,
+    };
+    struct operands operands;
+    int status = cli_parse(&usage, argc, argv, &operands);
+    if (status != CLI_PROCEED) return status;
+    return show(operands.value[0], json);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* ringpost send NAME [FILE] */
+#include "cli.h"
+#include "records.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BATCH_MOST 512
+#define WAIT_BY_POLICY INT64_MIN /* no --wait */
+
+struct sender {
+    const char *name;
+    rp_producer *producer;
+    int64_t wait_ns;
+    bool one_by_one; /* --wait on a queue whose policy would wait longer */
+    bool print_ids;
+    bool json;
+    uint64_t sent;
+    uint64_t bytes;
+    const char *unit; /* "line", "record" */
+};
+
+static void print_id(const struct sender *s, uint64_t id) {
+    if (!s->print_ids) return;
+    printf(s->json ? "{\"id\":%" PRIu64 "}\n" : "%" PRIu64 "\n", id);
+}
+
+static int send_one(struct sender *s, struct rp_send_item *item) {
+    struct rp_send_options options;
+    rp_send_options_init(&options, sizeof options);
+    if (s->wait_ns != WAIT_BY_POLICY) options.timeout_ns = s->wait_ns;
+    options.id_out = &item->id;
+    for (;;) {
+        int result = rp_send(s->producer, item->data, item->bytes, &options);
+        if (result != -EINTR || cli_stop_count() > 0) return result;
+    }
+}
+
+/* Sends all, or stops at the first that could not be sent and says so. 0 or the error. */
+static int send_items(struct sender *s, struct rp_send_item *items, size_t count) {
+    size_t done = 0;
+    int result = 0;
+    while (done < count && result >= 0) {
+        size_t before = done;
+        if (!s->one_by_one) {
+            result = rp_send_batch(s->producer, items + done, count - done);
+            if (result > 0) done += (size_t)result;
+        }
+        /* What the batch did not take gets its own chance: --wait, and a reason if there is none. */
+        if (done < count && done == before) {
+            result = cli_stop_count() > 0 ? -EINTR : send_one(s, &items[done]);
+            if (result >= 0) done++;
+        }
+        for (size_t i = before; i < done; i++) {
+            print_id(s, items[i].id);
+            s->bytes += items[i].bytes;
+        }
+    }
+    s->sent += done;
+    return result < 0 ? result : 0;
+}
+
+static int say_why(const struct sender *s, int result) {
+    if (result == -EINTR && cli_stop_count() > 0) {
+        cli_error("interrupted before %s %" PRIu64, s->unit, s->sent + 1);
+        return cli_stop_status();
+    }
+    return cli_fail(result, "%s %" PRIu64 " was not sent to '%s'", s->unit, s->sent + 1, s->name);
+}
+
+/* Sends every record that is there already. CLI_DONE or why not. */
+static int send_available(struct sender *s, struct records *r) {
+    struct rp_send_item items[BATCH_MOST];
+    for (;;) {
+        size_t count = 0;
+        int result;
+        memset(items, 0, sizeof items);
+        while (count < BATCH_MOST) {
+            const char *data;
+            if (!records_next(r, &data, &items[count].bytes)) break;
+            items[count++].data = data;
+        }
+        if (count == 0) return CLI_DONE;
+        result = send_items(s, items, count);
+        if (result < 0) return say_why(s, result);
+    }
+}
+
+static int send_all(struct sender *s, struct records *r) {
+    int status = CLI_DONE, result = 1;
+    while (status == CLI_DONE && result > 0) {
+        result = cli_stop_count() > 0 ? -EINTR : records_fill(r);
+        if (result == -EINTR && cli_stop_count() == 0) {
+            result = 1;
+            continue;
+        }
+        if (result > 0) status = send_available(s, r);
+        if (s->print_ids && fflush(stdout) != 0) status = status == CLI_DONE ? CLI_FAILED : status;
+    }
+    if (result < 0 && status == CLI_DONE) {
+        if (result == -EINTR) return say_why(s, result);
+        cli_error("reading: %s", strerror(-result));
+        return CLI_FAILED;
+    }
+    return status;
+}
+
+/* --whole of an empty input is one empty message. */
+static int send_empty(struct sender *s) {
+    struct rp_send_item item = {.data = "", .bytes = 0};
+    int result = send_items(s, &item, 1);
+    return result < 0 ? say_why(s, result) : CLI_DONE;
+}
+
+static int send_from(struct sender *s, rp_queue *q, int fd, int separator) {
+    struct rp_queue_options options;
+    struct records records;
+    int status, result;
+    rp_queue_options_init(&options, sizeof options);
+    result = rp_queue_options_get(q, &options);
+    if (result == 0) result = rp_producer_open(q, NULL, &s->producer);
+    if (result < 0) return cli_fail(result, "'%s'", s->name);
+    s->one_by_one = s->wait_ns != WAIT_BY_POLICY && options.overflow != RP_OVERFLOW_REJECT;
+    result = records_init(&records, fd, separator, options.message_bytes);
+    if (result < 0) {
+        rp_producer_close(s->producer);
+        return cli_fail(result, "'%s'", s->name);
+    }
+    status = send_all(s, &records);
+    if (status == CLI_DONE && separator == RECORDS_WHOLE && s->sent == 0) status = send_empty(s);
+    records_free(&records);
+    rp_producer_close(s->producer);
+    return status;
+}
+
+static int send_file(struct sender *s, const char *file, int separator) {
+    rp_queue *q;
+    int status, fd = STDIN_FILENO;
+    if (file && strcmp(file, "-") != 0) {
+        fd = open(file, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+            cli_error("%s: %s", file, strerror(errno));
+            return CLI_FAILED;
+        }
+    }
+    status = cli_open(s->name, false, &q);
+    if (status == CLI_DONE) {
+        cli_signals_install(q);
+        status = send_from(s, q, fd, separator);
+        cli_signals_release();
+        rp_queue_close(q);
+        if (s->json && !s->print_ids) {
+            cli_json_print(stdout, json_pack("{s:s, s:o, s:o}", "queue", s->name, "sent", cli_json_u64(s->sent), "bytes",
+                                             cli_json_u64(s->bytes)));
+        } else {
+            cli_note("sent %" PRIu64 " message%s to %s", s->sent, cli_plural(s->sent), s->name);
+        }
+    }
+    if (fd != STDIN_FILENO) close(fd);
+    return cli_finish(status);
+}
+
+int verb_send(int argc, char **argv) {
+    struct sender s = {.wait_ns = WAIT_BY_POLICY, .unit = "line"};
+    bool nul = false, whole = false;
+    const struct flag flags[] = {
+        {.name = "--wait", .kind = FLAG_TIMEOUT, .target = &s.wait_ns, .value = "D",
+         .help = "how long to wait for room when the queue is full, or forever (what the queue's --overflow says)"},
+        {.letter = '0', .name = "--null", .kind = FLAG_SWITCH, .target = &nul, .help = "messages are separated by NUL, not newline"},
+        {.name = "--whole", .kind = FLAG_SWITCH, .target = &whole, .help = "all of the input is one message"},
+        {.name = "--print-ids", .kind = FLAG_SWITCH, .target = &s.print_ids, .help = "print the id of each message sent, one a line"},
+        {.name = "--json", .kind = FLAG_SWITCH, .target = &s.json, .help = "print the count as a JSON object; with --print-ids one object per message"},
+    };
+    const struct usage usage = {
+        .verb = "send",
+        .synopsis = "NAME [--wait D] [-0 | --whole] [--print-ids] [--json] [FILE]",
+        .about = "Sends one message a line, without the newline, from FILE or stdin; an empty line is an empty message. Says how\n"
+                 "many on stderr. Stops at the first that could not be sent and says which one and why.",
+        .examples = "  ringpost send orders access.log\n"
+                    "  tail -f access.log | ringpost send orders --wait forever\n"
+                    "  ringpost send images --whole photo.jpg",
+        .statuses = "4 the queue is full",
+        .flags = flags,
+        .flag_count = sizeof flags / sizeof flags[0],
+        .operands_min = 1,
+        .operands_max = 2,
+    };
+    struct operands operands;
+    int status = cli_parse(&usage, argc, argv, &operands);
+    if (status != CLI_PROCEED) return status;
+    if (nul && whole) return cli_usage_error("-0 and --whole exclude each other");
+    if (nul || whole) s.unit = "message";
+    s.name = operands.value[0];
+    return send_file(&s, operands.count > 1 ? operands.value[1] : NULL, whole ? RECORDS_WHOLE : nul ? '\0' : '\n');
+}

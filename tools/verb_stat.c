@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* ringpost stat NAME */
+#include "cli.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+
+struct field {
+    const char *name;
+    size_t offset;
+    const char *help;
+};
+
+#define FIELD(name, help) {#name, offsetof(struct rp_queue_stats, name), help}
+
+static const struct field gauges[] = {
+    FIELD(ready, "would be received now"),
+    FIELD(leased, "held by a receiver"),
+    FIELD(delayed, "wait for their time"),
+    FIELD(dead, "in the dead ring"),
+    FIELD(lingering, "settled, still viewed by a process whose lease ran out"),
+    FIELD(free_cells, "room"),
+    FIELD(owned_cells, "being written, on loan, or not yet swept"),
+};
+
+static const struct field counters[] = {
+    FIELD(sent, "messages committed"),
+    FIELD(received, "hand-outs"),
+    FIELD(acked, NULL),
+    FIELD(nacked, "failed or given back"),
+    FIELD(rejected, NULL),
+    FIELD(expired_leases, "taken back from a living holder"),
+    FIELD(recovered, "taken back from a dead holder"),
+    FIELD(died, "moved to the dead ring"),
+    FIELD(dead_dropped, "dropped from a full dead ring"),
+    FIELD(redriven, NULL),
+    FIELD(purged, NULL),
+    FIELD(full, "sends that found no room"),
+    FIELD(lease_lost, "settlements that came too late"),
+    FIELD(deaths, "processes found dead and recovered"),
+};
+
+static uint64_t value_of(const struct rp_queue_stats *s, const struct field *f) {
+    return *(const uint64_t *)(const void *)((const char *)s + f->offset);
+}
+
+static void add_json(json_t *object, const struct rp_queue_stats *s, const struct field *fields, size_t count) {
+    for (size_t i = 0; i < count; i++) json_object_set_new(object, fields[i].name, cli_json_u64(value_of(s, &fields[i])));
+}
+
+static void print_json(const char *name, const struct rp_queue_stats *s) {
+    json_t *object = json_pack("{s:s}", "queue", name);
+    add_json(object, s, gauges, sizeof gauges / sizeof gauges[0]);
+    json_object_set_new(object, "oldest_ready_ns", cli_json_u64(s->oldest_ready_ns));
+    add_json(object, s, counters, sizeof counters / sizeof counters[0]);
+    json_object_set_new(object, "capacity", cli_json_u64(s->capacity));
+    json_object_set_new(object, "message_bytes", cli_json_u64(s->message_bytes));
+    json_object_set_new(object, "cells", cli_json_u64(s->cells));
+    json_object_set_new(object, "participants", cli_json_u64(s->participants));
+    json_object_set_new(object, "participants_dead", cli_json_u64(s->participants_dead));
+    json_object_set_new(object, "max_participants", cli_json_u64(s->max_participants));
+    json_object_set_new(object, "segment_bytes", cli_json_u64(s->segment_bytes));
+    json_object_set_new(object, "overhead_bytes_per_message", cli_json_u64(s->overhead_bytes_per_message));
+    json_object_set_new(object, "created_ns", cli_json_u64(s->created_ns));
+    cli_json_print(stdout, object);
+}
+
+static void print_fields(const struct rp_queue_stats *s, const struct field *fields, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        printf("  %-16s%14" PRIu64 "%s%s\n", fields[i].name, value_of(s, &fields[i]), fields[i].help ? "  " : "",
+               fields[i].help ? fields[i].help : "");
+    }
+}
+
+static void print_table(const char *name, const struct rp_queue_stats *s) {
+    char text[CLI_TEXT_MAX];
+    printf("%s, created %s\n", name, cli_format_time(text, s->created_ns));
+    printf("\nnow, of %u messages of up to %u bytes\n", s->capacity, s->message_bytes);
+    print_fields(s, gauges, sizeof gauges / sizeof gauges[0]);
+    printf("  %-16s%14s  since the oldest ready message was sent\n", "oldest_ready", cli_format_age(text, s->oldest_ready_ns));
+    printf("  %-16s%14u  processes attached, of %u", "participants", s->participants, s->max_participants);
+    if (s->participants_dead) printf("; %u of them dead and not yet recovered", s->participants_dead);
+    printf("\n\nsince creation\n");
+    print_fields(s, counters, sizeof counters / sizeof counters[0]);
+}
+
+int verb_stat(int argc, char **argv) {
+    bool json = false;
+    const struct flag flags[] = {
+        {.name = "--json", .kind = FLAG_SWITCH, .target = &json, .help = "as a JSON object"},
+    };
+    const struct usage usage = {
+        .verb = "stat",
+        .synopsis = "NAME [--json]",
+        .about = "Shows what is in a queue now, and its counters since creation. Figures per group are those of \"default\".\n"
+                 "A process that is killed may take its last few counts with it; the messages themselves are never lost.",
+        .examples = "  ringpost stat orders\n  ringpost stat orders --json",
+        .flags = flags,
+        .flag_count = sizeof flags / sizeof flags[0],
+        .operands_min = 1,
+        .operands_max = 1,
+    };
+    struct operands operands;
+    struct rp_queue_stats stats;
+    rp_queue *q;
+    int result;
+    int status = cli_parse(&usage, argc, argv, &operands);
+    if (status != CLI_PROCEED) return status;
+    status = cli_open(operands.value[0], true, &q);
+    if (status != CLI_DONE) return status;
+    result = rp_queue_stats(q, &stats);
+    if (result < 0) {
+        status = cli_fail(result, "'%s'", operands.value[0]);
+    } else if (json) {
+        print_json(operands.value[0], &stats);
+    } else {
+        print_table(operands.value[0], &stats);
+    }
+    rp_queue_close(q);
+    return cli_finish(status);
+}

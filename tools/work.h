@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of `ringpost work`: the loop, the commands it runs, and the guard that ends them when the worker is killed. */
+#ifndef RINGPOST_TOOLS_WORK_H
+#define RINGPOST_TOOLS_WORK_H
+
+#include "cli.h"
+
+#include <sys/types.h>
+
+/* One command that runs, and the message it runs for. */
+struct job {
+    pid_t pid; /* 0: free */
+    struct rp_message message;
+    uint64_t started_ns;
+    uint64_t extend_ns; /* when the lease is to be extended next */
+    bool lost;          /* the lease is */
+};
+
+struct worker {
+    /* what was asked */
+    const char *name;
+    const char *group;
+    char **command;
+    uint64_t job_limit;
+    uint64_t limit;  /* messages; 0: none */
+    int64_t wait_ns; /* longest idle wait; negative: for ever */
+    bool json;
+
+    rp_consumer *consumer;
+    uint64_t lease_ns;
+    struct job *jobs;
+    size_t running;
+    uint64_t idle_since_ns;
+    bool stopping; /* take nothing new */
+    bool killed;   /* the commands were */
+    int status;    /* why it stops, CLI_DONE if for no bad reason */
+
+    uint64_t taken;
+    uint64_t acked;
+    uint64_t failed;
+    uint64_t rejected;
+    uint64_t lost;
+    uint64_t returned;
+};
+
+/* Ends as given by `status`, unless it is to end for another reason already. */
+void work_stop(struct worker *w, int status);
+
+/* work_start.c: starts the command for a message. 0, or negative errno if it cannot be started; nothing runs then. */
+int work_start(const struct worker *w, struct job *job);
+
+/* work_settle.c: settles the message of a command that ended with the wait status `how`. The job is free afterwards. */
+void work_settle(struct worker *w, struct job *job, int how);
+/* Gives the message back uncharged. */
+void work_return(struct worker *w, struct job *job, const char *why);
+/* Extends the leases that are due. Returns when the next one is, 0 if none. */
+uint64_t work_extend(struct worker *w);
+
+/*
+ * work_guard.c: a small process that leads the process group in which all commands run. When the worker dies, however it dies, the pipe between
+ * them closes and the guard kills the group: grandchildren too, which PR_SET_PDEATHSIG does not reach. Start it before the
+ * queue is opened.
+ */
+int guard_start(void);       /* 0 or negative errno */
+pid_t guard_group(void);     /* the process group for commands; 0: there is no guard, lead your own */
+bool guard_is(pid_t pid);    /* for whoever reaps: this one was the guard, and is gone now */
+void guard_stop(void);       /* an orderly end: kills nothing */
+
+#endif
