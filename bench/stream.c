@@ -113,6 +113,18 @@ static void call(struct stream *s, enum stream_act act, uint32_t pairs) {
     }
 }
 
+/* Where is what did not arrive? */
+static void report_loss(const struct stream *s, uint32_t producer, uint64_t sent, uint64_t arrived) {
+    struct rp_queue_stats now = {0};
+    rp_queue_stats(s->queue, &now);
+    crew_fail("producer %u sent %llu messages, %llu arrived; the queue holds %llu ready, %llu leased, %llu delayed, %llu dead, and "
+              "counts "
+              "%llu sent, %llu received, %llu acked",
+              producer, (unsigned long long)sent, (unsigned long long)arrived, (unsigned long long)now.ready,
+              (unsigned long long)now.leased, (unsigned long long)now.delayed, (unsigned long long)now.dead,
+              (unsigned long long)now.sent, (unsigned long long)now.received, (unsigned long long)now.acked);
+}
+
 static void verify(const struct stream *s, const struct stream_job *job) {
     for (uint32_t p = 0; p < job->pairs; p++) {
         uint64_t count = 0, sum = 0;
@@ -122,8 +134,7 @@ static void verify(const struct stream *s, const struct stream_job *job) {
             sum += tally->sequence_sum[p];
         }
         if (count != job->messages || sum != job->messages * (job->messages - 1) / 2) {
-            crew_fail("producer %u sent %llu messages, %llu arrived", p, (unsigned long long)job->messages,
-                      (unsigned long long)count);
+            report_loss(s, p, job->messages, count);
         }
     }
 }

@@ -36,13 +36,13 @@ struct rp_consumer_options {
  * nacked, rejected or its consumer closed, even after the lease ran out. The struct may be copied; one of the copies settles it.
  */
 struct rp_message {
-    const void *data;       /**< aligned to 8 bytes */
+    const void *data; /**< aligned to 8 bytes */
     size_t bytes;
-    uint64_t id;            /**< unique in the queue, ascending per producer */
-    uint64_t sent_ns;       /**< wall clock of the send, ns since 1970, good to a few ms */
-    uint32_t deliveries;    /**< failed deliveries charged so far + 1 */
-    uint32_t acquisitions;  /**< how often it was handed out, this time included */
-    uint64_t receipt[3];    /**< the library's */
+    uint64_t id;           /**< unique in the queue, ascending per producer */
+    uint64_t sent_ns;      /**< wall clock of the send, ns since 1970, good to a few ms */
+    uint32_t deliveries;   /**< failed deliveries charged so far + 1 */
+    uint32_t acquisitions; /**< how often it was handed out, this time included */
+    uint64_t receipt[3];   /**< the library's */
     uint64_t reserved[8];
 };
 

@@ -20,39 +20,39 @@ extern "C" {
  * that is moving they are a blurred picture. Group figures are those of "default".
  */
 struct rp_queue_stats {
-    uint64_t sent;            /**< messages committed */
-    uint64_t received;        /**< hand-outs */
+    uint64_t sent;     /**< messages committed */
+    uint64_t received; /**< hand-outs */
     uint64_t acked;
-    uint64_t nacked;          /**< charged and uncharged */
+    uint64_t nacked; /**< charged and uncharged */
     uint64_t rejected;
-    uint64_t expired_leases;  /**< taken back from a living holder */
-    uint64_t recovered;       /**< taken back from a dead holder */
-    uint64_t died;            /**< moved to the dead ring */
-    uint64_t dead_dropped;    /**< dropped from a full dead ring */
+    uint64_t expired_leases; /**< taken back from a living holder */
+    uint64_t recovered;      /**< taken back from a dead holder */
+    uint64_t died;           /**< moved to the dead ring */
+    uint64_t dead_dropped;   /**< dropped from a full dead ring */
     uint64_t redriven;
     uint64_t purged;
-    uint64_t full;            /**< sends that got RP_FULL */
-    uint64_t lease_lost;      /**< settlements that came too late */
-    uint64_t deaths;          /**< processes found dead and recovered */
+    uint64_t full;       /**< sends that got RP_FULL */
+    uint64_t lease_lost; /**< settlements that came too late */
+    uint64_t deaths;     /**< processes found dead and recovered */
 
-    uint64_t ready;           /**< would be received now */
+    uint64_t ready; /**< would be received now */
     uint64_t leased;
     uint64_t delayed;
     uint64_t dead;
-    uint64_t lingering;       /**< settled, memory still viewed by a process whose lease ran out */
+    uint64_t lingering; /**< settled, memory still viewed by a process whose lease ran out */
     uint64_t free_cells;
     uint64_t owned_cells;     /**< being written, on loan, or left by the dead and not yet swept */
     uint64_t oldest_ready_ns; /**< wall clock of the send of the oldest ready message; 0: none */
 
     uint32_t capacity;
     uint32_t message_bytes;
-    uint32_t cells;           /**< usable now: capacity + 8 per process that was attached at once */
-    uint32_t participants;    /**< processes attached */
+    uint32_t cells;             /**< usable now: capacity + 8 per process that was attached at once */
+    uint32_t participants;      /**< processes attached */
     uint32_t participants_dead; /**< of those, found dead and not yet recovered */
     uint32_t max_participants;
     uint64_t segment_bytes;
     uint64_t overhead_bytes_per_message; /**< of the segment, payload and participants' share apart */
-    uint64_t created_ns;      /**< wall clock */
+    uint64_t created_ns;                 /**< wall clock */
     uint64_t reserved[16];
 };
 
@@ -61,13 +61,13 @@ RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out);
 /** One message as seen by one group. */
 struct rp_peeked {
     uint64_t id;
-    size_t bytes;           /**< payload size; `buffer` got the first min(bytes, capacity) */
-    uint64_t sent_ns;       /**< wall clock */
-    uint64_t due_ns;        /**< leased: when the lease ends; delayed: when it is ready. Wall clock; 0: never or not known */
-    uint32_t state;         /**< one of enum rp_state */
-    uint32_t deliveries;    /**< failed deliveries charged so far */
+    size_t bytes;        /**< payload size; `buffer` got the first min(bytes, capacity) */
+    uint64_t sent_ns;    /**< wall clock */
+    uint64_t due_ns;     /**< leased: when the lease ends; delayed: when it is ready. Wall clock; 0: never or not known */
+    uint32_t state;      /**< one of enum rp_state */
+    uint32_t deliveries; /**< failed deliveries charged so far */
     uint32_t acquisitions;
-    uint32_t pid;           /**< leased: the holder, 0: not known */
+    uint32_t pid; /**< leased: the holder, 0: not known */
     uint64_t reserved[8];
 };
 
@@ -75,18 +75,18 @@ struct rp_peeked {
  * The message with the lowest id above `after_id` that is in one of `states` (bits of enum rp_state) for `group` (NULL: "default").
  * RP_EMPTY: no more. Takes nothing. Steps are bounded by the number of cells.
  */
-RP_API int rp_peek(rp_queue *q, const char *group, unsigned states, uint64_t after_id, struct rp_peeked *out,
-                   void *buffer, size_t capacity);
+RP_API int rp_peek(rp_queue *q, const char *group, unsigned states, uint64_t after_id, struct rp_peeked *out, void *buffer,
+                   size_t capacity);
 
 /** A process that is attached, or was and is not yet recovered. */
 struct rp_participant {
     uint32_t seat;
-    uint32_t pid;           /**< in its own pid namespace */
-    uint32_t alive;         /**< 1: the kernel says so */
-    uint32_t generation;    /**< how often the seat was taken */
-    uint64_t attached_ns;   /**< wall clock */
-    uint64_t held;          /**< messages leased to it, in all groups */
-    uint64_t lingering;     /**< views it keeps after their lease */
+    uint32_t pid;         /**< in its own pid namespace */
+    uint32_t alive;       /**< 1: the kernel says so */
+    uint32_t generation;  /**< how often the seat was taken */
+    uint64_t attached_ns; /**< wall clock */
+    uint64_t held;        /**< messages leased to it, in all groups */
+    uint64_t lingering;   /**< views it keeps after their lease */
     char executable[20];
     uint64_t reserved[5];
 };

@@ -28,8 +28,7 @@ struct tally {
     bool owned;
 };
 
-static inline void tally_add(const struct tally *t, enum counter which, uint64_t n)
-{
+static inline void tally_add(const struct tally *t, enum counter which, uint64_t n) {
     if (t->owned)
         counter_add_owned(&t->line[which], n);
     else
@@ -37,8 +36,7 @@ static inline void tally_add(const struct tally *t, enum counter which, uint64_t
 }
 
 /* The sum over all seats and what was folded. */
-static inline uint64_t counters_sum(const struct segment *s, enum counter which)
-{
+static inline uint64_t counters_sum(const struct segment *s, enum counter which) {
     uint64_t sum = counter_read(&s->control->totals[which]);
     for (uint32_t i = 0; i < s->parameters.max_participants; i++)
         for (unsigned line = 0; line < COUNTER_LINES; line++)
@@ -47,8 +45,7 @@ static inline uint64_t counters_sum(const struct segment *s, enum counter which)
 }
 
 /* Moves a seat's counters to the totals, each once, however many do it. */
-static inline void counters_fold(const struct segment *s, uint32_t seat)
-{
+static inline void counters_fold(const struct segment *s, uint32_t seat) {
     for (unsigned line = 0; line < COUNTER_LINES; line++)
         for (unsigned which = 0; which < COUNTERS_PER_LINE; which++) {
             a64 *counter = &s->seats[seat].counters[line][which];

@@ -11,29 +11,25 @@
 #define MIN_SLOTS 8u
 #endif
 
-static uint32_t shift_for(uint32_t count)
-{
+static uint32_t shift_for(uint32_t count) {
     uint32_t shift = 0;
     while ((UINT32_C(1) << shift) < count)
         shift++;
     return shift;
 }
 
-static uint64_t place(uint64_t *end, uint64_t bytes)
-{
+static uint64_t place(uint64_t *end, uint64_t bytes) {
     uint64_t at = *end;
     *end = (at + bytes + LINE - 1) & ~(uint64_t)(LINE - 1);
     return at;
 }
 
-static int out_of_range(const char *what, uint64_t value, uint64_t low, uint64_t high)
-{
+static int out_of_range(const char *what, uint64_t value, uint64_t low, uint64_t high) {
     return fail(-EINVAL, "%s is %llu, allowed are %llu to %llu", what, (unsigned long long)value, (unsigned long long)low,
                 (unsigned long long)high);
 }
 
-static int check_parameters(const struct parameters *p)
-{
+static int check_parameters(const struct parameters *p) {
     struct {
         const char *what;
         uint64_t value, low, high;
@@ -62,14 +58,15 @@ static int check_parameters(const struct parameters *p)
     return 0;
 }
 
-int layout_compute(const struct parameters *p, struct layout *out)
-{
+int layout_compute(const struct parameters *p, struct layout *out) {
     int result = check_parameters(p);
     if (result < 0)
         return result;
     struct layout l = {0};
     l.cell_count = p->capacity + CELLS_PER_PARTICIPANT * p->max_participants;
     l.cell_stride = (uint32_t)(offsetof(struct cell, payload) + p->message_bytes + LINE - 1) & ~(uint32_t)(LINE - 1);
+    l.lane_slot_shift = shift_for(l.cell_count < MIN_SLOTS ? MIN_SLOTS : l.cell_count);
+    l.lane_slot_count = UINT32_C(1) << l.lane_slot_shift;
     l.slot_shift = shift_for(p->capacity < MIN_SLOTS ? MIN_SLOTS : p->capacity);
     l.slot_count = UINT32_C(1) << l.slot_shift;
     l.death_slot_shift = shift_for(p->dead_capacity < MIN_SLOTS ? MIN_SLOTS : p->dead_capacity);
@@ -83,7 +80,7 @@ int layout_compute(const struct parameters *p, struct layout *out)
     l.groups = place(&end, (uint64_t)p->max_groups * sizeof(struct group));
     l.seats = place(&end, (uint64_t)p->max_participants * sizeof(struct seat));
     l.bitmap = place(&end, (uint64_t)l.bitmap_words * 8);
-    l.lane = place(&end, (uint64_t)l.slot_count * 8);
+    l.lane = place(&end, (uint64_t)l.lane_slot_count * 8);
     l.group_rings = place(&end, (uint64_t)p->max_groups * (2 * (uint64_t)l.slot_count + l.death_slot_count) * 8);
     l.deliveries = place(&end, (uint64_t)p->max_groups * l.cell_count * sizeof(struct delivery));
     l.extras = place(&end, (uint64_t)l.cell_count * sizeof(struct extra));
@@ -94,7 +91,4 @@ int layout_compute(const struct parameters *p, struct layout *out)
     return 0;
 }
 
-uint64_t header_check(const struct header *h)
-{
-    return XXH3_64bits(h, offsetof(struct header, check));
-}
+uint64_t header_check(const struct header *h) { return XXH3_64bits(h, offsetof(struct header, check)); }

@@ -62,7 +62,9 @@ struct layout {
     uint64_t bytes;
     uint32_t cell_count;
     uint32_t cell_stride;
-    uint32_t slot_count; /* of lane, early and returned */
+    uint32_t lane_slot_count; /* at least as many as cells: a sender meets an untaken entry only where others left out of order */
+    uint32_t lane_slot_shift;
+    uint32_t slot_count; /* of early and returned, each */
     uint32_t slot_shift;
     uint32_t death_slot_count;
     uint32_t death_slot_shift;
@@ -96,13 +98,13 @@ struct sleepers {
 
 struct control {
     /* Read by every call, written rarely. */
-    a64 active;          /* version:44 | mask of the groups that get new messages:20 */
-    a64 free_tickets;    /* senders that wait for memory */
-    a32 starved;         /* somebody found no free cell: whoever frees one tells at once */
-    a32 paused;          /* sides (reserved) */
-    a64 next_due_ms;     /* no lease or backoff ends before, as far as is known */
+    a64 active;              /* version:44 | mask of the groups that get new messages:20 */
+    a64 free_tickets;        /* senders that wait for memory */
+    a32 starved;             /* somebody found no free cell: whoever frees one tells at once */
+    a32 paused;              /* sides (reserved) */
+    a64 next_due_ms;         /* no lease or backoff ends before, as far as is known */
     a64 tickets[MAX_GROUPS]; /* receivers that wait, per group */
-    a64 cells_in_play;   /* capacity + 8 x the most seats that were taken at once */
+    a64 cells_in_play;       /* capacity + 8 x the most seats that were taken at once */
     uint64_t reserved0[7];
     /* One line for each of those that are written often. */
     _Alignas(LINE) a64 lane_tail;
@@ -157,10 +159,10 @@ struct cell {
 
 /* What one group knows of one cell beyond the words; touched only when a delivery failed, but for groups above 0. */
 struct delivery {
-    a64 word; /* groups above 0; group 0: first half of the last holder's name */
-    a64 time; /* groups above 0; group 0: second half */
-    a64 position; /* in early, returned or deaths: the state and seq of the word tell which */
-    a64 failures; /* stamp: charged:20 | handed out:20 */
+    a64 word;         /* groups above 0; group 0: first half of the last holder's name */
+    a64 time;         /* groups above 0; group 0: second half */
+    a64 position;     /* in early, returned or deaths: the state and seq of the word tell which */
+    a64 failures;     /* stamp: charged:20 | handed out:20 */
     a64 first_failed; /* stamp of the first failure's hold: ms since the epoch */
     a64 last_failed;  /* stamp: ms since the epoch */
     a64 holder;       /* stamp tag:24 | failure:4 | reason:4 | pid:32 */
@@ -182,7 +184,7 @@ struct extra {
 
 /* The reason given with a nack or reject; lossy: entry cell % text_count. A reader believes it only with the right key and checksum. */
 struct failure_text {
-    a64 key;   /* group:8 | cell:24 | stamp tag:24 | bytes:8 */
+    a64 key; /* group:8 | cell:24 | stamp tag:24 | bytes:8 */
     a64 check;
     a64 text[TEXT_BYTES / 8];
 };

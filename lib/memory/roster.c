@@ -7,8 +7,7 @@
 #include <string.h>
 
 /* The more seats, the more cells: each process may keep a few out of circulation without taking them from the capacity. */
-static void bring_cells_into_play(const struct segment *s, uint32_t seat)
-{
+static void bring_cells_into_play(const struct segment *s, uint32_t seat) {
     uint64_t before = s->parameters.capacity + (uint64_t)CELLS_PER_PARTICIPANT * seat;
     uint64_t wanted = before + CELLS_PER_PARTICIPANT;
     uint64_t now = load_relaxed(&s->control->cells_in_play, hint);
@@ -18,8 +17,7 @@ static void bring_cells_into_play(const struct segment *s, uint32_t seat)
         (void)fetch_or_acq_rel(&s->bitmap[c / 64], UINT64_C(1) << (c % 64), free_bits);
 }
 
-static void describe(struct seat *seat)
-{
+static void describe(struct seat *seat) {
     union {
         char text[16];
         uint64_t words[2];
@@ -31,8 +29,7 @@ static void describe(struct seat *seat)
     store_relaxed(&seat->attached_wall_ns, clock_wall_ns(), own);
 }
 
-int roster_take(const struct segment *s, struct attach *a, uint32_t *taken)
-{
+int roster_take(const struct segment *s, struct attach *a, uint32_t *taken) {
     for (uint32_t i = 0; i < s->parameters.max_participants; i++) {
         struct seat *seat = &s->seats[i];
         if (seat_state(load_acquire(&seat->word, seat_word)) != SEAT_CLEAN || attach_lock(a, i) != 0)
@@ -50,15 +47,13 @@ int roster_take(const struct segment *s, struct attach *a, uint32_t *taken)
     return fail(RP_NO_SEAT, "all %u seats are taken", s->parameters.max_participants);
 }
 
-void roster_leave(const struct segment *s, uint32_t seat)
-{
+void roster_leave(const struct segment *s, uint32_t seat) {
     counters_fold(s, seat);
     uint64_t w = load_acquire(&s->seats[seat].word, seat_word);
     store_release(&s->seats[seat].word, seat_word(SEAT_CLEAN, seat_generation(w)), seat_word);
 }
 
-bool roster_bury(const struct segment *s, uint32_t seat, uint64_t word)
-{
+bool roster_bury(const struct segment *s, uint32_t seat, uint64_t word) {
     counters_fold(s, seat);
     return cas_acq_rel(&s->seats[seat].word, &word, seat_word(SEAT_CLEAN, seat_generation(word)), seat_word);
 }

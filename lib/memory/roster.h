@@ -17,7 +17,9 @@
 
 static inline enum seat_state seat_state(uint64_t w) { return (enum seat_state)(w >> 56); }
 static inline uint64_t seat_generation(uint64_t w) { return w & UINT32_MAX; }
-static inline uint64_t seat_word(enum seat_state state, uint64_t generation) { return (uint64_t)state << 56 | (generation & UINT32_MAX); }
+static inline uint64_t seat_word(enum seat_state state, uint64_t generation) {
+    return (uint64_t)state << 56 | (generation & UINT32_MAX);
+}
 
 /* Takes the first clean seat. 0, or RP_NO_SEAT: all are taken, or dead and not yet recovered. */
 int roster_take(const struct segment *s, struct attach *a, uint32_t *seat);

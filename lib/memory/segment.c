@@ -5,14 +5,12 @@
 #include "process.h"
 #include <string.h>
 
-static void initialise_ring(a64 *slots, uint64_t count, uint64_t first_lap)
-{
+static void initialise_ring(a64 *slots, uint64_t count, uint64_t first_lap) {
     for (uint64_t i = 0; i < count; i++)
         store_relaxed(&slots[i], slot_word(first_lap - 1, 0, NO_CELL), init);
 }
 
-static void bind_parts(struct segment *s, unsigned char *base)
-{
+static void bind_parts(struct segment *s, unsigned char *base) {
     const struct layout *l = &s->layout;
     s->base = base;
     s->control = (struct control *)(void *)(base + l->control);
@@ -26,20 +24,23 @@ static void bind_parts(struct segment *s, unsigned char *base)
     s->cells = base + l->cells;
 }
 
-static void initialise_group(struct segment *s, unsigned g, uint64_t lane_first, uint64_t deaths_first)
-{
+static void initialise_group(struct segment *s, unsigned g) {
+    const struct layout *l = &s->layout;
     struct group *group = &s->groups[g];
-    store_relaxed(&group->lane_head, lane_first, init);
-    store_relaxed(&group->early_head, lane_first, init);
-    store_relaxed(&group->early_tail, lane_first, init);
-    store_relaxed(&group->returned_head, lane_first, init);
-    store_relaxed(&group->returned_tail, lane_first, init);
-    store_relaxed(&group->deaths_head, deaths_first, init);
-    store_relaxed(&group->deaths_tail, deaths_first, init);
+    uint64_t first_lap = s->parameters.first_lap;
+    a64 *rings = s->group_rings + (size_t)g * (2 * (size_t)l->slot_count + l->death_slot_count);
+    initialise_ring(rings, 2 * (uint64_t)l->slot_count, first_lap);
+    initialise_ring(rings + 2 * (size_t)l->slot_count, l->death_slot_count, first_lap);
+    store_relaxed(&group->lane_head, first_lap << l->lane_slot_shift, init);
+    store_relaxed(&group->early_head, first_lap << l->slot_shift, init);
+    store_relaxed(&group->early_tail, first_lap << l->slot_shift, init);
+    store_relaxed(&group->returned_head, first_lap << l->slot_shift, init);
+    store_relaxed(&group->returned_tail, first_lap << l->slot_shift, init);
+    store_relaxed(&group->deaths_head, first_lap << l->death_slot_shift, init);
+    store_relaxed(&group->deaths_tail, first_lap << l->death_slot_shift, init);
 }
 
-static void initialise_cells(struct segment *s)
-{
+static void initialise_cells(struct segment *s) {
     const uint64_t none = delivery_word(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, 0, 0);
     for (uint32_t c = 0; c < s->layout.cell_count; c++) {
         struct cell *cell = segment_cell(s, c);
@@ -54,8 +55,7 @@ static void initialise_cells(struct segment *s)
     }
 }
 
-void segment_initialise(void *memory, const struct parameters *p, const struct layout *l, const char *group)
-{
+void segment_initialise(void *memory, const struct parameters *p, const struct layout *l, const char *group) {
     struct header *h = memory;
     h->magic = LAYOUT_MAGIC;
     h->byte_order = LAYOUT_BYTE_ORDER;
@@ -72,15 +72,11 @@ void segment_initialise(void *memory, const struct parameters *p, const struct l
 
     struct segment s = {.parameters = *p, .layout = *l};
     bind_parts(&s, memory);
-    initialise_ring(s.lane, l->slot_count, p->first_lap);
-    for (unsigned g = 0; g < p->max_groups; g++) {
-        a64 *rings = s.group_rings + (size_t)g * (2 * (size_t)l->slot_count + l->death_slot_count);
-        initialise_ring(rings, 2 * (uint64_t)l->slot_count, p->first_lap);
-        initialise_ring(rings + 2 * (size_t)l->slot_count, l->death_slot_count, p->first_lap);
-        initialise_group(&s, g, p->first_lap << l->slot_shift, p->first_lap << l->death_slot_shift);
-    }
+    initialise_ring(s.lane, l->lane_slot_count, p->first_lap);
+    for (unsigned g = 0; g < p->max_groups; g++)
+        initialise_group(&s, g);
     initialise_cells(&s);
-    store_relaxed(&s.control->lane_tail, p->first_lap << l->slot_shift, init);
+    store_relaxed(&s.control->lane_tail, p->first_lap << l->lane_slot_shift, init);
     store_relaxed(&s.control->next_id, 1, init);
     store_relaxed(&s.control->next_due_ms, UINT64_MAX, init);
     store_relaxed(&s.control->cells_in_play, p->capacity, init);
@@ -93,8 +89,7 @@ void segment_initialise(void *memory, const struct parameters *p, const struct l
     store_relaxed(&s.control->active, UINT64_C(1) << 20 | 1, init);
 }
 
-static int check_header(const struct header *h, uint64_t bytes)
-{
+static int check_header(const struct header *h, uint64_t bytes) {
     if (h->magic != LAYOUT_MAGIC)
         return fail(RP_CORRUPT, "not a ringpost segment: wrong magic number at offset 0");
     if (h->byte_order != LAYOUT_BYTE_ORDER || h->word_bits != 64 || h->line_bytes != LINE)
@@ -118,14 +113,13 @@ static int check_header(const struct header *h, uint64_t bytes)
         return fail(RP_CORRUPT, "impossible parameters in the header: %s", rp_error_detail());
     if (memcmp(&expected, &h->layout, sizeof expected) != 0)
         return fail(RP_CORRUPT, "the offsets in the header do not follow from its parameters");
-    if (expected.bytes != bytes)
+    if (expected.bytes > bytes) /* more is fine: huge pages round up */
         return fail(RP_CORRUPT, "truncated: %llu bytes, the header says %llu", (unsigned long long)bytes,
                     (unsigned long long)expected.bytes);
     return 0;
 }
 
-int segment_bind(struct segment *s, void *memory, uint64_t bytes, bool read_only)
-{
+int segment_bind(struct segment *s, void *memory, uint64_t bytes, bool read_only) {
     if (bytes < 4096)
         return fail(RP_CORRUPT, "truncated: %llu bytes, a header has 4096", (unsigned long long)bytes);
     struct header h;
@@ -144,19 +138,18 @@ int segment_bind(struct segment *s, void *memory, uint64_t bytes, bool read_only
     return 0;
 }
 
-int segment_group(const struct segment *s, const char *name)
-{
+int segment_group(const struct segment *s, const char *name) {
     if (strlen(name) >= GROUP_NAME_BYTES)
         return -1;
     uint64_t wanted[GROUP_NAME_BYTES / 8] = {0};
     memcpy(wanted, name, strlen(name));
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
         const struct group *group = &s->groups[g];
-        if (load_acquire(&group->word, group_name) >> 56 != GROUP_ACTIVE)
+        if (load_relaxed(&group->word, init) >> 56 != GROUP_ACTIVE)
             continue;
         bool same = true;
         for (unsigned i = 0; i < GROUP_NAME_BYTES / 8; i++)
-            same = same && load_relaxed(&group->name[i], recheck) == wanted[i];
+            same = same && load_relaxed(&group->name[i], init) == wanted[i];
         if (same)
             return (int)g;
     }

@@ -36,29 +36,24 @@ int segment_bind(struct segment *s, void *memory, uint64_t bytes, bool read_only
 
 static inline bool segment_has_cell(const struct segment *s, uint32_t c) { return c < s->layout.cell_count; }
 
-static inline struct cell *segment_cell(const struct segment *s, uint32_t c)
-{
+static inline struct cell *segment_cell(const struct segment *s, uint32_t c) {
     return (struct cell *)(void *)(s->cells + (size_t)c * s->layout.cell_stride);
 }
 
-static inline struct delivery *segment_delivery(const struct segment *s, unsigned group, uint32_t c)
-{
+static inline struct delivery *segment_delivery(const struct segment *s, unsigned group, uint32_t c) {
     return &s->deliveries[(size_t)group * s->layout.cell_count + c];
 }
 
 /* The delivery word and the time beside it: in the cell's own first line for group 0. */
-static inline a64 *delivery_at(const struct segment *s, unsigned group, uint32_t c)
-{
+static inline a64 *delivery_at(const struct segment *s, unsigned group, uint32_t c) {
     return group == 0 ? &segment_cell(s, c)->delivery : &segment_delivery(s, group, c)->word;
 }
-static inline a64 *time_at(const struct segment *s, unsigned group, uint32_t c)
-{
+static inline a64 *time_at(const struct segment *s, unsigned group, uint32_t c) {
     return group == 0 ? &segment_cell(s, c)->time : &segment_delivery(s, group, c)->time;
 }
 
 /* How many cells may be used: the first capacity + 8 x seats. Checked. */
-static inline uint32_t cells_in_play(const struct segment *s)
-{
+static inline uint32_t cells_in_play(const struct segment *s) {
     uint64_t n = load_relaxed(&s->control->cells_in_play, hint);
     return n <= s->layout.cell_count ? (uint32_t)n : s->layout.cell_count;
 }

@@ -25,8 +25,7 @@ enum {
     MAX_CELLS = NO_CELL - 1
 };
 
-static inline uint64_t bits(uint64_t word, unsigned shift, unsigned width)
-{
+static inline uint64_t bits(uint64_t word, unsigned shift, unsigned width) {
     return (word >> shift) & ((UINT64_C(1) << width) - 1);
 }
 
@@ -44,8 +43,7 @@ enum cell_state {
 enum { GENERATION_BITS = 30 };
 #define GENERATION_MASK ((UINT64_C(1) << GENERATION_BITS) - 1)
 
-static inline uint64_t cell_word(enum cell_state state, uint32_t owner, uint32_t pending, uint64_t generation)
-{
+static inline uint64_t cell_word(enum cell_state state, uint32_t owner, uint32_t pending, uint64_t generation) {
     return (uint64_t)state << 60 | (uint64_t)owner << 50 | (uint64_t)pending << 30 | (generation & GENERATION_MASK);
 }
 static inline enum cell_state cell_state(uint64_t w) { return (enum cell_state)bits(w, 60, 4); }
@@ -68,8 +66,7 @@ enum delivery_state {
 };
 
 static inline uint64_t delivery_word(enum delivery_state state, uint32_t owner, uint32_t viewer1, uint32_t viewer2,
-                                     uint32_t incarnation, uint32_t seq)
-{
+                                     uint32_t incarnation, uint32_t seq) {
     return (uint64_t)state << 61 | (uint64_t)owner << 51 | (uint64_t)viewer1 << 41 | (uint64_t)viewer2 << 31 |
            (uint64_t)(incarnation & 0x7fffff) << 8 | (seq & 0xff);
 }
@@ -85,22 +82,22 @@ static inline uint32_t delivery_seq(uint64_t d) { return (uint32_t)bits(d, 0, 8)
  * that a lease and the backoff after it never share a stamp: LEASED(2k) -> DELAYED(2k+1) -> RETURNED(2k+2), or LEASED(2k) -> RETURNED(2k+2).
  */
 static inline uint32_t delivery_hold(uint64_t d) { return (uint32_t)bits(d, 0, 31); }
-static inline uint32_t hold_make(uint64_t generation, uint32_t seq) { return (uint32_t)((generation & 0x7fffff) << 8) | (seq & 0xff); }
+static inline uint32_t hold_make(uint64_t generation, uint32_t seq) {
+    return (uint32_t)((generation & 0x7fffff) << 8) | (seq & 0xff);
+}
 static inline uint32_t hold_plus(uint32_t hold, uint32_t n) { return (hold & ~UINT32_C(0xff)) | ((hold + n) & 0xff); }
 static inline uint32_t hold_seq(uint32_t hold) { return hold & 0xff; }
 static inline uint32_t hold_incarnation(uint32_t hold) { return hold >> 8; }
-static inline uint32_t hold_delayed(uint32_t hold) { return hold_plus(hold, 1); }           /* of an even one */
+static inline uint32_t hold_delayed(uint32_t hold) { return hold_plus(hold, 1); }                 /* of an even one */
 static inline uint32_t hold_returned(uint32_t hold) { return hold_plus(hold, 2) & ~UINT32_C(1); } /* of either */
-static inline uint64_t delivery_of_hold(enum delivery_state state, uint32_t owner, uint32_t v1, uint32_t v2, uint32_t hold)
-{
+static inline uint64_t delivery_of_hold(enum delivery_state state, uint32_t owner, uint32_t v1, uint32_t v2, uint32_t hold) {
     return delivery_word(state, owner, v1, v2, hold >> 8, hold);
 }
 
 static inline bool taken(uint64_t d, uint64_t w) { return delivery_incarnation(d) == (cell_generation(w) & 0x7fffff); }
 
 /* Do owner and viewers of a DEAD or LIMBO word, or the viewers of any other, name `seat`? */
-static inline bool delivery_views(uint64_t d, uint32_t seat)
-{
+static inline bool delivery_views(uint64_t d, uint32_t seat) {
     enum delivery_state s = delivery_state(d);
     return s != DELIVERY_SETTLED && (delivery_viewer1(d) == seat || delivery_viewer2(d) == seat ||
                                      ((s == DELIVERY_DEAD || s == DELIVERY_LIMBO) && delivery_owner(d) == seat));
@@ -111,8 +108,7 @@ static inline bool delivery_views(uint64_t d, uint32_t seat)
 enum { LAP_BITS = 28 };
 #define LAP_MASK ((UINT64_C(1) << LAP_BITS) - 1)
 
-static inline uint64_t slot_word(uint64_t lap, uint32_t tag, uint32_t cell)
-{
+static inline uint64_t slot_word(uint64_t lap, uint32_t tag, uint32_t cell) {
     return (lap & LAP_MASK) << 36 | (uint64_t)(tag & 0x3fff) << 22 | cell;
 }
 static inline uint64_t slot_lap(uint64_t s) { return bits(s, 36, LAP_BITS); }
@@ -120,13 +116,17 @@ static inline uint32_t slot_tag(uint64_t s) { return (uint32_t)bits(s, 22, 14); 
 static inline uint32_t slot_cell(uint64_t s) { return (uint32_t)bits(s, 0, 22); }
 
 /* How far lap `a` is ahead of lap `b`, over the wrap: negative when behind. */
-static inline int32_t lap_ahead(uint64_t a, uint64_t b) { return (int32_t)((uint32_t)(a - b) << (32 - LAP_BITS)) >> (32 - LAP_BITS); }
+static inline int32_t lap_ahead(uint64_t a, uint64_t b) {
+    return (int32_t)((uint32_t)(a - b) << (32 - LAP_BITS)) >> (32 - LAP_BITS);
+}
 
 /* ---- position ---- */
 
 #define POSITION_MASK ((UINT64_C(1) << 52) - 1)
 
-static inline uint64_t position_word(uint32_t tag, uint64_t position) { return (uint64_t)(tag & 0xfff) << 52 | (position & POSITION_MASK); }
+static inline uint64_t position_word(uint32_t tag, uint64_t position) {
+    return (uint64_t)(tag & 0xfff) << 52 | (position & POSITION_MASK);
+}
 static inline uint32_t position_tag(uint64_t p) { return (uint32_t)bits(p, 52, 12); }
 static inline uint64_t position_of(uint64_t p) { return p & POSITION_MASK; }
 

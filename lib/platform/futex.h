@@ -17,7 +17,7 @@ void spin_pause(void);
 /* Gives the processor to somebody else who is runnable. */
 void spin_yield(void);
 
-/* How long a waiter should spin before it yields and sleeps: 0 on a machine (or affinity mask) of one processor. */
+/* How long a waiter should spin before it yields and sleeps: 0 on a machine of one processor. */
 uint64_t spin_budget_ns(void);
 
 #endif

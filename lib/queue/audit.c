@@ -13,8 +13,7 @@ struct check {
     struct rp_audit *out;
 };
 
-static void __attribute__((format(printf, 2, 3))) violation(struct check *k, const char *format, ...)
-{
+static void __attribute__((format(printf, 2, 3))) violation(struct check *k, const char *format, ...) {
     if (k->out->violations++ > 0)
         return;
     va_list arguments;
@@ -23,13 +22,11 @@ static void __attribute__((format(printf, 2, 3))) violation(struct check *k, con
     va_end(arguments);
 }
 
-static bool seat_is_attached(const struct segment *s, uint32_t seat)
-{
+static bool seat_is_attached(const struct segment *s, uint32_t seat) {
     return seat < s->parameters.max_participants && seat_state(load_acquire(&s->seats[seat].word, seat_word)) == SEAT_ATTACHED;
 }
 
-static bool seat_is_alive(struct check *k, uint32_t seat)
-{
+static bool seat_is_alive(struct check *k, uint32_t seat) {
     if (seat == k->queue->seat)
         return true;
     pthread_mutex_lock(&k->queue->prober_lock);
@@ -39,16 +36,14 @@ static bool seat_is_alive(struct check *k, uint32_t seat)
 }
 
 /* Somebody named in a word must be attached; if dead, that is repairable. */
-static void check_name(struct check *k, uint32_t c, const char *what, uint32_t seat)
-{
+static void check_name(struct check *k, uint32_t c, const char *what, uint32_t seat) {
     if (!seat_is_attached(k->segment, seat))
         violation(k, "cell %u: %s names seat %u, which nobody has", c, what, seat);
     else if (!seat_is_alive(k, seat))
         k->out->repairable++;
 }
 
-static void check_free_cell(struct check *k, uint32_t c, uint64_t w)
-{
+static void check_free_cell(struct check *k, uint32_t c, uint64_t w) {
     const struct segment *s = k->segment;
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
         uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
@@ -67,8 +62,7 @@ static void check_free_cell(struct check *k, uint32_t c, uint64_t w)
         k->out->repairable++;
 }
 
-static void check_viewers(struct check *k, uint32_t c, uint64_t d)
-{
+static void check_viewers(struct check *k, uint32_t c, uint64_t d) {
     enum delivery_state state = delivery_state(d);
     struct viewers v = viewers_of(d, state == DELIVERY_DEAD || state == DELIVERY_LIMBO);
     for (unsigned i = 0; i < v.count; i++)
@@ -77,8 +71,7 @@ static void check_viewers(struct check *k, uint32_t c, uint64_t d)
         violation(k, "cell %u is in limbo without a viewer", c);
 }
 
-static void check_delivery(struct check *k, unsigned g, uint32_t c, uint64_t w)
-{
+static void check_delivery(struct check *k, unsigned g, uint32_t c, uint64_t w) {
     const struct segment *s = k->segment;
     uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
     if (!taken(d, w)) {
@@ -94,41 +87,27 @@ static void check_delivery(struct check *k, unsigned g, uint32_t c, uint64_t w)
         check_viewers(k, c, d);
         break;
     case DELIVERY_RETURNED:
-    case DELIVERY_DEAD: {
-        uint64_t p = load_acquire(&segment_delivery(s, g, c)->position, position);
-        struct index_ring ring = delivery_ring(s, g, delivery_ring_of(d));
-        if (position_tag(p) != (delivery_hold(d) & 0xfff) || !ring_holds(&ring, p, delivery_hold(d), c))
+    case DELIVERY_DEAD:
+        if (!requeue_in_place(s, g, c, d))
             k->out->repairable++;
         check_viewers(k, c, d);
         break;
-    }
     case DELIVERY_DELAYED:
-    case DELIVERY_LIMBO:
-        check_viewers(k, c, d);
-        break;
-    case DELIVERY_SETTLED: /* somebody is about to clear the bit */
-        k->out->repairable++;
-        break;
-    default:
-        violation(k, "cell %u: group %u is in the unknown state %d", c, g, (int)delivery_state(d));
+    case DELIVERY_LIMBO: check_viewers(k, c, d); break;
+    case DELIVERY_SETTLED: /* somebody is about to clear the bit */ k->out->repairable++; break;
+    default: violation(k, "cell %u: group %u is in the unknown state %d", c, g, (int)delivery_state(d));
     }
 }
 
-static void check_cell(struct check *k, uint32_t c)
-{
+static void check_cell(struct check *k, uint32_t c) {
     const struct segment *s = k->segment;
     uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
     switch (cell_state(w)) {
     case CELL_FREE:
-    case CELL_OWNED:
-        check_free_cell(k, c, w);
-        return;
+    case CELL_OWNED: check_free_cell(k, c, w); return;
     case CELL_PUBLISHED:
-    case CELL_COMMITTED:
-        break;
-    default:
-        violation(k, "cell %u is in the unknown state %d", c, (int)cell_state(w));
-        return;
+    case CELL_COMMITTED: break;
+    default: violation(k, "cell %u is in the unknown state %d", c, (int)cell_state(w)); return;
     }
     if (cell_pending(w) == 0 || cell_pending(w) >> s->parameters.max_groups != 0)
         violation(k, "cell %u is published for the groups %#x", c, cell_pending(w));
@@ -140,8 +119,7 @@ static void check_cell(struct check *k, uint32_t c)
 }
 
 /* Laps in a ring differ by at most one, and fall at most once. */
-static void check_ring(struct check *k, const char *name, const struct index_ring *r)
-{
+static void check_ring(struct check *k, const char *name, const struct index_ring *r) {
     uint64_t first = slot_lap(load_acquire(ring_slot(r, 0), slot)), before = first;
     for (uint64_t i = 1; i < ring_slots(r); i++) {
         uint64_t lap = slot_lap(load_acquire(ring_slot(r, i), slot));
@@ -154,16 +132,14 @@ static void check_ring(struct check *k, const char *name, const struct index_rin
 }
 
 /* The words of a cell before and after: did anything move meanwhile? */
-static uint64_t picture(const struct segment *s, uint32_t c)
-{
+static uint64_t picture(const struct segment *s, uint32_t c) {
     uint64_t sum = load_acquire(&segment_cell(s, c)->word, cell_word);
     for (unsigned g = 0; g < s->parameters.max_groups; g++)
         sum = sum * 31 + load_acquire(delivery_at(s, g, c), delivery);
     return sum;
 }
 
-RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out)
-{
+RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out) {
     int result = queue_check(q);
     if (result < 0 || out == NULL)
         return fail(result < 0 ? result : -EINVAL, "rp_queue_audit");

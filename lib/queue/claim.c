@@ -9,8 +9,7 @@ enum { HINT_EVERY = 8, TURN_EVERY = 8 };
 enum attempt { CLAIM_DONE, CLAIM_MISSED, CLAIM_NO_ROOM };
 
 /* The CAS that makes a message ours: the linearization point of its delivery. */
-static enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms, struct view **out)
-{
+static enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms, struct view **out) {
     struct actor *a = &c->actor;
     uint32_t hold = delivery_hold(claimed);
     struct view *v = view_enter(c, cell, hold);
@@ -28,8 +27,7 @@ static enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint
 }
 
 /* early or returned. */
-static int claim_again(struct rp_consumer *c, enum delivery_ring which, uint64_t now_ms, struct view **v)
-{
+static int claim_again(struct rp_consumer *c, enum delivery_ring which, uint64_t now_ms, struct view **v) {
     const struct segment *s = c->actor.segment;
     struct group *g = &s->groups[c->group];
     bool early = which == RING_EARLY;
@@ -46,7 +44,8 @@ static int claim_again(struct rp_consumer *c, enum delivery_ring which, uint64_t
         if (look == RING_PAST)
             continue;
         if (requeue_counts(s, c->group, which, *h, slot, &d)) {
-            uint64_t mine = delivery_of_hold(DELIVERY_LEASED, c->actor.seat, delivery_viewer1(d), delivery_viewer2(d), delivery_hold(d));
+            uint64_t mine =
+                delivery_of_hold(DELIVERY_LEASED, c->actor.seat, delivery_viewer1(d), delivery_viewer2(d), delivery_hold(d));
             enum attempt attempt = claim(c, slot_cell(slot), d, mine, now_ms, v);
             if (attempt == CLAIM_MISSED && !MUTANT(claim_skip_on_failure))
                 continue; /* a viewer may have left: look at this position again */
@@ -62,8 +61,7 @@ static int claim_again(struct rp_consumer *c, enum delivery_ring which, uint64_t
 }
 
 /* Is the entry `slot` at lane position h still to be taken by the group? `d` is what to expect, `mine` what to make of it. */
-static bool lane_claimable(const struct rp_consumer *c, uint64_t h, uint64_t slot, uint64_t *d, uint64_t *mine)
-{
+static bool lane_claimable(const struct rp_consumer *c, uint64_t h, uint64_t slot, uint64_t *d, uint64_t *mine) {
     const struct segment *s = c->actor.segment;
     struct cell *cell = segment_cell(s, slot_cell(slot));
     /* In this order: if the CAS of the delivery word succeeds, it did not move, so the cell's word could not move either. */
@@ -82,15 +80,22 @@ static bool lane_claimable(const struct rp_consumer *c, uint64_t h, uint64_t slo
     uint32_t hold = hold_make(generation, 0);
     if (!taken(*d, w))
         *mine = delivery_of_hold(DELIVERY_LEASED, c->actor.seat, NOBODY, NOBODY, hold);
-    else if (delivery_state(*d) == DELIVERY_RETURNED && delivery_hold(*d) == hold) /* being moved to early: still ours to take, in order */
+    else if (delivery_state(*d) == DELIVERY_RETURNED &&
+             delivery_hold(*d) == hold) /* being moved to early: still ours to take, in order */
         *mine = delivery_of_hold(DELIVERY_LEASED, c->actor.seat, delivery_viewer1(*d), delivery_viewer2(*d), hold);
     else
         return false;
     return true;
 }
 
-static int claim_lane(struct rp_consumer *c, uint64_t now_ms, struct view **v)
-{
+/* In a stream the next message's cell can travel while this one is worked on. */
+static inline void prefetch_following(const struct segment *s, const struct index_ring *lane, uint64_t h) {
+    uint64_t next = load_relaxed(ring_slot(lane, h + 1), hint);
+    if (slot_lap(next) == ring_lap(lane, h + 1) && segment_has_cell(s, slot_cell(next)))
+        prefetch_write(segment_cell(s, slot_cell(next)));
+}
+
+static int claim_lane(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
     const struct segment *s = c->actor.segment;
     struct index_ring lane = lane_ring(s);
     a64 *shared_head = &s->groups[c->group].lane_head;
@@ -110,6 +115,7 @@ static int claim_lane(struct rp_consumer *c, uint64_t now_ms, struct view **v)
             return fail(RP_CORRUPT, "queue '%s': lane position %llu names cell %u of %u", c->actor.queue->name,
                         (unsigned long long)h, slot_cell(slot), s->layout.cell_count);
         prefetch_write(segment_cell(s, slot_cell(slot)));
+        prefetch_following(s, &lane, h);
         if (lane_claimable(c, h, slot, &d, &mine)) {
             enum attempt attempt = claim(c, slot_cell(slot), d, mine, now_ms, v);
             if (attempt == CLAIM_MISSED && !MUTANT(claim_skip_on_failure))
@@ -128,16 +134,25 @@ static int claim_lane(struct rp_consumer *c, uint64_t now_ms, struct view **v)
         }
     }
     c->lane_head = h;
-    if (h - c->lane_head_told >= HINT_EVERY || result == RP_EMPTY) {
-        if (h != c->lane_head_told)
-            hint_raise(shared_head, h);
+    if (h - c->lane_head_told >= HINT_EVERY) {
+        hint_raise(shared_head, h);
         c->lane_head_told = h;
     }
     return result;
 }
 
-int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v)
-{
+static bool ends_at(const struct index_ring *r, uint64_t h) {
+    return lap_ahead(slot_lap(load_relaxed(ring_slot(r, h), hint)), ring_lap(r, h)) < 0;
+}
+
+bool claim_promising(const struct rp_consumer *c) {
+    const struct segment *s = c->actor.segment;
+    struct index_ring lane = lane_ring(s), early = delivery_ring(s, c->group, RING_EARLY),
+                      returned = delivery_ring(s, c->group, RING_RETURNED);
+    return !ends_at(&lane, c->lane_head) || !ends_at(&returned, c->returned_head) || !ends_at(&early, c->early_head);
+}
+
+int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
     int result = claim_again(c, RING_EARLY, now_ms, v);
     if (result != RP_EMPTY)
         return result;

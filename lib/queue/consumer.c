@@ -11,20 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-RP_API void rp_consumer_options_init(struct rp_consumer_options *o, size_t size)
-{
+RP_API void rp_consumer_options_init(struct rp_consumer_options *o, size_t size) {
     const struct rp_consumer_options defaults = {.size = sizeof defaults};
     options_fill(o, size, &defaults, sizeof defaults);
 }
 
-RP_API void rp_nack_options_init(struct rp_nack_options *o, size_t size)
-{
+RP_API void rp_nack_options_init(struct rp_nack_options *o, size_t size) {
     const struct rp_nack_options defaults = {.size = sizeof defaults, .delay_ns = -1, .charge = 1};
     options_fill(o, size, &defaults, sizeof defaults);
 }
 
-static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, rp_queue *q)
-{
+static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, rp_queue *q) {
     const struct segment *s = &q->segment;
     c->view_room = 2 * s->layout.cell_count + 64;
     c->views = calloc(c->view_room, sizeof *c->views);
@@ -45,16 +42,14 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
     return 0;
 }
 
-static void release(struct rp_consumer *c)
-{
+static void release(struct rp_consumer *c) {
     free(c->views);
     free(c->ahead);
     free(c->copy);
     free(c);
 }
 
-RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given, rp_consumer **out)
-{
+RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given, rp_consumer **out) {
     struct rp_consumer_options o;
     rp_consumer_options_init(&o, sizeof o);
     int result = options_take(&o, sizeof o, given, "rp_consumer_options");
@@ -66,8 +61,10 @@ RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given
     if (q->read_only)
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);
     if (out == NULL || o.ack > RP_ACK_NONE || o.prefetch > q->segment.layout.cell_count)
-        return fail(-EINVAL, "rp_consumer_open: %s", out == NULL ? "no place for the result" : o.ack > RP_ACK_NONE ? "unknown ack mode"
-                                                                                              : "prefetch is more than the queue holds");
+        return fail(-EINVAL, "rp_consumer_open: %s",
+                    out == NULL           ? "no place for the result"
+                    : o.ack > RP_ACK_NONE ? "unknown ack mode"
+                                          : "prefetch is more than the queue holds");
     struct rp_consumer *c = calloc(1, sizeof *c);
     if (c == NULL)
         return fail(-ENOMEM, "no memory for a consumer of queue '%s'", q->name);
@@ -87,8 +84,7 @@ RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given
 }
 
 /* Gives everything back that is still held, uncharged and at once. */
-static void let_go(struct rp_consumer *c)
-{
+static void let_go(struct rp_consumer *c) {
     uint32_t used = load_relaxed(&c->views_used, own);
     for (uint32_t i = 0; i < used; i++) {
         if (c->views[i].serial == 0)
@@ -98,8 +94,7 @@ static void let_go(struct rp_consumer *c)
     }
 }
 
-RP_API void rp_consumer_close(rp_consumer *c)
-{
+RP_API void rp_consumer_close(rp_consumer *c) {
     if (c == NULL)
         return;
     struct rp_queue *q = c->actor.queue;
@@ -119,13 +114,13 @@ RP_API void rp_consumer_close(rp_consumer *c)
 /* ---- receiving ---- */
 
 /* Shows a claimed message. False: its bytes cannot be right, or (at most once) the lease was lost before it could be settled. */
-static int show(struct rp_consumer *c, struct view *v, struct rp_message *m)
-{
+static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
     const struct segment *s = c->actor.segment;
     uint32_t index = load_relaxed(&v->cell, own) - 1;
     const struct cell *cell = segment_cell(s, index);
     if (cell->bytes > s->parameters.message_bytes) {
-        struct failure f = {.kind = RP_FAILURE_NACK, .charge = true, .final = true, .delay_ms = 0, .text = "corrupt: impossible length"};
+        struct failure f = {
+            .kind = RP_FAILURE_NACK, .charge = true, .final = true, .delay_ms = 0, .text = "corrupt: impossible length"};
         uint64_t bytes = cell->bytes;
         (void)view_end(c, v, &f);
         return fail(RP_CORRUPT, "queue '%s': cell %u says its message has %llu bytes, the limit is %u", c->actor.queue->name, index,
@@ -157,14 +152,12 @@ static int show(struct rp_consumer *c, struct view *v, struct rp_message *m)
     return 0;
 }
 
-static inline void keep_house(struct actor *a, uint64_t now_ms)
-{
+static inline void keep_house(struct actor *a, uint64_t now_ms) {
     if (now_ms >= a->next_tick_ms || now_ms >= load_relaxed(&a->segment->control->next_due_ms, hint))
         housekeeping(a, now_ms);
 }
 
-static int take(struct rp_consumer *c, struct rp_message *m)
-{
+static int take(struct rp_consumer *c, struct rp_message *m) {
     struct view *v;
     uint64_t now_ms = actor_now_ms(&c->actor);
     keep_house(&c->actor, now_ms);
@@ -173,16 +166,14 @@ static int take(struct rp_consumer *c, struct rp_message *m)
 }
 
 /* Is a message claimed ahead still ours to hand out? */
-static bool still_leased(struct rp_consumer *c, const struct view *v)
-{
+static bool still_leased(struct rp_consumer *c, const struct view *v) {
     uint32_t cell = load_relaxed(&v->cell, own) - 1;
     uint64_t d = load_acquire(delivery_at(c->actor.segment, c->group, cell), delivery);
     return delivery_state(d) == DELIVERY_LEASED && delivery_owner(d) == c->actor.seat && delivery_hold(d) == v->hold;
 }
 
 /* The next message: from those claimed ahead, or claimed now. */
-static int next_message(void *context, struct rp_message *m)
-{
+static int next_message(void *context, struct rp_message *m) {
     struct rp_consumer *c = context;
     for (;;) {
         while (c->ahead_first < c->ahead_count) {
@@ -211,14 +202,17 @@ struct receive {
     struct rp_message *message;
 };
 
-static int look(void *context)
-{
+static int look(void *context) {
     struct receive *r = context;
     return next_message(r->consumer, r->message);
 }
 
-static int consumer_check(const struct rp_consumer *c)
-{
+/* Did anything come to one of the rings since they were found empty? */
+static bool promising(void *context) {
+    return claim_promising(((struct receive *)context)->consumer);
+}
+
+static int consumer_check(const struct rp_consumer *c) {
     if (c == NULL)
         return fail(-EINVAL, "no consumer");
     int result = queue_check(c->actor.queue);
@@ -227,8 +221,7 @@ static int consumer_check(const struct rp_consumer *c)
     return 0;
 }
 
-RP_API int rp_receive(rp_consumer *c, struct rp_message *m, int64_t timeout_ns)
-{
+RP_API int rp_receive(rp_consumer *c, struct rp_message *m, int64_t timeout_ns) {
     int result = consumer_check(c);
     if (result < 0)
         return result;
@@ -240,12 +233,11 @@ RP_API int rp_receive(rp_consumer *c, struct rp_message *m, int64_t timeout_ns)
     if (result != RP_EMPTY || timeout_ns == 0)
         return result;
     struct receive r = {c, m};
-    struct wait w = {&c->actor, c->ready, look, &r, RP_EMPTY, timeout_ns};
+    struct wait w = {&c->actor, c->ready, promising, look, &r, RP_EMPTY, timeout_ns};
     return wait_for(&w);
 }
 
-RP_API int rp_receive_batch(rp_consumer *c, struct rp_message *m, size_t max, int64_t timeout_ns)
-{
+RP_API int rp_receive_batch(rp_consumer *c, struct rp_message *m, size_t max, int64_t timeout_ns) {
     if (c != NULL && c->ack_mode == RP_ACK_NONE && max > 1)
         max = 1; /* one buffer for the copy */
     if (m == NULL || max == 0 || max > INT32_MAX)
@@ -261,8 +253,7 @@ RP_API int rp_receive_batch(rp_consumer *c, struct rp_message *m, size_t max, in
 
 /* ---- settling ---- */
 
-static int receipt_check(struct rp_consumer *c, const struct rp_message *m, struct view **v)
-{
+static int receipt_check(struct rp_consumer *c, const struct rp_message *m, struct view **v) {
     int result = consumer_check(c);
     if (result < 0)
         return result;
@@ -272,29 +263,25 @@ static int receipt_check(struct rp_consumer *c, const struct rp_message *m, stru
     return 0;
 }
 
-static int settled(struct rp_consumer *c, int result, enum counter what)
-{
+static int settled(struct rp_consumer *c, int result, enum counter what) {
     if (result != RP_FULL)
         tally_add(&c->actor.tally, result == 0 ? what : COUNT_LEASE_LOST, 1);
     return result;
 }
 
-RP_API int rp_ack(rp_consumer *c, struct rp_message *m)
-{
+RP_API int rp_ack(rp_consumer *c, struct rp_message *m) {
     struct view *v;
     int result = receipt_check(c, m, &v);
     return result < 0 ? result : settled(c, view_end(c, v, NULL), COUNT_ACKED);
 }
 
-static int check_reason(const char *reason)
-{
+static int check_reason(const char *reason) {
     if (reason != NULL && strnlen(reason, RP_REASON_MAX + 1) > RP_REASON_MAX)
         return fail(-EINVAL, "a reason has at most %d bytes", RP_REASON_MAX);
     return 0;
 }
 
-RP_API int rp_nack(rp_consumer *c, struct rp_message *m, const struct rp_nack_options *given)
-{
+RP_API int rp_nack(rp_consumer *c, struct rp_message *m, const struct rp_nack_options *given) {
     struct rp_nack_options o;
     rp_nack_options_init(&o, sizeof o);
     struct view *v;
@@ -309,8 +296,7 @@ RP_API int rp_nack(rp_consumer *c, struct rp_message *m, const struct rp_nack_op
     return settled(c, view_end(c, v, &f), COUNT_NACKED);
 }
 
-RP_API int rp_reject(rp_consumer *c, struct rp_message *m, const char *reason)
-{
+RP_API int rp_reject(rp_consumer *c, struct rp_message *m, const char *reason) {
     struct view *v;
     int result = check_reason(reason);
     if (result < 0 || (result = receipt_check(c, m, &v)) < 0)
@@ -322,8 +308,7 @@ RP_API int rp_reject(rp_consumer *c, struct rp_message *m, const char *reason)
                              : result;
 }
 
-RP_API int rp_extend(rp_consumer *c, struct rp_message *m, uint64_t lease_ns)
-{
+RP_API int rp_extend(rp_consumer *c, struct rp_message *m, uint64_t lease_ns) {
     struct view *v;
     int result = receipt_check(c, m, &v);
     if (result < 0)

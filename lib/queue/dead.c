@@ -8,16 +8,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-void dead_removed(const struct segment *s, unsigned group)
-{
+void dead_removed(const struct segment *s, unsigned group) {
     a64 *count = &s->groups[group].dead_count;
     uint64_t n = load_relaxed(count, hint);
     while (n > 0 && !cas_relaxed(count, &n, n - 1, hint)) {
     }
 }
 
-int dead_evict(struct actor *a, unsigned group)
-{
+int dead_evict(struct actor *a, unsigned group) {
     const struct segment *s = a->segment;
     struct group *g = &s->groups[group];
     struct index_ring ring = delivery_ring(s, group, RING_DEATHS);
@@ -41,8 +39,7 @@ int dead_evict(struct actor *a, unsigned group)
     return dropped;
 }
 
-void dead_added(struct actor *a, unsigned group, uint32_t c)
-{
+void dead_added(struct actor *a, unsigned group, uint32_t c) {
     struct group *g = &a->segment->groups[group];
     (void)requeue(a->segment, group, c);
     (void)fetch_add_relaxed(&g->dead_count, 1, hint);
@@ -52,14 +49,13 @@ void dead_added(struct actor *a, unsigned group, uint32_t c)
 
 /* ---- public ---- */
 
-RP_API void rp_redrive_options_init(struct rp_redrive_options *o, size_t size)
-{
+RP_API void rp_redrive_options_init(struct rp_redrive_options *o, size_t size) {
     const struct rp_redrive_options defaults = {.size = sizeof defaults};
     options_fill(o, size, &defaults, sizeof defaults);
 }
 
-RP_API int rp_dead_peek(rp_queue *q, const char *group, uint64_t after_id, struct rp_dead_letter *out, void *buffer, size_t capacity)
-{
+RP_API int rp_dead_peek(rp_queue *q, const char *group, uint64_t after_id, struct rp_dead_letter *out, void *buffer,
+                        size_t capacity) {
     int g = lookup_group(q, group);
     if (g < 0)
         return g;
@@ -80,8 +76,7 @@ RP_API int rp_dead_peek(rp_queue *q, const char *group, uint64_t after_id, struc
 }
 
 /* One dead letter back to READY with fresh counts. False: it moved, or three processes still look at it. */
-static bool redrive(struct actor *a, unsigned group, uint32_t c, uint64_t d)
-{
+static bool redrive(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     struct viewers v = viewers_of(d, true);
     if (v.count > 2)
         return false;
@@ -96,8 +91,7 @@ static bool redrive(struct actor *a, unsigned group, uint32_t c, uint64_t d)
     return true;
 }
 
-static bool matches(const struct rp_queue *q, unsigned group, const struct found *f, uint32_t reasons)
-{
+static bool matches(const struct rp_queue *q, unsigned group, const struct found *f, uint32_t reasons) {
     if (reasons == 0)
         return true;
     struct rp_dead_letter letter = {0};
@@ -107,8 +101,7 @@ static bool matches(const struct rp_queue *q, unsigned group, const struct found
 
 enum dead_verb { DEAD_REDRIVE, DEAD_PURGE };
 
-static int dead_do(rp_queue *q, const char *group, const struct rp_redrive_options *given, enum dead_verb verb)
-{
+static int dead_do(rp_queue *q, const char *group, const struct rp_redrive_options *given, enum dead_verb verb) {
     int g = lookup_group(q, group);
     if (g < 0)
         return g;
@@ -145,12 +138,10 @@ static int dead_do(rp_queue *q, const char *group, const struct rp_redrive_optio
     return done;
 }
 
-RP_API int rp_dead_redrive(rp_queue *q, const char *group, const struct rp_redrive_options *o)
-{
+RP_API int rp_dead_redrive(rp_queue *q, const char *group, const struct rp_redrive_options *o) {
     return dead_do(q, group, o, DEAD_REDRIVE);
 }
 
-RP_API int rp_dead_purge(rp_queue *q, const char *group, const struct rp_redrive_options *o)
-{
+RP_API int rp_dead_purge(rp_queue *q, const char *group, const struct rp_redrive_options *o) {
     return dead_do(q, group, o, DEAD_PURGE);
 }

@@ -9,8 +9,7 @@
 #include "handle.h"
 
 /* Does the policy refuse another death now? */
-static inline bool dead_refuses(const struct segment *s, unsigned group)
-{
+static inline bool dead_refuses(const struct segment *s, unsigned group) {
     return s->parameters.dead_overflow == RP_DEAD_REFUSE &&
            load_relaxed(&s->groups[group].dead_count, hint) >= s->parameters.dead_capacity;
 }

@@ -4,8 +4,7 @@
 #include "lease.h"
 #include "notes.h"
 
-struct viewers viewers_of(uint64_t d, bool with_owner)
-{
+struct viewers viewers_of(uint64_t d, bool with_owner) {
     struct viewers v = {.count = 0};
     uint32_t named[3] = {delivery_viewer1(d), delivery_viewer2(d), with_owner ? delivery_owner(d) : NOBODY};
     for (unsigned i = 0; i < 3; i++) {
@@ -18,23 +17,20 @@ struct viewers viewers_of(uint64_t d, bool with_owner)
     return v;
 }
 
-void viewers_remove(struct viewers *v, uint32_t seat)
-{
+void viewers_remove(struct viewers *v, uint32_t seat) {
     for (unsigned i = 0; i < v->count; i++)
         if (v->seats[i] == seat)
             v->seats[i--] = v->seats[--v->count];
 }
 
-uint64_t delivery_with(enum delivery_state state, const struct viewers *v, uint32_t hold)
-{
+uint64_t delivery_with(enum delivery_state state, const struct viewers *v, uint32_t hold) {
     if (state == DELIVERY_LIMBO && v->count == 0)
         state = DELIVERY_SETTLED;
     return delivery_of_hold(state, v->count > 2 ? v->seats[2] : NOBODY, v->count > 0 ? v->seats[0] : NOBODY,
                             v->count > 1 ? v->seats[1] : NOBODY, hold);
 }
 
-void settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation)
-{
+void settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
     a64 *word = &segment_cell(a->segment, c)->word;
     uint64_t w = load_acquire(word, cell_word);
     while (cell_pends(w, group) && (MUTANT(settle_no_incarnation) || (cell_generation(w) & 0x7fffff) == incarnation)) {
@@ -49,15 +45,13 @@ void settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation)
 }
 
 /* Wakes whoever can receive what became ready in `group`. */
-static void ready_again(struct actor *a, unsigned group, uint32_t c)
-{
+static void ready_again(struct actor *a, unsigned group, uint32_t c) {
     (void)requeue(a->segment, group, c); /* FULL: the sweep comes back */
     struct eventcount event = group_event(a->segment, group);
     eventcount_wake(&event, 1);
 }
 
-enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint64_t d, const struct failure *f)
-{
+enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint64_t d, const struct failure *f) {
     const struct parameters *p = &a->segment->parameters;
     uint32_t hold = delivery_hold(d);
     struct counts counts = notes_counts(a->segment, group, c, hold);
@@ -95,8 +89,7 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
     return FAIL_DONE;
 }
 
-bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d)
-{
+bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     enum delivery_state state = delivery_state(d);
     if (state == DELIVERY_SETTLED || state == DELIVERY_LIMBO)
         return false;
@@ -111,15 +104,13 @@ bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d)
     return true;
 }
 
-bool lane_holds(const struct segment *s, uint32_t c, uint64_t w)
-{
+bool lane_holds(const struct segment *s, uint32_t c, uint64_t w) {
     struct index_ring lane = lane_ring(s);
     uint64_t p = load_acquire(&segment_cell(s, c)->position, position);
     return position_tag(p) == (cell_generation(w) & 0xfff) && ring_holds(&lane, p, (uint32_t)cell_generation(w), c);
 }
 
-bool delivery_drop_untaken(struct actor *a, unsigned group, uint32_t c)
-{
+bool delivery_drop_untaken(struct actor *a, unsigned group, uint32_t c) {
     /* The delivery word, the cell word, the verdict, then the CAS. A PUBLISHED cell that is not in its lane still belongs to its sender. */
     a64 *word = delivery_at(a->segment, group, c);
     uint64_t d = load_acquire(word, delivery);

@@ -16,8 +16,7 @@
 #include "requeue.h"
 
 /* What a delivery word says of those who still look at the message. */
-static inline uint64_t without_viewer(uint64_t d, uint32_t seat)
-{
+static inline uint64_t without_viewer(uint64_t d, uint32_t seat) {
     enum delivery_state state = delivery_state(d);
     uint32_t owner = delivery_owner(d), v1 = delivery_viewer1(d), v2 = delivery_viewer2(d);
     if ((state == DELIVERY_DEAD || state == DELIVERY_LIMBO) && owner == seat)
@@ -45,12 +44,12 @@ void settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation);
 /* How a failure came about and what is to follow. */
 struct failure {
     enum rp_failure kind;
-    bool charge;        /* counts as a failed delivery */
-    bool final;         /* to the dead ring whatever the counts say */
-    int64_t delay_ms;   /* -1: by the queue's backoff */
-    const char *text;   /* NULL: none */
+    bool charge;            /* counts as a failed delivery */
+    bool final;             /* to the dead ring whatever the counts say */
+    int64_t delay_ms;       /* -1: by the queue's backoff */
+    const char *text;       /* NULL: none */
     struct viewers viewers; /* of the message from now on */
-    uint32_t holder;    /* the seat that failed */
+    uint32_t holder;        /* the seat that failed */
 };
 
 enum fail_result {

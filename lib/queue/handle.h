@@ -7,8 +7,8 @@
 #include "counters.h"
 #include "index_ring.h"
 #include "liveness.h"
-#include "pool.h"
 #include "policy.h"
+#include "pool.h"
 #include <pthread.h>
 #include <ringpost/ringpost.h>
 
@@ -22,8 +22,8 @@ struct rp_queue {
     const volatile uint32_t *canary; /* 0 in a forked child */
     uint32_t seat;
     bool read_only;
-    a32 gone;       /* the name was removed */
-    a32 interrupts; /* counts rp_queue_interrupt */
+    a32 gone;             /* the name was removed */
+    a32 interrupts;       /* counts rp_queue_interrupt */
     pthread_mutex_t lock; /* the lists, and views that outlive their lease */
     struct rp_producer *producers;
     struct rp_consumer *consumers;
@@ -46,13 +46,13 @@ struct actor {
     uint64_t random;
     uint64_t next_tick_ms;
     uint32_t spin; /* rounds that waiting has paid off for, adaptive */
+    bool alone;    /* on the only processor we may use: spinning never pays */
 };
 
 void actor_open(struct actor *a, struct rp_queue *q);
 void actor_close(struct actor *a);
 
-static inline uint64_t actor_now_ms(struct actor *a)
-{
+static inline uint64_t actor_now_ms(struct actor *a) {
     return (coarse_clock_boot_ns(&a->clock) - a->segment->epoch_boot_ns) / 1000000;
 }
 static inline uint64_t segment_now_ms(const struct segment *s) { return (clock_boot_ns() - s->epoch_boot_ns) / 1000000; }
@@ -60,10 +60,10 @@ static inline uint64_t segment_now_ms(const struct segment *s) { return (clock_b
 struct rp_producer {
     struct actor actor;
     struct rp_producer *next;
-    uint64_t next_id, id_end;   /* a block of ids of our own */
-    uint64_t lane_tail;         /* where to look for the end of the lane */
-    uint64_t lane_tail_told;    /* what the shared hint was told */
-    uint64_t head_seen;         /* lane positions below are taken in every group */
+    uint64_t next_id, id_end;    /* a block of ids of our own */
+    uint64_t lane_tail;          /* where to look for the end of the lane */
+    uint64_t lane_tail_told;     /* what the shared hint was told */
+    uint64_t head_seen;          /* lane positions below are taken in every group */
     uint64_t next_check_wall_ns; /* when to look whether the name is still there */
     uint32_t loan_count;
     uint32_t loan_room;
@@ -90,7 +90,7 @@ struct rp_consumer {
     uint32_t turn;
     uint64_t lease_ms; /* TIME_NEVER: until death */
     struct view *views;
-    a32 views_used; /* entries ever used; others look at these */
+    a32 views_used;                /* entries ever used; others look at these */
     uint32_t view_room, view_free; /* first of the free list + 1 */
     uint64_t serial;
     struct rp_message *ahead; /* prefetched, in order */
@@ -99,8 +99,7 @@ struct rp_consumer {
 };
 
 /* Every public call begins here. `q` may be NULL. */
-static inline int queue_check(const struct rp_queue *q)
-{
+static inline int queue_check(const struct rp_queue *q) {
     if (q == NULL)
         return -22; /* EINVAL */
     if (*q->canary == 0)
@@ -110,13 +109,11 @@ static inline int queue_check(const struct rp_queue *q)
 
 static inline bool queue_is_gone(struct rp_queue *q) { return load_relaxed(&q->gone, hint) != 0; }
 
-static inline struct index_ring lane_ring(const struct segment *s)
-{
-    return (struct index_ring){.slots = s->lane, .tail = &s->control->lane_tail, .shift = s->layout.slot_shift};
+static inline struct index_ring lane_ring(const struct segment *s) {
+    return (struct index_ring){.slots = s->lane, .tail = &s->control->lane_tail, .shift = s->layout.lane_slot_shift};
 }
 
-static inline struct eventcount group_event(const struct segment *s, unsigned group)
-{
+static inline struct eventcount group_event(const struct segment *s, unsigned group) {
     return (struct eventcount){.epoch = &s->control->sleepers[group].epoch, .tickets = &s->control->tickets[group]};
 }
 

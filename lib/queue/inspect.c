@@ -7,30 +7,36 @@
 #include <errno.h>
 #include <string.h>
 
-static uint64_t wall_of_ms(const struct segment *s, uint64_t ms)
-{
+static uint64_t wall_of_ms(const struct segment *s, uint64_t ms) {
     uint64_t now_ms = segment_now_ms(s), now_wall = clock_wall_ns();
     return ms >= now_ms ? now_wall + (ms - now_ms) * 1000000 : now_wall - (now_ms - ms) * 1000000;
 }
 
-static void count_counters(const struct segment *s, struct rp_queue_stats *out)
-{
+static void count_counters(const struct segment *s, struct rp_queue_stats *out) {
     struct {
         enum counter which;
         uint64_t *to;
     } const map[] = {
-        {COUNT_SENT, &out->sent},         {COUNT_RECEIVED, &out->received},     {COUNT_ACKED, &out->acked},
-        {COUNT_NACKED, &out->nacked},     {COUNT_REJECTED, &out->rejected},     {COUNT_EXPIRED, &out->expired_leases},
-        {COUNT_RECOVERED, &out->recovered}, {COUNT_DIED, &out->died},           {COUNT_DEAD_DROPPED, &out->dead_dropped},
-        {COUNT_REDRIVEN, &out->redriven}, {COUNT_PURGED, &out->purged},         {COUNT_FULL, &out->full},
-        {COUNT_LEASE_LOST, &out->lease_lost}, {COUNT_DEATHS, &out->deaths},
+        {COUNT_SENT, &out->sent},
+        {COUNT_RECEIVED, &out->received},
+        {COUNT_ACKED, &out->acked},
+        {COUNT_NACKED, &out->nacked},
+        {COUNT_REJECTED, &out->rejected},
+        {COUNT_EXPIRED, &out->expired_leases},
+        {COUNT_RECOVERED, &out->recovered},
+        {COUNT_DIED, &out->died},
+        {COUNT_DEAD_DROPPED, &out->dead_dropped},
+        {COUNT_REDRIVEN, &out->redriven},
+        {COUNT_PURGED, &out->purged},
+        {COUNT_FULL, &out->full},
+        {COUNT_LEASE_LOST, &out->lease_lost},
+        {COUNT_DEATHS, &out->deaths},
     };
     for (size_t i = 0; i < sizeof map / sizeof map[0]; i++)
         *map[i].to = counters_sum(s, map[i].which);
 }
 
-static void count_cells(rp_queue *q, struct rp_queue_stats *out)
-{
+static void count_cells(rp_queue *q, struct rp_queue_stats *out) {
     const struct segment *s = &q->segment;
     for (uint32_t c = 0, n = cells_in_play(s); c < n; c++) {
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
@@ -52,8 +58,7 @@ static void count_cells(rp_queue *q, struct rp_queue_stats *out)
     }
 }
 
-static bool is_alive(rp_queue *q, uint32_t seat)
-{
+static bool is_alive(rp_queue *q, uint32_t seat) {
     if (seat == q->seat)
         return true;
     pthread_mutex_lock(&q->prober_lock);
@@ -62,8 +67,7 @@ static bool is_alive(rp_queue *q, uint32_t seat)
     return l != LIVENESS_DEAD;
 }
 
-RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out)
-{
+RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out) {
     int result = queue_check(q);
     if (result < 0 || out == NULL)
         return fail(result < 0 ? result : -EINVAL, "rp_queue_stats");
@@ -89,12 +93,12 @@ RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out)
                            (sizeof(struct seat) + CELLS_PER_PARTICIPANT * ((uint64_t)l->cell_stride + sizeof(struct extra) +
                                                                            s->parameters.max_groups * sizeof(struct delivery)));
     uint64_t payload = (uint64_t)s->parameters.capacity * s->parameters.message_bytes;
-    out->overhead_bytes_per_message = l->bytes > seats_share + payload ? (l->bytes - seats_share - payload) / s->parameters.capacity : 0;
+    out->overhead_bytes_per_message =
+        l->bytes > seats_share + payload ? (l->bytes - seats_share - payload) / s->parameters.capacity : 0;
     return 0;
 }
 
-static uint64_t due_ns(const struct segment *s, unsigned group, const struct found *f)
-{
+static uint64_t due_ns(const struct segment *s, unsigned group, const struct found *f) {
     uint64_t time = load_acquire(time_at(s, group, f->cell), time);
     bool timed = f->state == RP_STATE_LEASED || f->state == RP_STATE_DELAYED;
     if (!timed || !stamp_is_of(time, delivery_hold(f->delivery)) || stamp_value(time) >= TIME_NEVER)
@@ -102,8 +106,8 @@ static uint64_t due_ns(const struct segment *s, unsigned group, const struct fou
     return wall_of_ms(s, stamp_value(time));
 }
 
-RP_API int rp_peek(rp_queue *q, const char *group, unsigned states, uint64_t after_id, struct rp_peeked *out, void *buffer, size_t capacity)
-{
+RP_API int rp_peek(rp_queue *q, const char *group, unsigned states, uint64_t after_id, struct rp_peeked *out, void *buffer,
+                   size_t capacity) {
     int g = lookup_group(q, group);
     if (g < 0)
         return g;
@@ -133,8 +137,7 @@ RP_API int rp_peek(rp_queue *q, const char *group, unsigned states, uint64_t aft
     return RP_EMPTY;
 }
 
-static void count_holdings(const struct segment *s, uint32_t seat, struct rp_participant *out)
-{
+static void count_holdings(const struct segment *s, uint32_t seat, struct rp_participant *out) {
     for (uint32_t c = 0; c < s->layout.cell_count; c++) {
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
         for (unsigned g = 0; g < s->parameters.max_groups; g++) {
@@ -147,8 +150,7 @@ static void count_holdings(const struct segment *s, uint32_t seat, struct rp_par
     }
 }
 
-RP_API int rp_participant_next(rp_queue *q, uint32_t seat, struct rp_participant *out)
-{
+RP_API int rp_participant_next(rp_queue *q, uint32_t seat, struct rp_participant *out) {
     int result = queue_check(q);
     if (result < 0 || out == NULL)
         return fail(result < 0 ? result : -EINVAL, "rp_participant_next");

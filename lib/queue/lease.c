@@ -3,8 +3,7 @@
 #include "dead.h"
 #include "notes.h"
 
-bool due_lower(const struct segment *s, uint64_t ms)
-{
+bool due_lower(const struct segment *s, uint64_t ms) {
     uint64_t known = load_seq_cst(&s->control->next_due_ms, next_due);
     while (ms < known)
         if (cas_seq_cst(&s->control->next_due_ms, &known, ms, next_due))
@@ -13,16 +12,14 @@ bool due_lower(const struct segment *s, uint64_t ms)
 }
 
 /* Makes known that something is due at `ms`; a sleeper's timeout may now be too long. */
-static void announce(struct actor *a, unsigned group, uint64_t ms)
-{
+static void announce(struct actor *a, unsigned group, uint64_t ms) {
     if (ms == TIME_NEVER || !due_lower(a->segment, ms))
         return;
     struct eventcount event = group_event(a->segment, group);
     eventcount_wake(&event, 1);
 }
 
-void lease_install(struct actor *a, unsigned group, uint32_t c, enum delivery_state state, uint32_t hold, uint64_t until_ms)
-{
+void lease_install(struct actor *a, unsigned group, uint32_t c, enum delivery_state state, uint32_t hold, uint64_t until_ms) {
     a64 *time = time_at(a->segment, group, c);
     for (;;) {
         uint64_t f = load_acquire(time, time);
@@ -38,8 +35,7 @@ void lease_install(struct actor *a, unsigned group, uint32_t c, enum delivery_st
 }
 
 /* The lease in `d` is over and its time says EXPIRED: takes the message back; its holder stays on record as a viewer. */
-static enum fail_result take_back(struct actor *a, unsigned group, uint32_t c, uint64_t d)
-{
+static enum fail_result take_back(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     struct failure f = {.kind = RP_FAILURE_LEASE, .charge = true, .delay_ms = -1, .holder = delivery_owner(d)};
     f.viewers = viewers_of(d, !MUTANT(expire_forgets_viewer));
     enum fail_result result = delivery_fail(a, group, c, d, &f);
@@ -48,8 +44,7 @@ static enum fail_result take_back(struct actor *a, unsigned group, uint32_t c, u
     return result;
 }
 
-int lease_extend(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms)
-{
+int lease_extend(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms) {
     a64 *time = time_at(a->segment, group, c), *word = delivery_at(a->segment, group, c);
     for (;;) {
         uint64_t f = load_acquire(time, time);
@@ -57,7 +52,7 @@ int lease_extend(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uin
         if (delivery_state(d) != DELIVERY_LEASED || delivery_owner(d) != a->seat || delivery_hold(d) != hold)
             return RP_LEASE_LOST;
         if (!stamp_is_of(f, hold))
-            return RP_LEASE_LOST; /* our own was installed before the message was shown */
+            return RP_LEASE_LOST;             /* our own was installed before the message was shown */
         if (stamp_value(f) == TIME_EXPIRED) { /* finish it, so that "lost" is final */
             if (take_back(a, group, c, d) == FAIL_REFUSED)
                 return RP_LEASE_LOST;
@@ -70,8 +65,7 @@ int lease_extend(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uin
     return 0;
 }
 
-static int sweep_leased(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t now_ms, uint64_t *due_ms)
-{
+static int sweep_leased(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t now_ms, uint64_t *due_ms) {
     a64 *time = time_at(a->segment, group, c);
     uint64_t f = load_acquire(time, time);
     if (delivery_state(load_acquire(delivery_at(a->segment, group, c), delivery)) != DELIVERY_LEASED)
@@ -101,13 +95,13 @@ static int sweep_leased(struct actor *a, unsigned group, uint32_t c, uint64_t d,
     return take_back(a, group, c, d) == FAIL_DONE;
 }
 
-static int sweep_delayed(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t now_ms, uint64_t *due_ms)
-{
+static int sweep_delayed(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t now_ms, uint64_t *due_ms) {
     uint64_t f = load_acquire(time_at(a->segment, group, c), time);
     uint32_t hold = delivery_hold(d);
     if (!stamp_is_of(f, hold)) {
         struct counts counts = notes_counts(a->segment, group, c, hold);
-        uint64_t until = now_ms + backoff_ms(&a->segment->parameters, counts.charged > 0 ? counts.charged : 1, random_next(&a->random));
+        uint64_t until =
+            now_ms + backoff_ms(&a->segment->parameters, counts.charged > 0 ? counts.charged : 1, random_next(&a->random));
         lease_install(a, group, c, DELIVERY_DELAYED, hold, until);
         *due_ms = until < *due_ms ? until : *due_ms;
         return 1;
@@ -125,8 +119,7 @@ static int sweep_delayed(struct actor *a, unsigned group, uint32_t c, uint64_t d
     return 1;
 }
 
-int lease_sweep(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t now_ms, uint64_t *due_ms)
-{
+int lease_sweep(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t now_ms, uint64_t *due_ms) {
     return delivery_state(d) == DELIVERY_LEASED ? sweep_leased(a, group, c, d, now_ms, due_ms)
                                                 : sweep_delayed(a, group, c, d, now_ms, due_ms);
 }

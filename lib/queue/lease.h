@@ -22,8 +22,7 @@ int lease_extend(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uin
 int lease_sweep(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t now_ms, uint64_t *due_ms);
 
 /* The deadline of a new lease. */
-static inline uint64_t lease_until(uint64_t now_ms, uint64_t lease_ms)
-{
+static inline uint64_t lease_until(uint64_t now_ms, uint64_t lease_ms) {
     return lease_ms >= TIME_NEVER ? TIME_NEVER : now_ms + lease_ms;
 }
 

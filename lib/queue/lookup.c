@@ -5,8 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int lookup_group(rp_queue *q, const char *group)
-{
+int lookup_group(rp_queue *q, const char *group) {
     int result = queue_check(q);
     if (result < 0)
         return fail(result, result == RP_FORKED ? "the queue was opened by the parent process" : "no queue");
@@ -15,48 +14,38 @@ int lookup_group(rp_queue *q, const char *group)
 }
 
 /* Nothing: RETURNED etc. as seen by one group; 0 when the cell holds nothing for it. */
-static unsigned state_of(const struct segment *s, uint32_t c, uint64_t w, uint64_t d)
-{
+static unsigned state_of(const struct segment *s, uint32_t c, uint64_t w, uint64_t d) {
     if (!taken(d, w))
         return cell_state(w) == CELL_COMMITTED || lane_holds(s, c, w) ? RP_STATE_READY : 0;
     switch (delivery_state(d)) {
-    case DELIVERY_LEASED:
-        return RP_STATE_LEASED;
-    case DELIVERY_RETURNED:
-        return RP_STATE_READY;
-    case DELIVERY_DELAYED:
-        return RP_STATE_DELAYED;
-    case DELIVERY_DEAD:
-        return RP_STATE_DEAD;
-    default:
-        return 0;
+    case DELIVERY_LEASED: return RP_STATE_LEASED;
+    case DELIVERY_RETURNED: return RP_STATE_READY;
+    case DELIVERY_DELAYED: return RP_STATE_DELAYED;
+    case DELIVERY_DEAD: return RP_STATE_DEAD;
+    default: return 0;
     }
 }
 
 /* The plain fields of a cell that may be rewritten while we look; the words, read before and after, tell whether they were. */
-__attribute__((no_sanitize("thread"))) static void read_fields(const struct cell *cell, struct found *out)
-{
+__attribute__((no_sanitize("thread"))) static void read_fields(const struct cell *cell, struct found *out) {
     out->id = *(const volatile uint64_t *)&cell->id;
     out->sent_wall_ns = *(const volatile uint64_t *)&cell->sent_wall_ns;
     out->bytes = *(const volatile uint32_t *)&cell->bytes;
 }
 
-__attribute__((no_sanitize("thread"))) static void read_payload(const struct cell *cell, unsigned char *to, size_t bytes)
-{
+__attribute__((no_sanitize("thread"))) static void read_payload(const struct cell *cell, unsigned char *to, size_t bytes) {
     const volatile unsigned char *from = cell->payload;
     for (size_t i = 0; i < bytes; i++)
         to[i] = from[i];
 }
 
-static bool unmoved(const struct segment *s, unsigned group, const struct found *f)
-{
+static bool unmoved(const struct segment *s, unsigned group, const struct found *f) {
     fence_acquire();
     return load_acquire(&segment_cell(s, f->cell)->word, cell_word) == f->word &&
            load_acquire(delivery_at(s, group, f->cell), delivery) == f->delivery;
 }
 
-bool lookup_cell(const rp_queue *q, unsigned group, uint32_t c, unsigned states, struct found *out)
-{
+bool lookup_cell(const rp_queue *q, unsigned group, uint32_t c, unsigned states, struct found *out) {
     const struct segment *s = &q->segment;
     out->cell = c;
     out->delivery = load_acquire(delivery_at(s, group, c), delivery);
@@ -70,8 +59,7 @@ bool lookup_cell(const rp_queue *q, unsigned group, uint32_t c, unsigned states,
     return out->bytes <= s->parameters.message_bytes && unmoved(s, group, out);
 }
 
-bool lookup_next(const rp_queue *q, unsigned group, unsigned states, uint64_t after_id, struct found *out)
-{
+bool lookup_next(const rp_queue *q, unsigned group, unsigned states, uint64_t after_id, struct found *out) {
     bool any = false;
     uint32_t count = q->segment.layout.cell_count;
     for (uint32_t c = 0; c < count; c++) {
@@ -84,21 +72,18 @@ bool lookup_next(const rp_queue *q, unsigned group, unsigned states, uint64_t af
     return any;
 }
 
-bool lookup_copy(const rp_queue *q, unsigned group, const struct found *f, void *buffer, size_t capacity)
-{
+bool lookup_copy(const rp_queue *q, unsigned group, const struct found *f, void *buffer, size_t capacity) {
     if (buffer != NULL)
         read_payload(segment_cell(&q->segment, f->cell), buffer, f->bytes < capacity ? f->bytes : capacity);
     return unmoved(&q->segment, group, f);
 }
 
-static int by_id(const void *a, const void *b)
-{
+static int by_id(const void *a, const void *b) {
     uint64_t x = ((const struct found *)a)->id, y = ((const struct found *)b)->id;
     return (x > y) - (x < y);
 }
 
-struct found *lookup_all(const rp_queue *q, unsigned group, unsigned states, size_t *count)
-{
+struct found *lookup_all(const rp_queue *q, unsigned group, unsigned states, size_t *count) {
     uint32_t cells = q->segment.layout.cell_count;
     struct found *all = malloc(cells * sizeof *all);
     *count = 0;

@@ -9,8 +9,7 @@ enum { COUNT_MAX = (1 << 20) - 1 };
 /* Which failure of its incarnation a hold follows: 0 before the first. Odd and even seqs of one failure agree. */
 static uint32_t failure_number(uint32_t seq) { return (seq + 1) / 2 % 128; }
 
-struct counts notes_counts(const struct segment *s, unsigned group, uint32_t c, uint32_t hold)
-{
+struct counts notes_counts(const struct segment *s, unsigned group, uint32_t c, uint32_t hold) {
     uint32_t number = failure_number(hold_seq(hold));
     if (number == 0)
         return (struct counts){0, 0};
@@ -21,8 +20,7 @@ struct counts notes_counts(const struct segment *s, unsigned group, uint32_t c, 
     return (struct counts){(uint32_t)bits(note, 20, 20) + since, (uint32_t)bits(note, 0, 20) + since};
 }
 
-void notes_counts_write(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct counts counts)
-{
+void notes_counts_write(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct counts counts) {
     uint64_t charged = counts.charged < COUNT_MAX ? counts.charged : COUNT_MAX;
     uint64_t handed_out = counts.handed_out < COUNT_MAX ? counts.handed_out : COUNT_MAX;
     a64 *note = &segment_delivery(s, group, c)->failures;
@@ -32,15 +30,13 @@ void notes_counts_write(const struct segment *s, unsigned group, uint32_t c, uin
         (void)cas_acq_rel(note, &before, stamp(hold, charged << 20 | handed_out), failures);
 }
 
-static uint64_t name_hash(uint32_t hold, uint64_t first, uint64_t second)
-{
+static uint64_t name_hash(uint32_t hold, uint64_t first, uint64_t second) {
     uint64_t words[3] = {hold, first, second};
     return XXH3_64bits(words, sizeof words);
 }
 
 void notes_failure_write(const struct segment *s, unsigned group, uint32_t c, uint32_t failed, uint32_t next, uint64_t now_ms,
-                         enum rp_failure kind, enum rp_dead_reason reason, uint32_t holder)
-{
+                         enum rp_failure kind, enum rp_dead_reason reason, uint32_t holder) {
     struct delivery *note = segment_delivery(s, group, c);
     if (failure_number(hold_seq(failed)) == 0)
         store_release(&note->first_failed, stamp(failed, now_ms), note);
@@ -58,18 +54,13 @@ void notes_failure_write(const struct segment *s, unsigned group, uint32_t c, ui
     store_release(&note->name_check, stamp(next, name_hash(next, first, second)), note);
 }
 
-static uint64_t text_key(unsigned group, uint32_t c, uint32_t hold, size_t bytes)
-{
+static uint64_t text_key(unsigned group, uint32_t c, uint32_t hold, size_t bytes) {
     return (uint64_t)(group + 1) << 54 | (uint64_t)c << 32 | (uint64_t)stamp_tag(hold) << 8 | bytes;
 }
 
-static uint64_t text_check(uint64_t key, const uint64_t *words)
-{
-    return XXH3_64bits_withSeed(words, TEXT_BYTES, key);
-}
+static uint64_t text_check(uint64_t key, const uint64_t *words) { return XXH3_64bits_withSeed(words, TEXT_BYTES, key); }
 
-void notes_text_write(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, const char *text)
-{
+void notes_text_write(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, const char *text) {
     struct failure_text *entry = &s->texts[c & (s->layout.text_count - 1)];
     uint64_t words[TEXT_BYTES / 8] = {0};
     size_t bytes = strnlen(text, TEXT_BYTES - 1);
@@ -82,8 +73,7 @@ void notes_text_write(const struct segment *s, unsigned group, uint32_t c, uint3
     store_release(&entry->key, key, note);
 }
 
-static void read_text(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, char *out)
-{
+static void read_text(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, char *out) {
     const struct failure_text *entry = &s->texts[c & (s->layout.text_count - 1)];
     uint64_t key = load_acquire(&entry->key, note), words[TEXT_BYTES / 8];
     size_t bytes = key & 0xff;
@@ -97,8 +87,7 @@ static void read_text(const struct segment *s, unsigned group, uint32_t c, uint3
 
 static uint64_t wall_ns(const struct segment *s, uint64_t ms) { return s->created_wall_ns + ms * 1000000; }
 
-void notes_read(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct rp_dead_letter *out)
-{
+void notes_read(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct rp_dead_letter *out) {
     const struct delivery *note = segment_delivery(s, group, c);
     struct counts counts = notes_counts(s, group, c, hold);
     out->deliveries = counts.charged;

@@ -15,8 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-RP_API void rp_queue_options_init(struct rp_queue_options *o, size_t size)
-{
+RP_API void rp_queue_options_init(struct rp_queue_options *o, size_t size) {
     const struct rp_queue_options defaults = {
         .size = sizeof defaults,
         .capacity = 4096,
@@ -36,20 +35,18 @@ RP_API void rp_queue_options_init(struct rp_queue_options *o, size_t size)
     options_fill(o, size, &defaults, sizeof defaults);
 }
 
-RP_API void rp_open_options_init(struct rp_open_options *o, size_t size)
-{
+RP_API void rp_open_options_init(struct rp_open_options *o, size_t size) {
     const struct rp_open_options defaults = {.size = sizeof defaults};
     options_fill(o, size, &defaults, sizeof defaults);
 }
 
 /* ---- actors ---- */
 
-void actor_open(struct actor *a, struct rp_queue *q)
-{
+void actor_open(struct actor *a, struct rp_queue *q) {
     *a = (struct actor){.queue = q, .segment = &q->segment, .seat = q->seat, .tally_line = COUNTER_LINES};
     a->interrupts_seen = load_relaxed(&q->interrupts, own);
     a->random = process_random() | 1;
-    a->next_tick_ms = 0;
+    a->alone = spin_budget_ns() == 0;
     pool_open(&a->pool, a->segment, a->seat);
     if (a->seat == NOBODY) {
         a->tally.line = q->segment.control->totals;
@@ -66,8 +63,7 @@ void actor_open(struct actor *a, struct rp_queue *q)
     a->tally.line = q->segment.seats[a->seat].counters[a->tally.owned ? a->tally_line : COUNTER_LINES - 1];
 }
 
-void actor_close(struct actor *a)
-{
+void actor_close(struct actor *a) {
     pool_flush(&a->pool);
     if (!a->tally.owned)
         return;
@@ -78,8 +74,7 @@ void actor_close(struct actor *a)
 
 /* ---- opening ---- */
 
-static void release(rp_queue *q)
-{
+static void release(rp_queue *q) {
     if (q->memory != NULL)
         shm_unmap(q->memory, q->segment.layout.bytes);
     if (q->prober.path[0] != '\0')
@@ -92,8 +87,7 @@ static void release(rp_queue *q)
 }
 
 /* One attempt: maps the segment through a description of its own and takes a seat with that description's lock. */
-static int attach_once(rp_queue *q, const char *path)
-{
+static int attach_once(rp_queue *q, const char *path) {
     struct attach attach;
     int result = attach_begin(path, q->read_only, &attach);
     if (result < 0)
@@ -108,6 +102,8 @@ static int attach_once(rp_queue *q, const char *path)
         q->segment.layout.bytes = attach.bytes;
     }
     if (result == 0) {
+        if (q->segment.parameters.prefault && !q->read_only)
+            shm_prefault(memory, attach.bytes, false);
         if (q->prober.path[0] != '\0')
             prober_close(&q->prober);
         prober_init(&q->prober, path, &attach.identity);
@@ -120,8 +116,7 @@ static int attach_once(rp_queue *q, const char *path)
 }
 
 /* All seats taken: some may be of the dead. Recovers those, acting as nobody. -> how many things were mended. */
-static int make_seats(rp_queue *q)
-{
+static int make_seats(rp_queue *q) {
     struct actor a;
     actor_open(&a, q);
     int mended = recover_the_dead(&a);
@@ -129,8 +124,7 @@ static int make_seats(rp_queue *q)
     return mended;
 }
 
-static int attach(rp_queue *q, const char *path)
-{
+static int attach(rp_queue *q, const char *path) {
     for (;;) {
         int result = attach_once(q, path);
         if (result == 0)
@@ -144,8 +138,7 @@ static int attach(rp_queue *q, const char *path)
     }
 }
 
-static int attach_named(const char *name, const char *path, bool read_only, rp_queue **out)
-{
+static int attach_named(const char *name, const char *path, bool read_only, rp_queue **out) {
     rp_queue *q = calloc(1, sizeof *q);
     if (q == NULL)
         return fail(-ENOMEM, "no memory for a handle of queue '%s'", name);
@@ -166,8 +159,7 @@ static int attach_named(const char *name, const char *path, bool read_only, rp_q
     return 0;
 }
 
-RP_API int rp_queue_open(const char *name, const struct rp_open_options *given, rp_queue **out)
-{
+RP_API int rp_queue_open(const char *name, const struct rp_open_options *given, rp_queue **out) {
     struct rp_open_options o;
     rp_open_options_init(&o, sizeof o);
     char path[SHM_PATH_MAX];
@@ -181,16 +173,14 @@ RP_API int rp_queue_open(const char *name, const struct rp_open_options *given, 
 
 /* ---- creating ---- */
 
-static int permille(const char *what, double value, double low, double high, uint32_t *out)
-{
+static int permille(const char *what, double value, double low, double high, uint32_t *out) {
     if (!(value >= low && value <= high)) /* NaN is refused, too */
         return fail(-EINVAL, "%s is %g, allowed are %g to %g", what, value, low, high);
     *out = (uint32_t)(value * 1000 + 0.5);
     return 0;
 }
 
-static int parameters_from(const struct rp_queue_options *o, struct parameters *p)
-{
+static int parameters_from(const struct rp_queue_options *o, struct parameters *p) {
     *p = (struct parameters){
         .capacity = o->capacity,
         .message_bytes = o->message_bytes,
@@ -219,8 +209,7 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
     return result < 0 ? result : permille("jitter", o->jitter, 0, 1, &p->jitter_permille);
 }
 
-RP_API int rp_queue_create(const char *name, const struct rp_queue_options *given, rp_queue **out)
-{
+RP_API int rp_queue_create(const char *name, const struct rp_queue_options *given, rp_queue **out) {
     struct rp_queue_options o;
     rp_queue_options_init(&o, sizeof o);
     char path[SHM_PATH_MAX];
@@ -244,8 +233,7 @@ RP_API int rp_queue_create(const char *name, const struct rp_queue_options *give
 
 /* ---- the rest of a queue's life ---- */
 
-RP_API int rp_queue_close(rp_queue *q)
-{
+RP_API int rp_queue_close(rp_queue *q) {
     if (q == NULL)
         return 0;
     int result = queue_check(q);
@@ -262,20 +250,15 @@ RP_API int rp_queue_close(rp_queue *q)
     return 0;
 }
 
-RP_API int rp_queue_unlink(const char *name)
-{
+RP_API int rp_queue_unlink(const char *name) {
     char path[SHM_PATH_MAX];
     int result = shm_path(name, path);
     return result < 0 ? result : shm_remove(path);
 }
 
-RP_API const char *rp_queue_name(const rp_queue *q)
-{
-    return q == NULL ? "" : q->name;
-}
+RP_API const char *rp_queue_name(const rp_queue *q) { return q == NULL ? "" : q->name; }
 
-RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out)
-{
+RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out) {
     int result = queue_check(q);
     if (result < 0 || out == NULL)
         return fail(result < 0 ? result : -EINVAL, "rp_queue_options_get");
@@ -299,8 +282,7 @@ RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out)
 }
 
 /* Async-signal-safe: two atomic additions and system calls. */
-RP_API int rp_queue_interrupt(rp_queue *q)
-{
+RP_API int rp_queue_interrupt(rp_queue *q) {
     int result = queue_check(q);
     if (result < 0)
         return result;
@@ -318,13 +300,9 @@ RP_API int rp_queue_interrupt(rp_queue *q)
     return 0;
 }
 
-RP_API int rp_collect(const char *directory)
-{
-    return shm_collect(directory);
-}
+RP_API int rp_collect(const char *directory) { return shm_collect(directory); }
 
-RP_API const char *rp_version(void)
-{
+RP_API const char *rp_version(void) {
 #define TEXT_OF(x) #x
 #define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
     return VERSION_TEXT(RP_VERSION_MAJOR, RP_VERSION_MINOR, RP_VERSION_PATCH);

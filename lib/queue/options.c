@@ -4,8 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-void options_fill(void *o, size_t size, const void *defaults, size_t known)
-{
+void options_fill(void *o, size_t size, const void *defaults, size_t known) {
     if (o == NULL || size < sizeof size)
         return;
     memset(o, 0, size);
@@ -13,8 +12,7 @@ void options_fill(void *o, size_t size, const void *defaults, size_t known)
     memcpy(o, &size, sizeof size);
 }
 
-int options_take(void *into, size_t known, const void *given, const char *what)
-{
+int options_take(void *into, size_t known, const void *given, const char *what) {
     if (given == NULL)
         return 0;
     size_t size;

@@ -6,8 +6,7 @@
 #include "layout.h"
 
 /* The wait before the delivery after failure number `failures` (>= 1): base * factor^(failures-1), capped, then spread by the jitter; `random` is uniform. */
-static inline uint64_t backoff_ms(const struct parameters *p, uint32_t failures, uint64_t random)
-{
+static inline uint64_t backoff_ms(const struct parameters *p, uint32_t failures, uint64_t random) {
     double wait = (double)p->backoff_ns, cap = (double)p->backoff_max_ns;
     for (uint32_t i = 1; i < failures && wait < cap; i++)
         wait *= p->backoff_factor_permille / 1000.0;
@@ -19,15 +18,13 @@ static inline uint64_t backoff_ms(const struct parameters *p, uint32_t failures,
 }
 
 /* Milliseconds of a duration, rounded up, never so large that it reads as one of the marks. */
-static inline uint64_t duration_ms(uint64_t ns)
-{
+static inline uint64_t duration_ms(uint64_t ns) {
     uint64_t ms = ns / 1000000 + (ns % 1000000 != 0);
     return ms < TIME_NEVER / 2 ? ms : TIME_NEVER / 2;
 }
 
 /* The next number of a xorshift generator; the state must not be 0. */
-static inline uint64_t random_next(uint64_t *state)
-{
+static inline uint64_t random_next(uint64_t *state) {
     uint64_t x = *state;
     x ^= x << 13;
     x ^= x >> 7;

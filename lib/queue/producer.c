@@ -10,20 +10,17 @@
 
 enum { IDS_PER_BLOCK = 256, TAIL_HINT_EVERY = 8, LOANS_AT_FIRST = 8, GONE_CHECK_NS = TICK_MS * 1000000 };
 
-RP_API void rp_producer_options_init(struct rp_producer_options *o, size_t size)
-{
+RP_API void rp_producer_options_init(struct rp_producer_options *o, size_t size) {
     const struct rp_producer_options defaults = {.size = sizeof defaults};
     options_fill(o, size, &defaults, sizeof defaults);
 }
 
-RP_API void rp_send_options_init(struct rp_send_options *o, size_t size)
-{
+RP_API void rp_send_options_init(struct rp_send_options *o, size_t size) {
     const struct rp_send_options defaults = {.size = sizeof defaults, .timeout_ns = RP_TIMEOUT_POLICY};
     options_fill(o, size, &defaults, sizeof defaults);
 }
 
-RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given, rp_producer **out)
-{
+RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given, rp_producer **out) {
     struct rp_producer_options o;
     rp_producer_options_init(&o, sizeof o);
     int result = options_take(&o, sizeof o, given, "rp_producer_options");
@@ -53,8 +50,7 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
     return 0;
 }
 
-RP_API void rp_producer_close(rp_producer *p)
-{
+RP_API void rp_producer_close(rp_producer *p) {
     if (p == NULL)
         return;
     struct rp_queue *q = p->actor.queue;
@@ -76,14 +72,13 @@ RP_API void rp_producer_close(rp_producer *p)
 /* ---- the lane ---- */
 
 /* Lane positions below are taken in every group that has messages here; removed and unused groups do not hold anybody up. */
-static uint64_t lowest_head(const struct segment *s)
-{
-    uint64_t active = load_acquire(&s->control->active, active), lowest = 0;
+static uint64_t lowest_head(const struct segment *s) {
+    uint64_t active = load_relaxed(&s->control->active, init), lowest = 0;
     bool any = false;
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
         if (!(active >> g & 1))
             continue;
-        uint64_t head = load_acquire(&s->groups[g].lane_head, lane_head);
+        uint64_t head = load_acquire(&s->groups[g].lane_head, hints);
         if (!any || (int64_t)(head - lowest) < 0)
             lowest = head;
         any = true;
@@ -96,8 +91,7 @@ static uint64_t lowest_head(const struct segment *s)
  * served before the lane. An entry that another sender moved, but did not insert yet, is inserted before it is overwritten.
  * False: it cannot be moved now.
  */
-static bool make_way(struct rp_producer *p, uint64_t old_position, uint64_t slot)
-{
+static bool make_way(struct rp_producer *p, uint64_t old_position, uint64_t slot) {
     const struct segment *s = p->actor.segment;
     uint32_t c = slot_cell(slot);
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
@@ -121,15 +115,13 @@ static bool make_way(struct rp_producer *p, uint64_t old_position, uint64_t slot
     return true;
 }
 
-static bool never_live(const void *context, uint64_t old_position, uint64_t slot)
-{
+static bool never_live(const void *context, uint64_t old_position, uint64_t slot) {
     (void)context, (void)old_position, (void)slot;
     return false; /* make_way decides */
 }
 
 /* Puts the published cell into the lane. This commits the message. 0, RP_FULL, RP_CORRUPT. */
-static int enter_lane(struct rp_producer *p, uint32_t c, uint64_t generation)
-{
+static int enter_lane(struct rp_producer *p, uint32_t c, uint64_t generation) {
     const struct segment *s = p->actor.segment;
     struct index_ring lane = lane_ring(s);
     for (;;) {
@@ -166,17 +158,17 @@ static int enter_lane(struct rp_producer *p, uint32_t c, uint64_t generation)
 }
 
 /* Publishes an owned, complete cell. 0: committed, and receivers woken. */
-static int publish(struct rp_producer *p, uint32_t c, bool wake)
-{
+static int publish(struct rp_producer *p, uint32_t c, bool wake) {
     const struct segment *s = p->actor.segment;
     a64 *word = &segment_cell(s, c)->word;
     uint64_t generation = cell_generation(load_relaxed(word, own)) + 1;
-    uint32_t mask = (uint32_t)(load_acquire(&s->control->active, active) & ((1u << s->parameters.max_groups) - 1));
+    uint32_t mask = (uint32_t)(load_relaxed(&s->control->active, init) & ((1u << s->parameters.max_groups) - 1));
     uint64_t published = cell_word(CELL_PUBLISHED, p->actor.seat, mask, generation);
     store_release(word, published, cell_word);
     int result = enter_lane(p, c, cell_generation(published));
     if (result < 0) { /* nobody can have seen it: take it back, and the generation with it */
-        (void)cas_acq_rel(word, &published, cell_word(CELL_OWNED, p->actor.seat, 0, generation - (MUTANT(take_back_keeps_generation) ? 0 : 1)),
+        (void)cas_acq_rel(word, &published,
+                          cell_word(CELL_OWNED, p->actor.seat, 0, generation - (MUTANT(take_back_keeps_generation) ? 0 : 1)),
                           cell_word);
         return result;
     }
@@ -190,8 +182,7 @@ static int publish(struct rp_producer *p, uint32_t c, bool wake)
 
 /* ---- sending ---- */
 
-static int producer_check(struct rp_producer *p, size_t bytes)
-{
+static int producer_check(struct rp_producer *p, size_t bytes) {
     if (p == NULL)
         return fail(-EINVAL, "no producer");
     struct rp_queue *q = p->actor.queue;
@@ -211,34 +202,34 @@ struct room {
     uint32_t cell;
 };
 
-static int look_for_room(void *context)
-{
+static int look_for_room(void *context) {
     struct room *r = context;
     struct actor *a = &r->producer->actor;
     return pool_take(&a->pool, actor_now_ms(a), &r->cell) ? 0 : RP_FULL;
 }
 
-static int64_t patience(const struct rp_producer *p, int64_t timeout_ns)
-{
+static bool room_promising(void *context) {
+    return pool_promising(&((struct room *)context)->producer->actor.pool);
+}
+
+static int64_t patience(const struct rp_producer *p, int64_t timeout_ns) {
     if (timeout_ns != RP_TIMEOUT_POLICY)
         return timeout_ns;
     return p->actor.segment->parameters.overflow == RP_OVERFLOW_BLOCK ? -1 : 0;
 }
 
-static int full(struct rp_producer *p)
-{
+static int full(struct rp_producer *p) {
     tally_add(&p->actor.tally, COUNT_FULL, 1);
     return fail(RP_FULL, "queue '%s': all %u cells hold messages", p->actor.queue->name, cells_in_play(p->actor.segment));
 }
 
 /* Takes a cell, waiting for one as long as allowed. */
-static int take_room(struct rp_producer *p, int64_t timeout_ns, uint32_t *cell)
-{
+static int take_room(struct rp_producer *p, int64_t timeout_ns, uint32_t *cell) {
     struct room room = {.producer = p};
     int result = look_for_room(&room);
     if (result == RP_FULL) { /* memory is short: see what the dead and the late have left */
         housekeeping(&p->actor, segment_now_ms(p->actor.segment));
-        struct wait w = {&p->actor, p->actor.pool.free_event, look_for_room, &room, RP_FULL, patience(p, timeout_ns)};
+        struct wait w = {&p->actor, p->actor.pool.free_event, room_promising, look_for_room, &room, RP_FULL, patience(p, timeout_ns)};
         result = look_for_room(&room);
         if (result == RP_FULL)
             result = wait_for(&w);
@@ -250,8 +241,7 @@ static int take_room(struct rp_producer *p, int64_t timeout_ns, uint32_t *cell)
 }
 
 /* Fills in what a receiver needs to know beside the payload. */
-static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes)
-{
+static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes) {
     if (p->next_id == p->id_end) {
         p->next_id = fetch_add_relaxed(&p->actor.segment->control->next_id, IDS_PER_BLOCK, hint);
         p->id_end = p->next_id + IDS_PER_BLOCK;
@@ -265,8 +255,7 @@ static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes)
 }
 
 /* Now and then: is the name still there? The coarse time of sending tells when. */
-static void check_gone(struct rp_producer *p, uint64_t now_wall_ns)
-{
+static void check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
     if (now_wall_ns < p->next_check_wall_ns && now_wall_ns + 2 * GONE_CHECK_NS > p->next_check_wall_ns)
         return;
     p->next_check_wall_ns = now_wall_ns + GONE_CHECK_NS;
@@ -278,8 +267,7 @@ static void check_gone(struct rp_producer *p, uint64_t now_wall_ns)
     pthread_mutex_unlock(&q->prober_lock);
 }
 
-static int send_one(struct rp_producer *p, const void *data, size_t bytes, int64_t timeout_ns, uint64_t *id, bool wake)
-{
+static int send_one(struct rp_producer *p, const void *data, size_t bytes, int64_t timeout_ns, uint64_t *id, bool wake) {
     uint32_t c;
     int result = take_room(p, timeout_ns, &c);
     if (result < 0)
@@ -297,8 +285,7 @@ static int send_one(struct rp_producer *p, const void *data, size_t bytes, int64
     return result == RP_FULL ? full(p) : result;
 }
 
-static int send_options(struct rp_send_options *o, const struct rp_send_options *given)
-{
+static int send_options(struct rp_send_options *o, const struct rp_send_options *given) {
     if (given == NULL) {
         *o = (struct rp_send_options){.timeout_ns = RP_TIMEOUT_POLICY};
         return 0;
@@ -310,8 +297,7 @@ static int send_options(struct rp_send_options *o, const struct rp_send_options 
     return result;
 }
 
-RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *given)
-{
+RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *given) {
     struct rp_send_options o;
     int result = producer_check(p, bytes);
     if (result < 0 || (result = send_options(&o, given)) < 0)
@@ -321,8 +307,7 @@ RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct 
     return send_one(p, data, bytes, o.timeout_ns, o.id_out, true);
 }
 
-RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t count)
-{
+RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t count) {
     if (items == NULL || count == 0 || count > INT32_MAX)
         return fail(-EINVAL, "rp_send_batch: %zu items", count);
     size_t sent = 0;
@@ -353,8 +338,7 @@ RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t coun
 
 /* ---- loans ---- */
 
-static int keep_loan(struct rp_producer *p, uint32_t c)
-{
+static int keep_loan(struct rp_producer *p, uint32_t c) {
     if (p->loan_count == p->loan_room) {
         uint32_t *more = realloc(p->loans, 2 * (size_t)p->loan_room * sizeof *more);
         if (more == NULL)
@@ -366,8 +350,7 @@ static int keep_loan(struct rp_producer *p, uint32_t c)
     return 0;
 }
 
-RP_API int rp_loan(rp_producer *p, size_t bytes, struct rp_loan *out)
-{
+RP_API int rp_loan(rp_producer *p, size_t bytes, struct rp_loan *out) {
     int result = producer_check(p, bytes);
     if (result < 0)
         return result;
@@ -389,8 +372,7 @@ RP_API int rp_loan(rp_producer *p, size_t bytes, struct rp_loan *out)
 }
 
 /* The index of an open loan, or a negative result. */
-static int64_t loan_of(struct rp_producer *p, const struct rp_loan *l)
-{
+static int64_t loan_of(struct rp_producer *p, const struct rp_loan *l) {
     int result = producer_check(p, l == NULL ? 0 : l->bytes);
     if (result < 0)
         return result;
@@ -401,14 +383,12 @@ static int64_t loan_of(struct rp_producer *p, const struct rp_loan *l)
     return fail(-EINVAL, "the loan is not open, or another producer's");
 }
 
-static void end_loan(struct rp_producer *p, int64_t index, struct rp_loan *l)
-{
+static void end_loan(struct rp_producer *p, int64_t index, struct rp_loan *l) {
     p->loans[index] = p->loans[--p->loan_count];
     memset(l, 0, sizeof *l);
 }
 
-RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_options *given)
-{
+RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_options *given) {
     struct rp_send_options o;
     int64_t index = loan_of(p, l);
     if (index < 0)
@@ -428,8 +408,7 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
     return result;
 }
 
-RP_API int rp_abandon(rp_producer *p, struct rp_loan *l)
-{
+RP_API int rp_abandon(rp_producer *p, struct rp_loan *l) {
     int64_t index = loan_of(p, l);
     if (index < 0)
         return (int)index;

@@ -4,8 +4,7 @@
 #include "lookup.h"
 #include <errno.h>
 
-RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states)
-{
+RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states) {
     int g = lookup_group(q, group);
     if (g < 0)
         return g;

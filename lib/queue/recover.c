@@ -4,8 +4,7 @@
 #include "roster.h"
 
 /* A cell that the dead one owned or was publishing. */
-static int recover_cell(struct actor *a, uint32_t c, uint32_t dead)
-{
+static int recover_cell(struct actor *a, uint32_t c, uint32_t dead) {
     const struct segment *s = a->segment;
     a64 *word = &segment_cell(s, c)->word;
     uint64_t w = load_acquire(word, cell_word);
@@ -15,7 +14,8 @@ static int recover_cell(struct actor *a, uint32_t c, uint32_t dead)
         /* Committed? Its slot first, then a delivery word, then CAS the very word that was read. */
         bool committed = !MUTANT(recover_no_verdict) && lane_holds(s, c, w);
         if (!committed && cell_pending(w) != 0) {
-            unsigned group = (unsigned)__builtin_ctz(cell_pending(w)); /* any one will do: all took it before a slot was overwritten */
+            unsigned group =
+                (unsigned)__builtin_ctz(cell_pending(w)); /* any one will do: all took it before a slot was overwritten */
             committed = group >= s->parameters.max_groups ||
                         (!MUTANT(recover_slot_only) && taken(load_acquire(delivery_at(s, group, c), delivery), w));
         }
@@ -31,8 +31,7 @@ static int recover_cell(struct actor *a, uint32_t c, uint32_t dead)
 }
 
 /* A message that the dead one held or looked at. */
-static int recover_delivery(struct actor *a, unsigned group, uint32_t c, uint32_t dead)
-{
+static int recover_delivery(struct actor *a, unsigned group, uint32_t c, uint32_t dead) {
     a64 *word = delivery_at(a->segment, group, c);
     int done = 0;
     for (;;) {
@@ -58,8 +57,7 @@ static int recover_delivery(struct actor *a, unsigned group, uint32_t c, uint32_
     }
 }
 
-int recover(struct actor *a, uint32_t seat)
-{
+int recover(struct actor *a, uint32_t seat) {
     const struct segment *s = a->segment;
     struct death death;
     if (MUTANT(recover_without_lock))

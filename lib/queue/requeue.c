@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "requeue.h"
 
-struct index_ring delivery_ring(const struct segment *s, unsigned group, enum delivery_ring which)
-{
+struct index_ring delivery_ring(const struct segment *s, unsigned group, enum delivery_ring which) {
     const struct layout *l = &s->layout;
     a64 *slots = s->group_rings + (size_t)group * (2 * (size_t)l->slot_count + l->death_slot_count);
     struct group *g = &s->groups[group];
     switch (which) {
-    case RING_EARLY:
-        return (struct index_ring){slots, &g->early_tail, l->slot_shift};
-    case RING_RETURNED:
-        return (struct index_ring){slots + l->slot_count, &g->returned_tail, l->slot_shift};
-    default:
-        return (struct index_ring){slots + 2 * (size_t)l->slot_count, &g->deaths_tail, l->death_slot_shift};
+    case RING_EARLY: return (struct index_ring){slots, &g->early_tail, l->slot_shift};
+    case RING_RETURNED: return (struct index_ring){slots + l->slot_count, &g->returned_tail, l->slot_shift};
+    default: return (struct index_ring){slots + 2 * (size_t)l->slot_count, &g->deaths_tail, l->death_slot_shift};
     }
 }
 
-bool requeue_counts(const struct segment *s, unsigned group, enum delivery_ring which, uint64_t t, uint64_t slot, uint64_t *d)
-{
+bool requeue_counts(const struct segment *s, unsigned group, enum delivery_ring which, uint64_t t, uint64_t slot, uint64_t *d) {
     uint32_t c = slot_cell(slot);
     if (!segment_has_cell(s, c))
         return false;
@@ -33,15 +28,36 @@ struct live_context {
     enum delivery_ring ring;
 };
 
-static bool entry_is_live(const void *context, uint64_t old_position, uint64_t slot)
-{
+static bool entry_is_live(const void *context, uint64_t old_position, uint64_t slot) {
     const struct live_context *x = context;
     uint64_t d;
     return requeue_counts(x->segment, x->group, x->ring, old_position, slot, &d);
 }
 
-enum requeue requeue(const struct segment *s, unsigned group, uint32_t c)
-{
+static const a64 *ring_head(const struct segment *s, unsigned group, enum delivery_ring which) {
+    const struct group *g = &s->groups[group];
+    return which == RING_EARLY ? &g->early_head : which == RING_RETURNED ? &g->returned_head : &g->deaths_head;
+}
+
+/*
+ * Is the entry where its position says, and still ahead of the readers? Cells come and go many times between two entries in these rings, so a position and an
+ * entry may be left from an earlier life that had the same tags. Readers have passed those, and never pass an entry that counts.
+ */
+static bool in_place(const struct segment *s, unsigned group, enum delivery_ring which, const struct index_ring *ring, uint64_t p,
+                     uint32_t hold, uint32_t c) {
+    if (position_tag(p) != (hold & 0xfff) || !ring_holds(ring, p, hold, c))
+        return false;
+    uint64_t head = load_acquire(ring_head(s, group, which), hints);
+    return MUTANT(requeue_believes_old_entry) || (int64_t)(position_of(p) - head) >= 0;
+}
+
+bool requeue_in_place(const struct segment *s, unsigned group, uint32_t c, uint64_t d) {
+    struct index_ring ring = delivery_ring(s, group, delivery_ring_of(d));
+    uint64_t p = load_acquire(&segment_delivery(s, group, c)->position, position);
+    return in_place(s, group, delivery_ring_of(d), &ring, p, delivery_hold(d), c);
+}
+
+enum requeue requeue(const struct segment *s, unsigned group, uint32_t c) {
     a64 *word = delivery_at(s, group, c), *position = &segment_delivery(s, group, c)->position;
     for (;;) {
         /* The position first, then the word: an inserter that slept would else move the entry to where readers have passed. */
@@ -52,17 +68,14 @@ enum requeue requeue(const struct segment *s, unsigned group, uint32_t c)
             return REQUEUE_NOT_DUE;
         uint32_t hold = delivery_hold(d);
         struct index_ring ring = delivery_ring(s, group, which);
-        if (position_tag(p) == (hold & 0xfff) && ring_holds(&ring, p, hold, c))
+        if (in_place(s, group, which, &ring, p, hold, c))
             return REQUEUE_IN;
         uint64_t t = load_relaxed(ring.tail, hint), slot;
         struct live_context context = {s, group, which};
         switch (ring_find(&ring, &t, &slot, entry_is_live, &context)) {
-        case RING_LIVE:
-            return REQUEUE_FULL;
-        case RING_DAMAGED:
-            return REQUEUE_DAMAGED;
-        case RING_FOUND:
-            break;
+        case RING_LIVE: return REQUEUE_FULL;
+        case RING_DAMAGED: return REQUEUE_DAMAGED;
+        case RING_FOUND: break;
         }
         if (MUTANT(requeue_position_stored))
             store_release(position, position_word(hold, t), position);

@@ -15,15 +15,11 @@
 
 enum delivery_ring { RING_EARLY, RING_RETURNED, RING_DEATHS, RING_NONE };
 
-static inline enum delivery_ring delivery_ring_of(uint64_t d)
-{
+static inline enum delivery_ring delivery_ring_of(uint64_t d) {
     switch (delivery_state(d)) {
-    case DELIVERY_RETURNED:
-        return delivery_seq(d) == 0 ? RING_EARLY : RING_RETURNED;
-    case DELIVERY_DEAD:
-        return RING_DEATHS;
-    default:
-        return RING_NONE;
+    case DELIVERY_RETURNED: return delivery_seq(d) == 0 ? RING_EARLY : RING_RETURNED;
+    case DELIVERY_DEAD: return RING_DEATHS;
+    default: return RING_NONE;
     }
 }
 
@@ -33,6 +29,9 @@ struct index_ring delivery_ring(const struct segment *s, unsigned group, enum de
 bool requeue_counts(const struct segment *s, unsigned group, enum delivery_ring which, uint64_t t, uint64_t slot, uint64_t *d);
 
 enum requeue { REQUEUE_IN, REQUEUE_FULL, REQUEUE_NOT_DUE, REQUEUE_DAMAGED };
+
+/* Is the entry that the word `d` (RETURNED or DEAD) asks for in its ring? */
+bool requeue_in_place(const struct segment *s, unsigned group, uint32_t c, uint64_t d);
 
 /*
  * Puts the cell's entry into the ring its delivery word asks for, unless it is there. Anybody, any number at once. IN: the entry is in

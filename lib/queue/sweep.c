@@ -8,15 +8,14 @@
 #include <errno.h>
 
 /* One cell for one group. -> things done. */
-static int sweep_delivery(struct actor *a, unsigned group, uint32_t c, uint64_t w, uint64_t now_ms, uint64_t *due_ms, uint64_t *dead)
-{
+static int sweep_delivery(struct actor *a, unsigned group, uint32_t c, uint64_t w, uint64_t now_ms, uint64_t *due_ms,
+                          uint64_t *dead) {
     uint64_t d = load_acquire(delivery_at(a->segment, group, c), delivery);
     if (!taken(d, w))
         return 0;
     switch (delivery_state(d)) {
     case DELIVERY_LEASED:
-    case DELIVERY_DELAYED:
-        return lease_sweep(a, group, c, d, now_ms, due_ms);
+    case DELIVERY_DELAYED: return lease_sweep(a, group, c, d, now_ms, due_ms);
     case DELIVERY_SETTLED:
         if (!MUTANT(sweep_no_settle_help))
             settle(a, group, c, delivery_incarnation(d));
@@ -29,13 +28,11 @@ static int sweep_delivery(struct actor *a, unsigned group, uint32_t c, uint64_t 
         if (!MUTANT(sweep_no_requeue))
             (void)requeue(a->segment, group, c);
         return 0;
-    default:
-        return 0;
+    default: return 0;
     }
 }
 
-static int mend_bit(struct actor *a, uint32_t c)
-{
+static int mend_bit(struct actor *a, uint32_t c) {
     uint64_t bit = UINT64_C(1) << (c % 64);
     a64 *bits_word = &a->segment->bitmap[c / 64];
     if (load_relaxed(bits_word, hint) & bit)
@@ -44,8 +41,7 @@ static int mend_bit(struct actor *a, uint32_t c)
     return 1;
 }
 
-int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits)
-{
+int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
     const struct segment *s = a->segment;
     uint32_t in_play = cells_in_play(s), groups = s->parameters.max_groups;
     uint64_t due_ms = UINT64_MAX, dead[MAX_GROUPS] = {0};
@@ -77,8 +73,7 @@ int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits)
     return done;
 }
 
-int recover_the_dead(struct actor *a)
-{
+int recover_the_dead(struct actor *a) {
     struct rp_queue *q = a->queue;
     int done = 0;
     if (pthread_mutex_trylock(&q->prober_lock) != 0)
@@ -96,14 +91,12 @@ int recover_the_dead(struct actor *a)
 }
 
 /* Takes the role of the one who does this until `until`; a time lease is enough, since all that is done may be done twice. */
-static bool take_role(a64 *role, uint64_t now_ms, uint64_t until)
-{
+static bool take_role(a64 *role, uint64_t now_ms, uint64_t until) {
     uint64_t taken_until = load_relaxed(role, hint);
     return now_ms >= taken_until && cas_relaxed(role, &taken_until, until, hint);
 }
 
-static void tick(struct actor *a, uint64_t now_ms)
-{
+static void tick(struct actor *a, uint64_t now_ms) {
     struct control *control = a->segment->control;
     a->next_tick_ms = now_ms + TICK_MS;
     if (take_role(&control->tick_until_ms, now_ms, now_ms + TICK_MS)) {
@@ -116,8 +109,7 @@ static void tick(struct actor *a, uint64_t now_ms)
     }
 }
 
-void housekeeping(struct actor *a, uint64_t now_ms)
-{
+void housekeeping(struct actor *a, uint64_t now_ms) {
     struct control *control = a->segment->control;
     if (now_ms >= a->next_tick_ms)
         tick(a, now_ms);
@@ -131,8 +123,7 @@ void housekeeping(struct actor *a, uint64_t now_ms)
     }
 }
 
-RP_API int rp_queue_sweep(rp_queue *q)
-{
+RP_API int rp_queue_sweep(rp_queue *q) {
     int result = queue_check(q);
     if (result < 0)
         return fail(result, "rp_queue_sweep");

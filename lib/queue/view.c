@@ -2,8 +2,7 @@
 #include "view.h"
 #include "dead.h"
 
-struct view *view_enter(struct rp_consumer *c, uint32_t cell, uint32_t hold)
-{
+struct view *view_enter(struct rp_consumer *c, uint32_t cell, uint32_t hold) {
     struct view *v;
     uint32_t used = load_relaxed(&c->views_used, own);
     if (c->view_free != 0) {
@@ -21,16 +20,14 @@ struct view *view_enter(struct rp_consumer *c, uint32_t cell, uint32_t hold)
     return v;
 }
 
-static void put_back(struct rp_consumer *c, struct view *v)
-{
+static void put_back(struct rp_consumer *c, struct view *v) {
     v->serial = 0;
     v->next_free = c->view_free;
     c->view_free = (uint32_t)(v - c->views) + 1;
 }
 
 /* Does any consumer of this process have a view of the cell, in this group, other than `but`? Under the lock. */
-static bool another_view(struct rp_queue *q, unsigned group, uint32_t cell, const struct view *but)
-{
+static bool another_view(struct rp_queue *q, unsigned group, uint32_t cell, const struct view *but) {
     for (struct rp_consumer *c = q->consumers; c != NULL; c = c->next) {
         if (c->group != group)
             continue;
@@ -42,8 +39,7 @@ static bool another_view(struct rp_queue *q, unsigned group, uint32_t cell, cons
 }
 
 /* Takes this process off the record of viewers, if it is there and no view but `v` is left. Under the lock. */
-static void leave(struct rp_consumer *c, uint32_t cell, const struct view *v)
-{
+static void leave(struct rp_consumer *c, uint32_t cell, const struct view *v) {
     struct actor *a = &c->actor;
     a64 *word = delivery_at(a->segment, c->group, cell);
     uint64_t d = load_seq_cst(word, delivery);
@@ -57,8 +53,7 @@ static void leave(struct rp_consumer *c, uint32_t cell, const struct view *v)
     }
 }
 
-void view_withdraw(struct rp_consumer *c, struct view *v)
-{
+void view_withdraw(struct rp_consumer *c, struct view *v) {
     struct actor *a = &c->actor;
     uint32_t cell = load_relaxed(&v->cell, own) - 1;
     store_seq_cst(&v->cell, 0, views);
@@ -71,8 +66,7 @@ void view_withdraw(struct rp_consumer *c, struct view *v)
     }
 }
 
-struct view *view_of(struct rp_consumer *c, const struct rp_message *m)
-{
+struct view *view_of(struct rp_consumer *c, const struct rp_message *m) {
     uint64_t index = m->receipt[0];
     if (m->receipt[2] != (uint64_t)(uintptr_t)c || index == 0 || index > load_relaxed(&c->views_used, own))
         return NULL;
@@ -80,16 +74,14 @@ struct view *view_of(struct rp_consumer *c, const struct rp_message *m)
     return v->serial == m->receipt[1] && v->serial != 0 ? v : NULL;
 }
 
-void view_receipt(struct rp_consumer *c, const struct view *v, struct rp_message *m)
-{
+void view_receipt(struct rp_consumer *c, const struct view *v, struct rp_message *m) {
     m->receipt[0] = (uint64_t)(v - c->views) + 1;
     m->receipt[1] = v->serial;
     m->receipt[2] = (uint64_t)(uintptr_t)c;
 }
 
 /* One attempt to end the lease in `d`, which is ours. */
-static enum fail_result end_lease(struct rp_consumer *c, uint32_t cell, uint64_t d, struct failure *failure, bool others)
-{
+static enum fail_result end_lease(struct rp_consumer *c, uint32_t cell, uint64_t d, struct failure *failure, bool others) {
     struct actor *a = &c->actor;
     struct viewers left = viewers_of(d, false);
     if (!others)
@@ -113,8 +105,7 @@ static enum fail_result end_lease(struct rp_consumer *c, uint32_t cell, uint64_t
  * With viewers on record, or the lease lost, or a failure, which may be refused: under the lock, so that the CAS and the end of the view are one step for
  * the other threads of this process.
  */
-static int end_locked(struct rp_consumer *c, struct view *v, uint32_t cell, struct failure *failure)
-{
+static int end_locked(struct rp_consumer *c, struct view *v, uint32_t cell, struct failure *failure) {
     struct actor *a = &c->actor;
     pthread_mutex_lock(&a->queue->lock);
     int result = RP_LEASE_LOST;
@@ -137,8 +128,7 @@ static int end_locked(struct rp_consumer *c, struct view *v, uint32_t cell, stru
     return result;
 }
 
-int view_end(struct rp_consumer *c, struct view *v, struct failure *failure)
-{
+int view_end(struct rp_consumer *c, struct view *v, struct failure *failure) {
     struct actor *a = &c->actor;
     uint32_t cell = load_relaxed(&v->cell, own) - 1;
     int result;

@@ -5,13 +5,13 @@
 #include <errno.h>
 
 enum {
-    SPIN_MIN = 8,
-    SPIN_MAX = 400, /* rounds of about 25 ns */
+    SPIN_MIN = 100,
+    SPIN_MAX = 1000,
+    CHECKS_PER_PAUSE = 2, /* a pause is 25 to 50 ns, and as much too late on average by half */
     YIELDS = 20
 };
 
-static bool interrupted(struct actor *a)
-{
+static bool interrupted(struct actor *a) {
     uint32_t now = load_acquire(&a->queue->interrupts, interrupts);
     bool yes = now != a->interrupts_seen;
     a->interrupts_seen = now;
@@ -19,13 +19,15 @@ static bool interrupted(struct actor *a)
 }
 
 /* Spins and yields. -> what look said. */
-static int wait_awake(struct wait *w)
-{
+static int wait_awake(struct wait *w) {
     struct actor *a = w->actor;
-    uint32_t rounds = spin_budget_ns() == 0 ? 0 : a->spin < SPIN_MIN ? SPIN_MIN : a->spin;
+    uint32_t rounds = a->alone ? 0 : a->spin < SPIN_MIN ? SPIN_MIN : a->spin;
     int result;
     for (uint32_t i = 0; i < rounds; i++) {
-        spin_pause();
+        if (i % CHECKS_PER_PAUSE == 0)
+            spin_pause();
+        if (!w->promising(w->context))
+            continue;
         if ((result = w->look(w->context)) != w->not_yet) {
             a->spin = rounds * 2 < SPIN_MAX ? rounds * 2 : SPIN_MAX;
             return result;
@@ -41,8 +43,7 @@ static int wait_awake(struct wait *w)
 }
 
 /* How long to sleep: until the tick, the next due time, or the end of the timeout. */
-static uint64_t nap_ns(struct actor *a, uint64_t now_ns, uint64_t deadline_ns)
-{
+static uint64_t nap_ns(struct actor *a, uint64_t now_ns, uint64_t deadline_ns) {
     uint64_t nap = (uint64_t)TICK_MS * 1000000;
     uint64_t due_ms = load_seq_cst(&a->segment->control->next_due_ms, next_due);
     uint64_t now_ms = (now_ns - a->segment->epoch_boot_ns) / 1000000;
@@ -55,17 +56,21 @@ static uint64_t nap_ns(struct actor *a, uint64_t now_ns, uint64_t deadline_ns)
     return nap;
 }
 
-int wait_for(struct wait *w)
-{
+static uint64_t deadline_ns(uint64_t now_ns, int64_t timeout_ns) {
+    return timeout_ns < 0 || (uint64_t)timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + (uint64_t)timeout_ns;
+}
+
+int wait_for(struct wait *w) {
     struct actor *a = w->actor;
     if (w->timeout_ns == 0)
         return w->not_yet;
-    uint64_t start = clock_boot_ns();
-    uint64_t deadline = w->timeout_ns < 0 || (uint64_t)w->timeout_ns > UINT64_MAX - start ? UINT64_MAX : start + (uint64_t)w->timeout_ns;
+    uint64_t deadline = 0; /* the clock is read when spinning did not help */
     for (;;) {
         int result = wait_awake(w);
         if (result != w->not_yet)
             return result;
+        if (deadline == 0)
+            deadline = deadline_ns(clock_boot_ns(), w->timeout_ns);
         if (interrupted(a))
             return -EINTR;
         if (queue_is_gone(a->queue))

@@ -12,6 +12,7 @@
 struct wait {
     struct actor *actor;
     struct eventcount event;
+    bool (*promising)(void *context); /* a few loads that tell whether looking is worth while */
     int (*look)(void *context);
     void *context;
     int not_yet;

@@ -2,20 +2,17 @@
 #include "eventcount.h"
 #include "futex.h"
 
-uint32_t eventcount_prepare(const struct eventcount *e)
-{
+uint32_t eventcount_prepare(const struct eventcount *e) {
     uint32_t epoch = load_seq_cst(e->epoch, epoch);
     (void)fetch_add_seq_cst(e->tickets, UINT64_C(1) << 32, tickets);
     return epoch;
 }
 
-int eventcount_sleep(const struct eventcount *e, uint32_t prepared, uint64_t timeout_ns)
-{
+int eventcount_sleep(const struct eventcount *e, uint32_t prepared, uint64_t timeout_ns) {
     return futex_wait(e->epoch, prepared, timeout_ns);
 }
 
-void eventcount_wake_sleepers(const struct eventcount *e, uint64_t tickets, int count)
-{
+void eventcount_wake_sleepers(const struct eventcount *e, uint64_t tickets, int count) {
     (void)fetch_add_seq_cst(e->epoch, 1, epoch);
     if (futex_wake(e->epoch, count) >= count)
         return;

@@ -34,8 +34,7 @@ int eventcount_sleep(const struct eventcount *e, uint32_t prepared, uint64_t tim
 void eventcount_wake_sleepers(const struct eventcount *e, uint64_t tickets, int count);
 
 /* Wakes up to `count` sleepers. What they wait for must have been made to happen by a sequentially consistent operation. */
-static inline void eventcount_wake(const struct eventcount *e, int count)
-{
+static inline void eventcount_wake(const struct eventcount *e, int count) {
     uint64_t tickets = load_seq_cst(e->tickets, tickets);
     if ((uint32_t)(tickets >> 32) != (uint32_t)tickets)
         eventcount_wake_sleepers(e, tickets, count);

@@ -29,17 +29,18 @@ static inline a64 *ring_slot(const struct index_ring *r, uint64_t t) { return &r
 static inline uint64_t ring_lap(const struct index_ring *r, uint64_t t) { return (t >> r->shift) & LAP_MASK; }
 
 /* Does the slot that `position` names hold this entry? */
-static inline bool ring_holds(const struct index_ring *r, uint64_t position, uint32_t tag, uint32_t cell)
-{
+static inline bool ring_holds(const struct index_ring *r, uint64_t position, uint32_t tag, uint32_t cell) {
     uint64_t t = position_of(position);
     return load_acquire(ring_slot(r, t), slot) == slot_word(ring_lap(r, t), tag, cell);
 }
 
-/* Moves a hint forward. It may only be told positions that were seen to be past. */
-static inline void hint_raise(a64 *hint_word, uint64_t to)
-{
-    uint64_t now = load_relaxed(hint_word, hint);
-    while ((int64_t)(to - now) > 0 && !cas_relaxed(hint_word, &now, to, hint)) {
+/*
+ * Moves a hint forward. It may only be told positions that were seen to be past. Whoever reads it sees what made them so: a sender overwrites
+ * what lies below the heads, and a recoverer that finds it overwritten must find it taken.
+ */
+static inline void hint_raise(a64 *hint_word, uint64_t to) {
+    uint64_t now = load_relaxed(hint_word, recheck);
+    while ((int64_t)(to - now) > 0 && !cas_acq_rel(hint_word, &now, to, hints)) {
     }
 }
 
@@ -57,8 +58,7 @@ typedef bool ring_live(const void *context, uint64_t old_position, uint64_t s);
  * forward within one lap.
  */
 static inline __attribute__((always_inline)) enum ring_find ring_find(const struct index_ring *r, uint64_t *t, uint64_t *s,
-                                                                      ring_live *live, const void *context)
-{
+                                                                      ring_live *live, const void *context) {
     for (uint64_t steps = 16 * ring_slots(r) + 4096; steps > 0; steps--) {
         *s = load_acquire(ring_slot(r, *t), slot);
         int32_t ahead = lap_ahead(slot_lap(*s), ring_lap(r, *t));
@@ -85,8 +85,7 @@ static inline __attribute__((always_inline)) enum ring_find ring_find(const stru
 }
 
 /* Fills position t. True: the entry is in. This is the linearization point of whatever the entry means. */
-static inline bool ring_fill(const struct index_ring *r, uint64_t t, uint64_t s, uint32_t tag, uint32_t cell)
-{
+static inline bool ring_fill(const struct index_ring *r, uint64_t t, uint64_t s, uint32_t tag, uint32_t cell) {
     return cas_seq_cst(ring_slot(r, t), &s, slot_word(ring_lap(r, t), tag, cell), slot);
 }
 
@@ -97,8 +96,7 @@ enum ring_look {
     RING_PAST   /* overwritten: *h was moved to the oldest position that may still count */
 };
 
-static inline enum ring_look ring_look(const struct index_ring *r, uint64_t *h, uint64_t *s)
-{
+static inline enum ring_look ring_look(const struct index_ring *r, uint64_t *h, uint64_t *s) {
     *s = load_seq_cst(ring_slot(r, *h), slot);
     int32_t ahead = lap_ahead(slot_lap(*s), ring_lap(r, *h));
     if (ahead == 0)

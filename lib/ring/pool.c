@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool.h"
 
-void pool_open(struct pool *p, const struct segment *s, uint32_t seat)
-{
+void pool_open(struct pool *p, const struct segment *s, uint32_t seat) {
     *p = (struct pool){
         .segment = s,
         .free_event = {.epoch = &s->control->free_sleepers.epoch, .tickets = &s->control->free_tickets},
@@ -12,13 +11,11 @@ void pool_open(struct pool *p, const struct segment *s, uint32_t seat)
     };
 }
 
-static void set_bit(const struct segment *s, uint32_t cell)
-{
+static void set_bit(const struct segment *s, uint32_t cell) {
     (void)fetch_or_acq_rel(&s->bitmap[cell / 64], UINT64_C(1) << (cell % 64), free_bits);
 }
 
-static void flush_freed(struct pool *p)
-{
+static void flush_freed(struct pool *p) {
     int count = (int)p->freed_count;
     while (p->freed_count > 0) { /* cells of one word with one operation */
         uint32_t word = p->freed[0] / 64, kept = 0;
@@ -35,15 +32,13 @@ static void flush_freed(struct pool *p)
         eventcount_wake(&p->free_event, count);
 }
 
-void pool_flush(struct pool *p)
-{
+void pool_flush(struct pool *p) {
     flush_freed(p);
     while (p->candidate_count > 0)
         set_bit(p->segment, p->candidates[--p->candidate_count]);
 }
 
-void pool_freed(struct pool *p, uint32_t cell)
-{
+void pool_freed(struct pool *p, uint32_t cell) {
     struct control *control = p->segment->control;
     p->freed[p->freed_count++] = cell;
     if (p->freed_count < POOL_BATCH && load_seq_cst(&control->starved, starved) == 0)
@@ -51,16 +46,14 @@ void pool_freed(struct pool *p, uint32_t cell)
     flush_freed(p);
 }
 
-static bool own(struct pool *p, uint32_t cell)
-{
+static bool own(struct pool *p, uint32_t cell) {
     a64 *word = &segment_cell(p->segment, cell)->word;
     uint64_t w = load_relaxed(word, recheck);
     return cell_state(w) == CELL_FREE && cas_acq_rel(word, &w, cell_word(CELL_OWNED, p->seat, 0, cell_generation(w)), cell_word);
 }
 
 /* Takes the lowest candidates of a bitmap word, at most a batch. */
-static void draw(struct pool *p, uint32_t word)
-{
+static void draw(struct pool *p, uint32_t word) {
     uint64_t there = load_relaxed(&p->segment->bitmap[word], hint), wanted = 0;
     for (uint32_t n = 0; there != 0 && n < POOL_BATCH; n++) {
         wanted |= there & -there;
@@ -78,8 +71,7 @@ static void draw(struct pool *p, uint32_t word)
     }
 }
 
-static bool refill(struct pool *p)
-{
+static bool refill(struct pool *p) {
     uint32_t words = p->segment->layout.bitmap_words;
     for (uint32_t i = 0; i < words && p->candidate_count == 0; i++) {
         draw(p, p->cursor);
@@ -93,8 +85,7 @@ static bool refill(struct pool *p)
 }
 
 /* The bitmap is empty: ask the words themselves. */
-static bool search(struct pool *p, uint64_t now_ms, uint32_t *cell)
-{
+static bool search(struct pool *p, uint64_t now_ms, uint32_t *cell) {
     a32 *starved = &p->segment->control->starved;
     if (p->barren_ms == now_ms && load_relaxed(starved, hint) != 0)
         return false; /* whoever freed a cell since then has set its bit */
@@ -114,8 +105,7 @@ static bool search(struct pool *p, uint64_t now_ms, uint32_t *cell)
     return false;
 }
 
-bool pool_take(struct pool *p, uint64_t now_ms, uint32_t *cell)
-{
+bool pool_take(struct pool *p, uint64_t now_ms, uint32_t *cell) {
     do {
         while (p->candidate_count > 0) {
             *cell = p->candidates[--p->candidate_count];
@@ -126,8 +116,15 @@ bool pool_take(struct pool *p, uint64_t now_ms, uint32_t *cell)
     return search(p, now_ms, cell);
 }
 
-void pool_give_back(struct pool *p, uint32_t cell)
-{
+bool pool_promising(const struct pool *p) {
+    uint32_t wanted = cells_in_play(p->segment) / 16 + 1, words = p->segment->layout.bitmap_words, free = 0;
+    wanted = wanted < POOL_BATCH ? wanted : POOL_BATCH;
+    for (uint32_t i = 0; i < words && i < 4 && free < wanted; i++)
+        free += (uint32_t)__builtin_popcountll(load_relaxed(&p->segment->bitmap[(p->cursor + i) % words], hint));
+    return free >= wanted;
+}
+
+void pool_give_back(struct pool *p, uint32_t cell) {
     a64 *word = &segment_cell(p->segment, cell)->word;
     uint64_t w = load_relaxed(word, own);
     if (cell_state(w) == CELL_OWNED && cas_seq_cst(word, &w, cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)), cell_word))

@@ -37,6 +37,12 @@ void pool_flush(struct pool *p);
 /* Takes a cell: OWNED by `seat` from here on. False: there is none. `now_ms` bounds how often all words are looked at. */
 bool pool_take(struct pool *p, uint64_t now_ms, uint32_t *cell);
 
+/*
+ * Is a batch of cells free where the last ones came from? For senders that spin on a full queue: one that takes each cell as it becomes free makes the
+ * bitmap travel twice per message. A hint.
+ */
+bool pool_promising(const struct pool *p);
+
 /* The cell's word has just become FREE, by a sequentially consistent CAS of this thread: spread the news. */
 void pool_freed(struct pool *p, uint32_t cell);
 

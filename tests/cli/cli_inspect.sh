@@ -7,7 +7,7 @@ mkfifo "$dir/gate"
 run 0 create "$q" --backoff 1h..1h --lease 10m --capacity 100
 seq 5 | run 0 send "$q"
 run 0 work "$q" -n 1 -- bash -c 'exit 9' # 1 is delayed now
-rp work "$q" -n 1 -- bash -c 'echo $$ >"$dir/command"; read -r x <"$dir/gate"' 2>/dev/null & # 2 is leased
+"$RINGPOST" work "$q" -n 1 -- bash -c 'echo $$ >"$dir/command"; read -r x <"$dir/gate"' 2>/dev/null & # 2 is leased
 worker=$!
 pids+=("$worker")
 eventually stat_is "$q" leased 1

@@ -91,7 +91,7 @@ is "order" "$out" "$(seq "$sent")"
 
 # Room that comes while a sender waits
 seq "$sent" | run 0 send "$q"
-printf 'waited\n' | rp send "$q" --wait forever 2>"$dir/waiter" &
+printf 'waited\n' | "$RINGPOST" send "$q" --wait forever 2>"$dir/waiter" &
 pids+=($!)
 eventually stat_is "$q" participants 1
 run 0 receive "$q" -n 9
@@ -124,7 +124,7 @@ run 0 rm "$path"
 
 # block
 run 0 create "$q.block" --capacity 4 --overflow block
-seq 100 | rp send "$q.block" 2>"$dir/err" &
+seq 100 | "$RINGPOST" send "$q.block" 2>"$dir/err" &
 pids+=($!)
 run 0 receive "$q.block" -n 100 --wait forever
 is "block" "$out" "$(seq 100)"

@@ -4,7 +4,7 @@
 
 # start_receiver ARGUMENT...: in the background; output in $dir/got, its pid in $receiver; goes on when it is attached.
 start_receiver() {
-    rp receive "$@" >"$dir/got" 2>"$dir/goterr" &
+    "$RINGPOST" receive "$@" >"$dir/got" 2>"$dir/goterr" &
     receiver=$!
     pids+=("$receiver")
     eventually stat_is "$q" participants 1
@@ -50,7 +50,7 @@ is "the rest, uncharged" "$(json deliveries <<<"$out" | sort -u)" 1
 
 # A reader that goes while nothing comes is noticed
 mkfifo "$dir/idle"
-rp receive "$q" --follow >"$dir/idle" 2>"$dir/goterr" &
+"$RINGPOST" receive "$q" --follow >"$dir/idle" 2>"$dir/goterr" &
 pids+=($!)
 exec 5<"$dir/idle"
 eventually stat_is "$q" participants 1
@@ -77,7 +77,7 @@ printf 'z%.0s' {1..1000} >"$dir/line"
 for i in {1..200}; do cat "$dir/line"; echo; done | run 0 send "$q"
 mkfifo "$dir/stuck"
 exec 5<>"$dir/stuck"
-rp receive "$q" --follow >"$dir/stuck" 2>"$dir/goterr" &
+"$RINGPOST" receive "$q" --follow >"$dir/stuck" 2>"$dir/goterr" &
 pids+=($!)
 acked_before=-1
 is_stuck() { # nothing moved since the last look, and something did before that
@@ -103,7 +103,7 @@ run 0 purge "$q"
 echo once | run 0 send "$q"
 exec 5<>"$dir/stuck"
 dd if=/dev/zero of="$dir/stuck" bs=4096 count=16 2>/dev/null # a full pipe
-rp receive "$q" --wait forever >"$dir/stuck" 2>/dev/null &
+"$RINGPOST" receive "$q" --wait forever >"$dir/stuck" 2>/dev/null &
 pids+=($!)
 eventually stat_is "$q" leased 1
 kill -KILL "${pids[-1]}"
@@ -123,7 +123,7 @@ is "settled" "$(stat_of "$q" ready)" 0
 
 # A sender that is told to stop says how far it came
 mkfifo "$dir/input"
-rp send "$q" "$dir/input" 2>"$dir/err" &
+"$RINGPOST" send "$q" "$dir/input" 2>"$dir/err" &
 pids+=($!)
 exec 5>"$dir/input"
 printf 'one\ntwo\nthr' >&5

@@ -7,7 +7,7 @@ mkfifo "$dir/gate"
 # start_worker ARGUMENT...: a worker whose commands write their pid to $dir/running and wait at the gate
 start_worker() {
     : >"$dir/running"
-    rp work "$@" -- bash -c 'echo $$ >>"$dir/running"; read -r x <"$dir/gate"' 2>"$dir/err" &
+    "$RINGPOST" work "$@" -- bash -c 'echo $$ >>"$dir/running"; read -r x <"$dir/gate"' 2>"$dir/err" &
     worker=$!
     pids+=("$worker")
 }
@@ -64,7 +64,7 @@ is "uncharged" "$(json data deliveries <<<"$out" | sort)" $'3\t1\n4\t1\n5\t1'
 seq 2 | run 0 send "$q"
 : >"$dir/running"
 : >"$dir/grandchildren"
-rp work "$q" -j 2 -- bash -c 'bash -c "echo \$\$ >>\"\$dir/grandchildren\"; read -r x <\"\$dir/gate\"; :" & echo $$ >>"$dir/running"; wait' 2>/dev/null &
+"$RINGPOST" work "$q" -j 2 -- bash -c 'bash -c "echo \$\$ >>\"\$dir/grandchildren\"; read -r x <\"\$dir/gate\"; :" & echo $$ >>"$dir/running"; wait' 2>/dev/null &
 worker=$!
 pids+=("$worker")
 eventually lines_in "$dir/running" 2

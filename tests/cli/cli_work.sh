@@ -72,7 +72,7 @@ run 0 rm "$q.three"
 run 0 create "$q.lease" --lease 300ms
 echo slow | run 0 send "$q.lease"
 mkfifo "$dir/gate"
-rp work "$q.lease" -n 1 -- bash -c 'read -r x <"$dir/gate"' 2>"$dir/err" &
+"$RINGPOST" work "$q.lease" -n 1 -- bash -c 'read -r x <"$dir/gate"' 2>"$dir/err" &
 pids+=($!)
 eventually stat_is "$q.lease" leased 1
 run 3 receive "$q.lease" --wait 1500ms
@@ -83,7 +83,7 @@ is "acked" "$(rp stat "$q.lease" --json | json acked expired_leases)" $'1\t0'
 
 # A worker that is stopped loses its lease: somebody else gets the message, the worker says so
 echo frozen | run 0 send "$q.lease"
-rp work "$q.lease" -n 1 -- bash -c 'read -r x <"$dir/gate"' 2>"$dir/err" &
+"$RINGPOST" work "$q.lease" -n 1 -- bash -c 'read -r x <"$dir/gate"' 2>"$dir/err" &
 pids+=($!)
 eventually stat_is "$q.lease" leased 1
 kill -STOP "${pids[-1]}"
@@ -97,7 +97,7 @@ run 0 rm "$q.lease"
 
 # The queue goes away while it waits
 run 0 create "$q.gone"
-rp work "$q.gone" -- true 2>"$dir/err" &
+"$RINGPOST" work "$q.gone" -- true 2>"$dir/err" &
 pids+=($!)
 eventually stat_is "$q.gone" participants 1
 run 0 rm "$q.gone"

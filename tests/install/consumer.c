@@ -12,9 +12,7 @@ static int check(const char *what, int result) {
 
 /* The library must live with a program that has a symbol of such a name. */
 int fail(void);
-int fail(void) {
-    return 1;
-}
+int fail(void) { return 1; }
 
 int main(int argc, char **argv) {
     if (argc != 2)
@@ -27,7 +25,8 @@ int main(int argc, char **argv) {
     rp_queue_options_init(&options, sizeof options);
     options.capacity = 16;
 
-    if (check("create", rp_queue_create(argv[1], &options, &queue)) || check("producer", rp_producer_open(queue, NULL, &producer)) ||
+    if (check("create", rp_queue_create(argv[1], &options, &queue)) ||
+        check("producer", rp_producer_open(queue, NULL, &producer)) ||
         check("consumer", rp_consumer_open(queue, NULL, &consumer)) || check("send", rp_send(producer, "hello", 5, NULL)) ||
         check("receive", rp_receive(consumer, &message, 0)))
         return fail();

@@ -21,7 +21,7 @@
    KILLS = one death before any shared write (recovered); STOPS = stopped for ever there (not recovered, nor is its lease expired).
    Checked: first deliveries of a producer in send order; EMPTY exact over early and lane together; claimed at most once per delivery, acked once;
    committed never freed, uncommitted freed; nothing left over, nobody blocked.
-   Switches: N R K NP MSGS (per producer) NC NH KILLS STOPS PURGES NACKS TM (mask of the tags) DEL (0 direct sends, 2 each direct or delayed: no order
+   Switches: N R K NP MSGS (per producer; MSGS0 for the first) NC NH KILLS STOPS PURGES NACKS TM (mask of the tags) DEL (0 direct sends, 2 each direct or delayed: no order
    asked then), MUT_*. README.md has the runs. */
 #ifndef N
 #define N 1
@@ -37,6 +37,9 @@
 #endif
 #ifndef MSGS
 #define MSGS 3
+#endif
+#ifndef MSGS0
+#define MSGS0 MSGS
 #endif
 #ifndef NC
 #define NC 2
@@ -249,7 +252,7 @@ inline take(x1) {
 proctype P(byte me) {
   byte t, c, m=1, g; short s, x, y; bool okk; byte et, eg; short es, ed, ep, ex;
   do
-  :: m<=MSGS ->
+  :: m<=(me==0 -> MSGS0 : MSGS) ->
     if
 #define ALLOC(cc) :: d_step { wS(W[cc])==FREE -> assert(readers[cc]==0); c=cc; g=wG(W[cc]); W[cc]=mkW(OWN,me,g); pay[cc]=me*MSGS+m }
     ALLOC(0)
@@ -339,7 +342,12 @@ early: e=hd[1]; okk=0;
         goto early                                       /* overwritten: what stood here may be in early now */
 #endif
      :: else -> c=sC(s);
-        d=D[c]; w=W[c]; p=pos[c];
+        d=D[c]; w=W[c];
+#ifdef MUT_NOPOS
+        p=mkP(wG(w),t);
+#else
+        p=pos[c];
+#endif
 #ifdef MUT_LANESKIP                                       /* RETURNED(.,0) is not claimable in the lane */
         if :: isP(w) && (wG(w)&TM)==sG(s) && !TAKEN(d,w) && p==mkP(wG(w),t) ->
 #else

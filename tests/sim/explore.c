@@ -98,7 +98,6 @@ static bool token_parse(const char **text, struct token *t)
             t->option.argument = (uint8_t)(*s++ - 'A');
     } else if (*s == 'z') {
         t->option.action = FREEZE;
-        t->option.argument = 0;
         s++;
     } else if (*s == '+') {
         t->option.action = JUMP;

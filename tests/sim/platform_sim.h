@@ -4,6 +4,7 @@
 #define PLATFORM_SIM_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ void *sim_realloc(void *memory, size_t bytes);
 void sim_free(void *memory);
 int sim_close(int fd);
 void sim_mutex_lock(uint32_t *mutex);
+bool sim_mutex_trylock(uint32_t *mutex);
 void sim_mutex_unlock(uint32_t *mutex);
 
 #ifdef SIM_LIBRARY
@@ -25,10 +27,30 @@ void sim_mutex_unlock(uint32_t *mutex);
 #define free(memory) sim_free(memory)
 #define close(fd) sim_close(fd)
 /* The simulator's mutex lies where the real one would. */
-#define pthread_mutex_init(mutex, attributes) (memset((mutex), 0, sizeof *(mutex)), 0)
-#define pthread_mutex_destroy(mutex) ((void)(mutex), 0)
-#define pthread_mutex_lock(mutex) (sim_mutex_lock((uint32_t *)(void *)(mutex)), 0)
-#define pthread_mutex_unlock(mutex) (sim_mutex_unlock((uint32_t *)(void *)(mutex)), 0)
+static inline int sim_pthread_lock(pthread_mutex_t *mutex)
+{
+    sim_mutex_lock((uint32_t *)(void *)mutex);
+    return 0;
+}
+static inline int sim_pthread_trylock(pthread_mutex_t *mutex)
+{
+    return sim_mutex_trylock((uint32_t *)(void *)mutex) ? 0 : -1;
+}
+static inline int sim_pthread_unlock(pthread_mutex_t *mutex)
+{
+    sim_mutex_unlock((uint32_t *)(void *)mutex);
+    return 0;
+}
+static inline int sim_pthread_init(pthread_mutex_t *mutex)
+{
+    memset(mutex, 0, sizeof *mutex);
+    return 0;
+}
+#define pthread_mutex_init(mutex, attributes) sim_pthread_init(mutex)
+#define pthread_mutex_destroy(mutex) ((void)(mutex))
+#define pthread_mutex_lock(mutex) sim_pthread_lock(mutex)
+#define pthread_mutex_trylock(mutex) sim_pthread_trylock(mutex)
+#define pthread_mutex_unlock(mutex) sim_pthread_unlock(mutex)
 #endif
 
 #endif

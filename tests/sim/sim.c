@@ -16,6 +16,8 @@ enum {
 };
 
 struct world world;
+uint64_t sim_first_lap = 1;
+uint32_t sim_min_slots = 8;
 struct fiber main_fiber;
 const struct sim_program *program;
 bool has_threads[SIM_FIBERS];
@@ -336,6 +338,9 @@ void sim_platform_point(unsigned sides, const char *what)
     if (!world.exploring)
         return;
     self()->steps++;
+    /* The time is a constant unless it may jump, or somebody may be stopped. */
+    if ((sides & SIM_CLOCK) && world.used.jumps >= budget.jumps && world.used.freezes >= budget.freezes)
+        return;
     decide(sides);
 }
 
@@ -355,6 +360,7 @@ void sim_sleep(const volatile void *word, uint64_t timeout_ns)
     me->wake_ns = timeout_ns > UINT64_MAX - world.now_ns ? UINT64_MAX : world.now_ns + timeout_ns;
     me->ticket = world.next_ticket++;
     me->status = SLEEPING;
+    me->ticked = false;
     me->local = mix(me->local, me->wake_ns);
     trace_text("sleeps");
     schedule_away(false);
@@ -390,6 +396,20 @@ void sim_mutex_lock(uint32_t *mutex)
     while (*mutex)
         sim_sleep(mutex, UINT64_MAX);
     *mutex = world.current + 1;
+}
+
+bool sim_mutex_trylock(uint32_t *mutex)
+{
+    if (!in_fiber)
+        return true;
+    if (has_threads[process_of(world.current)])
+        sim_platform_point(0, "mutex_trylock");
+    if (*mutex) {
+        self()->local = mix(self()->local, 1);
+        return false;
+    }
+    *mutex = world.current + 1;
+    return true;
 }
 
 void sim_mutex_unlock(uint32_t *mutex)
@@ -548,6 +568,8 @@ void world_prepare(const struct sim_program *p)
     for (unsigned i = 0; i < p->participants; i++)
         if (p->thread_of[i])
             has_threads[p->thread_of[i] - 1] = true;
+    sim_first_lap = p->first_lap ? p->first_lap : 1;
+    sim_min_slots = p->min_slots ? p->min_slots : 8;
     memory_reset();
     struct world fresh = {.now_ns = START_NS, .os = {.next_inode = 1}};
     for (unsigned i = 0; i < SIM_FIBERS; i++) {
@@ -572,7 +594,7 @@ void world_prepare(const struct sim_program *p)
     if (run.failed)
         return;
     world.steps = 0;
-    world.calls = world.calls_each = 0;
+    world.calls_each = 0;
     state_save();
 }
 

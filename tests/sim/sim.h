@@ -56,6 +56,8 @@ struct sim_program {
     unsigned freezable; /* likewise */
     uint64_t jumps_ns[SIM_JUMPS]; /* by how much time may jump; 0: end of the list */
     bool strict_wakes;  /* a sleeper that needed its tick although nobody was killed is a failure, not only counted */
+    uint64_t first_lap; /* where the laps of new rings begin; 0: 1. Near the wrap: (1 << 28) - 2 and the like */
+    uint32_t min_slots; /* slots of the smallest ring; 0: 8 */
     double share;       /* of the time of --all; 0: 1 */
 };
 
@@ -107,6 +109,7 @@ uint64_t sim_random(void);
 
 /* A mutex between threads of one process; 0 when free. */
 void sim_mutex_lock(uint32_t *mutex);
+bool sim_mutex_trylock(uint32_t *mutex);
 void sim_mutex_unlock(uint32_t *mutex);
 
 void *sim_malloc(size_t bytes);

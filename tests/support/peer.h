@@ -21,17 +21,17 @@
 enum { PEER_DEADLINE_S = 30, PEER_SKIP = 77 };
 
 /* True as soon as `condition` is; false if it is still not at the deadline. */
-#define until(condition)                                                                                                           \
-    __extension__({                                                                                                                \
-        time_t until_end = time(NULL) + PEER_DEADLINE_S;                                                                           \
-        bool until_met;                                                                                                            \
-        while (!(until_met = (condition)) && time(NULL) < until_end)                                                               \
-            sched_yield();                                                                                                         \
-        until_met;                                                                                                                 \
+#define until(condition)                                             \
+    __extension__({                                                  \
+        time_t until_end = time(NULL) + PEER_DEADLINE_S;             \
+        bool until_met;                                              \
+        while (!(until_met = (condition)) && time(NULL) < until_end) \
+            sched_yield();                                           \
+        until_met;                                                   \
     })
 
 /* In a peer, where the test framework's assertions do not work: ends it with status 1 and a line that says where. */
-#define peer_check(condition)                                                                                                      \
+#define peer_check(condition) \
     ((condition) ? (void)0 : (fprintf(stderr, "%s:%d: peer: not so: %s\n", __FILE__, __LINE__, #condition), _exit(1)))
 
 struct peer {

@@ -10,9 +10,9 @@
 
 static void our_codes_have_name_and_text(void **state) {
     (void)state;
-#define CHECK(name, value, text)                                                                                                   \
-    assert_int_equal(name, value);                                                                                                 \
-    assert_string_equal(rp_error_name(name), #name);                                                                               \
+#define CHECK(name, value, text)                     \
+    assert_int_equal(name, value);                   \
+    assert_string_equal(rp_error_name(name), #name); \
     assert_string_equal(rp_error_text(name), text);
     RP_ERROR_TABLE(CHECK)
 #undef CHECK

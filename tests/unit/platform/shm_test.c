@@ -61,7 +61,8 @@ static void names(void **state) {
     assert_int_equal(shm_path(text, path), -EINVAL);
     text[201] = 'a', text[0] = '/', text[SHM_PATH_MAX] = 0;
     assert_int_equal(shm_path(text, path), -EINVAL);
-    static const char *const refused[] = {NULL, "", "a/b", "a b", "~a", "\xc3\xa4", "a\n", "/", "/dev/shm/", "/dev/shm/ringpost.~1.2"};
+    static const char *const refused[] = {NULL,       "",    "a/b", "a b",       "~a",
+                                          "\xc3\xa4", "a\n", "/",   "/dev/shm/", "/dev/shm/ringpost.~1.2"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         assert_int_equal(shm_path(refused[i], path), -EINVAL);
 }
@@ -399,9 +400,10 @@ static void a_removed_and_remade_name_is_another_file(void **state) {
     assert_int_equal(shm_stat(-1, &first, &bytes), -EBADF);
 }
 
-#define TEST(body)         cmocka_unit_test_setup_teardown(body, setup, teardown)
-#define TEST_PRIVATE(body) {#body " (private name)", body, setup_private, teardown, NULL}
-#define TEST_BOTH(body)    TEST(body), TEST_PRIVATE(body)
+#define TEST(body) cmocka_unit_test_setup_teardown(body, setup, teardown)
+#define TEST_PRIVATE(body) \
+    { #body " (private name)", body, setup_private, teardown, NULL }
+#define TEST_BOTH(body) TEST(body), TEST_PRIVATE(body)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/* The command: runs scenarios on the simulator. */
+#include "core.h"
+#include "explore.h"
+#include "names.h"
+#include "scenario.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct sim_program *const *const lists[] = {scenarios_pairs, scenarios_time,    scenarios_death, scenarios_dead,
+                                                         scenarios_room,  scenarios_threads, NULL};
+
+static struct {
+    const char *scenario;
+    const char *replay;
+    const char *mutant;
+    bool list, all, random, exhaustive, trace, no_cuts, keep_going, quiet;
+    int bound, kills, freezes, jumps; /* -2: the scenario's */
+    uint64_t seed, runs;
+    double seconds;
+} given = {.bound = -2, .kills = -2, .freezes = -2, .jumps = -2, .seed = 1};
+
+static int passed, failed;
+
+static void usage(void)
+{
+    fputs("usage: sim --list\n"
+          "       sim --scenario NAME [--bound N] [--kills N] [--freezes N] [--jumps N] [--seconds S] [--runs N] [--no-cuts]\n"
+          "       sim --scenario NAME --random [--seed N] [--runs N] [--seconds S]\n"
+          "       sim --scenario NAME --seed N           one random run\n"
+          "       sim --scenario NAME --replay DECISIONS [--trace]\n"
+          "       sim --all [--seconds S]                every scenario, S seconds in all: exhaustive, then random with what time is left\n"
+          "       ... [--mutant NAME] [--keep-going]\n",
+          stderr);
+}
+
+static struct sim_budget budget_of(const struct sim_program *p)
+{
+    struct sim_budget b = p->budget;
+    if (given.bound != -2)
+        b.preemptions = given.bound;
+    if (given.kills != -2)
+        b.kills = given.kills;
+    if (given.freezes != -2)
+        b.freezes = given.freezes;
+    if (given.jumps != -2)
+        b.jumps = given.jumps;
+    return b;
+}
+
+/* In a random run more may go wrong at once. */
+static struct sim_budget random_budget(const struct sim_program *p)
+{
+    struct sim_budget b = p->budget;
+    b.preemptions = -1;
+    b.kills += b.kills > 0;
+    b.jumps += b.jumps > 0;
+    return b;
+}
+
+static void describe(const struct sim_program *p, const struct explore_options *o, const struct explore_result *r)
+{
+    if (given.quiet)
+        return;
+    printf("%-20s ", p->name);
+    if (o->random)
+        printf("random from seed %llu: ", (unsigned long long)o->seed);
+    else
+        printf("bound %d, %d kills, %d freezes, %d jumps: ", o->budget.preemptions, o->budget.kills, o->budget.freezes, o->budget.jumps);
+    printf("%llu runs, %llu judged", (unsigned long long)r->runs, (unsigned long long)r->ends);
+    if (!o->random)
+        printf(", %llu states, %s", (unsigned long long)r->states, r->complete ? "complete" : "TRUNCATED");
+    printf(", %.2f s (%.0f/s)", r->seconds, r->seconds > 0 ? (double)r->runs / r->seconds : 0);
+    if (r->runs_that_needed_ticks)
+        printf(", %llu needed a tick", (unsigned long long)r->runs_that_needed_ticks);
+    if (r->call_steps_name)
+        printf(", at most %llu steps (%s)", (unsigned long long)r->call_steps, r->call_steps_name);
+    printf("\n");
+}
+
+static void show_failure(const struct sim_program *p, const struct explore_options *o, struct explore_result *r)
+{
+    printf("FAILED %s: %s\n", p->name, r->failure);
+    if (o->random)
+        printf("  seed %llu\n", (unsigned long long)r->seed);
+    printf("  again: sim --scenario %s%s%s --replay '%s' --trace\n", p->name, given.mutant ? " --mutant " : "",
+           given.mutant ? given.mutant : "", r->decisions);
+    if (given.quiet || o->replay)
+        return;
+    static struct explore_result again;
+    static char decisions[sizeof r->decisions];
+    memcpy(decisions, r->decisions, sizeof decisions);
+    struct explore_options once = {.replay = decisions, .trace = true};
+    explore(p, &once, &again);
+}
+
+/* True: nothing was found. */
+static bool go(const struct sim_program *p, const struct explore_options *o, struct explore_result *r)
+{
+    explore(p, o, r);
+    describe(p, o, r);
+    if (r->failures)
+        show_failure(p, o, r);
+    return r->failures == 0;
+}
+
+static const struct sim_program *find(const char *name)
+{
+    for (unsigned l = 0; lists[l]; l++)
+        for (unsigned i = 0; lists[l][i]; i++)
+            if (strcmp(lists[l][i]->name, name) == 0)
+                return lists[l][i];
+    return NULL;
+}
+
+static struct explore_options random_options(const struct sim_program *p)
+{
+    return (struct explore_options){.budget = random_budget(p), .random = true, .seed = given.seed, .runs = given.runs, .seconds = given.seconds,
+                                    .kill = 0.5, .freeze = 0.4, .jump = 0.6, .keep_going = given.keep_going};
+}
+
+static void one(const struct sim_program *p)
+{
+    static struct explore_result r;
+    struct explore_options o = {.budget = budget_of(p), .runs = given.runs, .seconds = given.seconds, .no_cuts = given.no_cuts,
+                                .replay = given.replay, .trace = given.trace, .keep_going = given.keep_going};
+    if (given.random) {
+        o = random_options(p);
+        o.trace = given.trace;
+    }
+    *(go(p, &o, &r) ? &passed : &failed) += 1;
+}
+
+static double share_of(const struct sim_program *p) { return p->share > 0 ? p->share : 1; }
+
+/* Each scenario gets its share of the time; what one does not need for an exhaustive search it spends on random runs, half of it at most. */
+static void all(void)
+{
+    static struct explore_result r;
+    double shares = 0, seconds = given.seconds > 0 ? given.seconds : 180;
+    for (unsigned l = 0; lists[l]; l++)
+        for (unsigned i = 0; lists[l][i]; i++)
+            shares += share_of(lists[l][i]);
+    for (unsigned l = 0; lists[l]; l++)
+        for (unsigned i = 0; lists[l][i]; i++) {
+            const struct sim_program *p = lists[l][i];
+            double mine = seconds * share_of(p) / shares;
+            struct explore_options o = {.budget = budget_of(p), .seconds = mine * 0.8};
+            bool good = go(p, &o, &r);
+            if (good) {
+                o = random_options(p);
+                o.runs = 0;
+                o.seconds = mine * 0.2;
+                good = go(p, &o, &r);
+            }
+            *(good ? &passed : &failed) += 1;
+        }
+}
+
+static bool number(const char *name, const char *flag, const char *value, int *into)
+{
+    if (strcmp(name, flag) != 0 || !value)
+        return false;
+    *into = atoi(value);
+    return true;
+}
+
+/* -> how many words were used; 0: not understood. */
+static int option(const char *name, const char *value)
+{
+    struct {
+        const char *name;
+        bool *flag;
+    } const flags[] = {{"--list", &given.list},       {"--all", &given.all},     {"--random", &given.random},   {"--trace", &given.trace},
+                       {"--no-cuts", &given.no_cuts}, {"--quiet", &given.quiet}, {"--keep-going", &given.keep_going}};
+    for (unsigned i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (strcmp(name, flags[i].name) == 0) {
+            *flags[i].flag = true;
+            return 1;
+        }
+    if (!value)
+        return 0;
+    if (number(name, "--bound", value, &given.bound) || number(name, "--kills", value, &given.kills) ||
+        number(name, "--freezes", value, &given.freezes) || number(name, "--jumps", value, &given.jumps))
+        return 2;
+    if (strcmp(name, "--scenario") == 0)
+        given.scenario = value;
+    else if (strcmp(name, "--replay") == 0)
+        given.replay = value;
+    else if (strcmp(name, "--mutant") == 0)
+        given.mutant = value;
+    else if (strcmp(name, "--seconds") == 0)
+        given.seconds = atof(value);
+    else if (strcmp(name, "--runs") == 0)
+        given.runs = strtoull(value, NULL, 10);
+    else if (strcmp(name, "--seed") == 0) {
+        given.seed = strtoull(value, NULL, 10);
+        given.random = true;
+        if (given.runs == 0)
+            given.runs = 1;
+    } else
+        return 0;
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    trace_word_name = segment_word_name;
+    for (int i = 1; i < argc;) {
+        int used = option(argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+        if (used == 0) {
+            usage();
+            return 2;
+        }
+        i += used;
+    }
+    explore_mutant = given.mutant;
+    if (given.list) {
+        for (unsigned l = 0; lists[l]; l++)
+            for (unsigned i = 0; lists[l][i]; i++)
+                printf("%-20s %s\n", lists[l][i]->name, lists[l][i]->about);
+        return 0;
+    }
+    if (given.all) {
+        all();
+    } else if (given.scenario) {
+        const struct sim_program *p = find(given.scenario);
+        if (!p) {
+            fprintf(stderr, "sim: no scenario '%s'; see --list\n", given.scenario);
+            return 2;
+        }
+        one(p);
+    } else {
+        usage();
+        return 2;
+    }
+    if (given.mutant && !explore_mutant_met)
+        printf("the code was never asked for mutant '%s'\n", given.mutant);
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed != 0;
+}

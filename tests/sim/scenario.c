@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#include "scenario.h"
+
+struct rp_queue_options scenario_options(uint32_t capacity)
+{
+    struct rp_queue_options o;
+    witness_options(&o);
+    o.capacity = capacity;
+    o.lease_ns = LEASE_NS;
+    o.backoff_ns = o.backoff_max_ns = 0;
+    return o;
+}
+
+void scenario_preload(unsigned messages)
+{
+    struct desk d;
+    witness_open(&d);
+    for (unsigned i = 0; i < messages; i++)
+        witness_send(&d, 0);
+    witness_close(&d);
+}
+
+void scenario_create(uint32_t capacity, unsigned messages)
+{
+    struct rp_queue_options o = scenario_options(capacity);
+    witness_create(&o, NULL);
+    if (messages > 0)
+        scenario_preload(messages);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What scenarios are made of. Each is a sim_program on the public API, made through the witness. */
+#ifndef SIM_SCENARIO_H
+#define SIM_SCENARIO_H
+
+#include "witness.h"
+
+#define MS UINT64_C(1000000)
+#define LEASE_NS (1000 * MS)
+#define PAST_LEASE_NS (LEASE_NS + 200 * MS)
+
+/* Lists of programs, each ends with NULL. */
+extern const struct sim_program *const scenarios_pairs[];
+extern const struct sim_program *const scenarios_time[];
+extern const struct sim_program *const scenarios_death[];
+extern const struct sim_program *const scenarios_room[];
+extern const struct sim_program *const scenarios_dead[];
+extern const struct sim_program *const scenarios_threads[];
+
+/* A queue for `capacity` messages of 8 bytes with a lease of one second, no backoff, and `messages` in it. */
+struct rp_queue_options scenario_options(uint32_t capacity);
+void scenario_create(uint32_t capacity, unsigned messages);
+/* Sends `messages` from a process that then detaches. Only in setup. */
+void scenario_preload(unsigned messages);
+
+#define FINISH .interim = witness_interim, .finish = witness_finish
+
+#endif

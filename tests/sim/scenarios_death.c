@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* Who dies, who mends, who takes the seat. */
+#include "scenario.h"
+
+static void setup_empty(void) { scenario_create(2, 0); }
+static void setup_one(void) { scenario_create(2, 1); }
+
+static void receive_and_ack(struct desk *d)
+{
+    if (witness_receive(d, 0) == 0)
+        witness_ack(d, 0);
+}
+
+static void body_sender(unsigned me)
+{
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        witness_send(&d, 0);
+    } else {
+        witness_sweep(&d);
+        receive_and_ack(&d);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program dead_sender = {
+    .name = "dead-sender", .about = "a sender that dies anywhere, and its recoverer", .participants = 2, .setup = setup_empty,
+    .body = body_sender, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+static void body_holder(unsigned me)
+{
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        receive_and_ack(&d);
+    } else {
+        witness_sweep(&d);
+        receive_and_ack(&d);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program dead_holder = {
+    .name = "dead-holder", .about = "a receiver that dies anywhere, and its recoverer", .participants = 2, .setup = setup_one,
+    .body = body_holder, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+/* The creator leaves one message that it holds, one that is ready, one on loan, and dies. */
+static void setup_left(void)
+{
+    struct rp_queue_options o = scenario_options(4);
+    witness_create(&o, NULL);
+    struct desk d;
+    struct lent l;
+    witness_open(&d);
+    witness_send(&d, 0);
+    witness_send(&d, 0);
+    witness_receive(&d, 0);
+    witness_loan(&d, &l);
+}
+static void body_recover(unsigned me)
+{
+    (void)me;
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    witness_sweep(&d);
+    receive_and_ack(&d);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program recoverers = {
+    .name = "recoverers", .about = "two recover the same dead, one of them may die too", .participants = 2, .setup = setup_left,
+    .body = body_recover, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+/* C dies in the middle of a send, A and B recover. */
+static void body_recover_sender(unsigned me)
+{
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 2)
+        witness_send(&d, 0);
+    else
+        witness_sweep(&d);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program recoverers_sender = {
+    .name = "recoverers-sender", .about = "two recover a sender that dies anywhere", .participants = 3, .setup = setup_empty,
+    .body = body_recover_sender, FINISH, .budget = {.preemptions = 2, .kills = 1}, .killable = 4, .share = 2};
+
+static void body_recover_holder(unsigned me)
+{
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 2)
+        receive_and_ack(&d);
+    else
+        witness_sweep(&d);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program recoverers_holder = {
+    .name = "recoverers-holder", .about = "two recover a receiver that dies anywhere", .participants = 3, .setup = setup_one,
+    .body = body_recover_holder, FINISH, .budget = {.preemptions = 2, .kills = 1}, .killable = 4, .share = 2};
+
+/* One seat is dirty; a newcomer takes a seat while another sweeps. */
+static void setup_seats(uint32_t seats)
+{
+    struct rp_queue_options o = scenario_options(1);
+    o.max_participants = seats;
+    witness_create(&o, NULL);
+    struct desk d;
+    witness_open(&d);
+    witness_send(&d, 0);
+    witness_receive(&d, 0);
+}
+static void setup_three_seats(void) { setup_seats(3); }
+static void setup_two_seats(void) { setup_seats(2); }
+
+static void body_attach_sweep(unsigned me)
+{
+    struct desk d = {0};
+    if (me == 1)
+        witness_open(&d);
+    sim_ready();
+    if (me == 1) {
+        witness_sweep(&d);
+    } else if (witness_attach(&d) == 0) {
+        witness_consumer(&d);
+        if (witness_receive(&d, 0) == 0)
+            witness_ack(&d, 0);
+        witness_close(&d);
+        d.queue = NULL;
+    }
+    sim_done();
+    if (d.queue)
+        witness_close(&d);
+}
+static const struct sim_program attach_sweep = {
+    .name = "attach-sweep", .about = "a newcomer, a sweep, a dirty seat", .participants = 2, .setup = setup_three_seats,
+    .body = body_attach_sweep, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}, .share = 2};
+
+static void body_attach_attach(unsigned me)
+{
+    (void)me;
+    struct desk d = {0};
+    sim_ready();
+    if (witness_attach(&d) == 0)
+        witness_close(&d);
+    sim_done();
+}
+static const struct sim_program attach_attach = {
+    .name = "attach-attach", .about = "two newcomers, two seats, one of them dirty", .participants = 2, .setup = setup_two_seats,
+    .body = body_attach_attach, FINISH, .budget = {.preemptions = 2, .kills = 1}, .share = 2};
+
+const struct sim_program *const scenarios_death[] = {&dead_sender,       &dead_holder,  &recoverers,    &recoverers_sender,
+                                                     &recoverers_holder, &attach_sweep, &attach_attach, NULL};

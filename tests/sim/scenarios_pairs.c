@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* Two participants each, everything that two ordinary calls can do to each other. */
+#include "scenario.h"
+
+static void setup_empty(void) { scenario_create(2, 0); }
+static void setup_one(void) { scenario_create(2, 1); }
+static void setup_two(void) { scenario_create(2, 2); }
+static void setup_four(void) { scenario_create(4, 0); }
+
+static void body_send_send(unsigned me)
+{
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    witness_send(&d, 0);
+    if (me == 0)
+        witness_send(&d, 0);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program send_send = {
+    .name = "send-send", .about = "two producers", .participants = 2, .setup = setup_empty, .body = body_send_send, FINISH,
+    .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+static void receive_and_ack(struct desk *d, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        if (witness_receive(d, 0) == 0)
+            witness_ack(d, 0);
+}
+
+static void body_send_receive(unsigned me)
+{
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        witness_send(&d, 0);
+        witness_send(&d, 0);
+    } else {
+        receive_and_ack(&d, 2);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program send_receive = {
+    .name = "send-receive", .about = "a producer and a consumer that acks", .participants = 2, .setup = setup_empty,
+    .body = body_send_receive, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+static void body_receive_receive(unsigned me)
+{
+    (void)me;
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    receive_and_ack(&d, 2);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program receive_receive = {
+    .name = "receive-receive", .about = "two consumers, two messages", .participants = 2, .setup = setup_two,
+    .body = body_receive_receive, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+static void body_nack_receive(unsigned me)
+{
+    struct desk d;
+    witness_open(&d);
+    if (me == 0)
+        witness_receive(&d, 0);
+    sim_ready();
+    if (me == 0) {
+        witness_nack(&d, 0, 0, true);
+    } else {
+        receive_and_ack(&d, 2);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program nack_receive = {
+    .name = "nack-receive", .about = "a holder gives back, another receives", .participants = 2, .setup = setup_two,
+    .body = body_nack_receive, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+static void body_loan(unsigned me)
+{
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        struct lent l, other;
+        if (witness_loan(&d, &l) == 0)
+            witness_commit(&d, &l);
+        if (witness_loan(&d, &other) == 0)
+            witness_abandon(&d, &other);
+    } else {
+        witness_sweep(&d);
+        receive_and_ack(&d, 1);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program loan_sweep = {
+    .name = "loan-sweep", .about = "loan, commit, abandon against a sweep", .participants = 2, .setup = setup_empty, .body = body_loan,
+    FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+static void body_batch(unsigned me)
+{
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        witness_send_batch(&d, 3);
+    } else {
+        witness_receive_batch(&d, 3, 0);
+        while (d.held_count > 0)
+            witness_ack(&d, d.held_count - 1);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program batch = {
+    .name = "batch", .about = "send and receive in batches", .participants = 2, .setup = setup_four, .body = body_batch, FINISH,
+    .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+static void body_close(unsigned me)
+{
+    struct desk d;
+    witness_open(&d);
+    if (me == 0) {
+        witness_receive(&d, 0);
+        witness_receive(&d, 0);
+    }
+    sim_ready();
+    if (me == 0)
+        witness_close_consumer(&d);
+    else
+        receive_and_ack(&d, 2);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program close_receive = {
+    .name = "close-receive", .about = "a consumer closes with held messages", .participants = 2, .setup = setup_two, .body = body_close,
+    FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+static void body_purge_send(unsigned me)
+{
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        witness_purge(&d, RP_STATE_ALL);
+    } else {
+        witness_send(&d, 0);
+        receive_and_ack(&d, 1);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static void setup_purge(void)
+{
+    struct rp_queue_options o = scenario_options(2);
+    witness_create(&o, &(struct witness_expectations){.purges = true});
+    scenario_preload(1);
+}
+static const struct sim_program purge_send = {
+    .name = "purge-send", .about = "purge against send, receive and ack", .participants = 2, .setup = setup_purge,
+    .body = body_purge_send, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+static void body_purge_ack(unsigned me)
+{
+    struct desk d;
+    witness_open(&d);
+    if (me == 1)
+        witness_receive(&d, 0);
+    sim_ready();
+    if (me == 0)
+        witness_purge(&d, RP_STATE_ALL);
+    else
+        witness_ack(&d, 0);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program purge_ack = {
+    .name = "purge-ack", .about = "a leased message is purged under its holder", .participants = 2, .setup = setup_purge,
+    .body = body_purge_ack, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+static void body_reuse(unsigned me)
+{
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        receive_and_ack(&d, 1);
+        witness_send(&d, 0);
+    } else {
+        receive_and_ack(&d, 1);
+        receive_and_ack(&d, 1);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program reuse = {
+    .name = "reuse", .about = "a cell goes round while another looks at it", .participants = 2, .setup = setup_one, .body = body_reuse,
+    FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+const struct sim_program *const scenarios_pairs[] = {&send_send,     &send_receive, &receive_receive, &nack_receive, &loan_sweep, &batch,
+                                                     &close_receive, &purge_send,   &purge_ack,       &reuse,        NULL};

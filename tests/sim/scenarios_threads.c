@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads of one process, which share a seat and a queue handle. */
+#include "scenario.h"
+
+#include <string.h>
+
+/* The process's handle. */
+static struct {
+    rp_queue *queue;
+} shared;
+
+static void setup(void)
+{
+    memset(&shared, 0, sizeof shared);
+    sim_keep(&shared, sizeof shared);
+    scenario_create(2, 1);
+}
+
+/*
+ * A and B are threads of one process that has received the same message twice, since the first lease ran out: the process is holder and viewer. Both
+ * views end at once; C sweeps, and receives.
+ */
+static void body_two_views(unsigned me)
+{
+    struct desk d;
+    if (me == 0) {
+        witness_open(&d);
+        shared.queue = d.queue;
+        witness_receive(&d, 0);
+        sim_advance_ns(PAST_LEASE_NS);
+        witness_sweep(&d);
+    } else if (me == 1) {
+        memset(&d, 0, sizeof d);
+        d.queue = shared.queue;
+        witness_consumer(&d);
+        witness_receive(&d, 0);
+    } else {
+        witness_open(&d);
+    }
+    sim_ready();
+    if (me < 2) {
+        if (d.held_count)
+            witness_ack(&d, 0);
+    } else {
+        witness_sweep(&d);
+        if (witness_receive(&d, 0) == 0)
+            witness_ack(&d, 0);
+    }
+    sim_done();
+    if (me == 0) { /* the handle is closed by the thread that ends last */
+        witness_close_consumer(&d);
+        rp_producer_close(d.producer);
+    } else if (me == 1) {
+        witness_close(&d);
+    } else {
+        witness_close(&d);
+    }
+}
+static const struct sim_program two_views = {
+    .name = "two-views", .about = "two threads of a process end their views of one message", .participants = 3, .setup = setup,
+    .body = body_two_views, FINISH, .thread_of = {0, 1, 0}, .budget = {.preemptions = 2, .kills = 1, .jumps = 1},
+    .jumps_ns = {PAST_LEASE_NS}, .share = 2};
+
+const struct sim_program *const scenarios_threads[] = {&two_views, NULL};

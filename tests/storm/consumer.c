@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* A process that receives and does everything with a message that can be done, each entered in the books before and after. */
+#include "storm.h"
+
+#include <errno.h>
+
+enum { BATCH = 8, KEPT = 4, PATIENCE_NS = 10000000, ROUNDS = 4000 };
+
+/* Messages held on to until long after their lease. */
+struct kept {
+    struct rp_message messages[KEPT];
+    uint64_t until_ns[KEPT];
+    bool used[KEPT];
+};
+
+struct receiver {
+    struct worker *worker;
+    rp_consumer *consumer;
+    struct order order;
+    struct kept kept;
+};
+
+static void count(_Atomic uint64_t *counter) { atomic_fetch_add_explicit(counter, 1, memory_order_relaxed); }
+
+/* True: it is as it must be, and known. */
+static bool inspect(struct receiver *r, const struct rp_message *m) {
+    struct worker *w = r->worker;
+    if (!letter_check(m->data, m->bytes, "received"))
+        return false;
+    struct letter const *l = m->data;
+    if (m->acquisitions == 0 || m->deliveries > m->acquisitions)
+        ledger_violation("message %llu: deliveries %u, acquisitions %u", (unsigned long long)l->number, m->deliveries, m->acquisitions);
+    if (ledger_shown(l->number, m->acquisitions))
+        order_check(&r->order, l);
+    count(&w->tallies->receives);
+    if (m->acquisitions > 1)
+        count(&w->tallies->redeliveries);
+    return true;
+}
+
+static void ack(struct receiver *r, struct rp_message *m) {
+    struct tallies *t = r->worker->tallies;
+    uint64_t number = ((const struct letter *)m->data)->number;
+    ledger_settling(number);
+    int result = rp_ack(r->consumer, m);
+    ledger_settle_ended(number, result == 0);
+    if (result == 0)
+        count(&t->acks);
+    else if (result == RP_LEASE_LOST)
+        count(&t->lost);
+    else
+        ledger_violation("ack: %s: %s", rp_error_name(result), rp_error_detail());
+    if (worker_random(r->worker, 64) == 0 && (result = rp_ack(r->consumer, m)) != -EINVAL)
+        ledger_violation("a receipt used twice: %s", rp_error_name(result));
+}
+
+static void nack(struct receiver *r, struct rp_message *m, bool charge) {
+    struct rp_nack_options o;
+    rp_nack_options_init(&o, sizeof o);
+    o.charge = charge;
+    o.reason = charge ? "not today" : NULL;
+    int result = rp_nack(r->consumer, m, &o);
+    count(result == 0 ? &r->worker->tallies->nacks : &r->worker->tallies->lost);
+    if (result != 0 && result != RP_LEASE_LOST)
+        ledger_violation("nack: %s: %s", rp_error_name(result), rp_error_detail());
+}
+
+static void reject(struct receiver *r, struct rp_message *m) {
+    uint64_t number = ((const struct letter *)m->data)->number;
+    int result = rp_reject(r->consumer, m, "poison");
+    ledger_reject_ended(number, result == 0);
+    if (result == RP_LEASE_LOST)
+        count(&r->worker->tallies->lost);
+    else if (result == RP_FULL && r->worker->storm->variant->dead_refuse)
+        ack(r, m); /* it is still ours */
+    else if (result != 0)
+        ledger_violation("reject: %s: %s", rp_error_name(result), rp_error_detail());
+}
+
+static void extend(struct receiver *r, struct rp_message *m) {
+    int result = rp_extend(r->consumer, m, (1 + worker_random(r->worker, 50)) * 1000000);
+    count(&r->worker->tallies->extends);
+    if (result != 0 && result != RP_LEASE_LOST)
+        ledger_violation("extend: %s: %s", rp_error_name(result), rp_error_detail());
+}
+
+/* Holds on to it until its lease is long over. False: no place. */
+static bool keep(struct receiver *r, const struct rp_message *m) {
+    for (unsigned i = 0; i < KEPT; i++)
+        if (!r->kept.used[i]) {
+            r->kept.messages[i] = *m;
+            r->kept.until_ns[i] = now_ns() + (r->worker->storm->variant->lease_ms + worker_random(r->worker, 150)) * 1000000;
+            r->kept.used[i] = true;
+            return true;
+        }
+    return false;
+}
+
+/* The view must be intact still; whoever received it meanwhile may have acked it long ago. */
+static void let_go(struct receiver *r, bool all) {
+    uint64_t now = now_ns();
+    for (unsigned i = 0; i < KEPT; i++) {
+        struct rp_message *m = &r->kept.messages[i];
+        if (!r->kept.used[i] || (now < r->kept.until_ns[i] && !all))
+            continue;
+        r->kept.used[i] = false;
+        if (letter_check(m->data, m->bytes, "kept beyond its lease"))
+            ack(r, m);
+    }
+}
+
+static void handle(struct receiver *r, struct rp_message *m) {
+    if (!inspect(r, m))
+        return;
+    uint64_t dice = worker_random(r->worker, 1000);
+    if (dice < 60) {
+        nack(r, m, true);
+    } else if (dice < 90) {
+        nack(r, m, false);
+    } else if (dice < 95 && keep(r, m)) {
+        return;
+    } else if (dice < 110 && r->worker->storm->variant->rejects) {
+        reject(r, m);
+    } else {
+        if (dice < 130)
+            extend(r, m);
+        ack(r, m);
+    }
+}
+
+static void consume_on(struct receiver *r) {
+    struct rp_message messages[BATCH];
+    for (int i = 0; i < ROUNDS && !storm_ends(); i++) {
+        size_t max = worker_random(r->worker, 3) == 0 ? BATCH : 1;
+        int n = max > 1 ? rp_receive_batch(r->consumer, messages, max, PATIENCE_NS) : rp_receive(r->consumer, messages, PATIENCE_NS);
+        if (n < 0 && n != RP_EMPTY)
+            ledger_violation("receive: %s: %s", rp_error_name(n), rp_error_detail());
+        if (n == 0)
+            n = 1;
+        for (int k = 0; k < n; k++)
+            handle(r, &messages[k]);
+        let_go(r, false);
+    }
+}
+
+/* Opens the queue and a consumer on it, again and again; each handle remembers its own order. */
+static void consumers(struct worker *w, uint32_t ack_mode, void (*body)(struct receiver *)) {
+    while (!storm_ends()) {
+        struct receiver r = {.worker = w};
+        struct rp_consumer_options o;
+        rp_consumer_options_init(&o, sizeof o);
+        o.ack = ack_mode;
+        o.prefetch = worker_random(w, 2) == 0 ? w->storm->variant->prefetch : 0;
+        rp_queue *q = worker_attach(w);
+        if (q == NULL)
+            return;
+        int result = rp_consumer_open(q, &o, &r.consumer);
+        if (result < 0) {
+            ledger_violation("consumer: %s: %s", rp_error_name(result), rp_error_detail());
+            return;
+        }
+        order_open(&r.order);
+        body(&r);
+        if (worker_random(w, 2) == 0)
+            let_go(&r, true); /* else closing must do */
+        rp_consumer_close(r.consumer);
+        order_close(&r.order);
+        if ((result = rp_queue_close(q)) < 0)
+            ledger_violation("close: %s: %s", rp_error_name(result), rp_error_detail());
+    }
+}
+
+void consume(struct worker *w) { consumers(w, RP_ACK_EXPLICIT, consume_on); }
+
+static void consume_at_most_once_on(struct receiver *r) {
+    struct rp_message m;
+    for (int i = 0; i < ROUNDS && !storm_ends(); i++) {
+        int result = rp_receive(r->consumer, &m, PATIENCE_NS);
+        if (result == RP_EMPTY)
+            continue;
+        if (result < 0) {
+            ledger_violation("receive: %s: %s", rp_error_name(result), rp_error_detail());
+            continue;
+        }
+        if (!letter_check(m.data, m.bytes, "received at most once"))
+            continue;
+        const struct letter *l = m.data;
+        if (m.acquisitions == 1)
+            order_check(&r->order, l);
+        ledger_consumed(l->number, m.acquisitions);
+        count(&r->worker->tallies->receives);
+        count(&r->worker->tallies->acks);
+    }
+}
+
+void consume_at_most_once(struct worker *w) { consumers(w, RP_ACK_NONE, consume_at_most_once_on); }

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* One storm: a queue, a crew of processes that use it in every way, and somebody who kills or stops them at any instant. */
+#ifndef STORM_STORM_H
+#define STORM_STORM_H
+
+#include "ledger.h"
+
+#include <ringpost/ringpost.h>
+#include <stddef.h>
+
+enum role { ROLE_PRODUCER, ROLE_CONSUMER, ROLE_SWEEPER, ROLE_VISITOR, ROLE_UNDERTAKER, ROLES };
+
+struct variant {
+    const char *name;
+    uint32_t capacity;
+    uint32_t max_deliveries; /* 0: nothing dies by itself */
+    uint32_t lease_ms;
+    uint32_t prefetch;
+    uint32_t max_participants;
+    uint32_t dead_capacity; /* 0: everything may be dead */
+    bool dead_refuse;       /* else the oldest dead letter is dropped, and so may be missing */
+    bool rejects;      /* consumers reject; undertakers purge and redrive */
+    bool at_most_once; /* all consumers are RP_ACK_NONE */
+    bool block;        /* senders wait for room */
+    unsigned crew[ROLES];
+};
+
+struct storm {
+    const struct variant *variant;
+    char queue[64];
+    uint64_t seed;
+};
+
+/* ---- what is sent (letter.c) ---- */
+
+struct letter {
+    uint64_t number;
+    uint32_t producer;
+    uint32_t bytes;
+    unsigned char pattern[176];
+};
+enum { LETTER_BYTES_MIN = offsetof(struct letter, pattern), LETTER_BYTES_MAX = sizeof(struct letter) };
+
+void letter_write(struct letter *to, uint64_t number, uint32_t producer, uint32_t bytes);
+/* Is this a whole letter, every byte right? Else a violation that says `when`. */
+bool letter_check(const void *data, size_t bytes, const char *when);
+
+/* ---- who does it; each is the body of a process and returns when ledger->stop is set ---- */
+
+struct worker {
+    const struct storm *storm;
+    unsigned slot;
+    uint64_t random;
+    struct tallies *tallies;
+};
+
+uint64_t worker_random(struct worker *w, uint64_t below);
+uint64_t now_ns(void);
+/* Attaches, however long seats are short; NULL when the storm ends before. */
+rp_queue *worker_attach(struct worker *w);
+static inline bool storm_ends(void) { return atomic_load_explicit(&ledger->stop, memory_order_relaxed) != 0; }
+
+void produce(struct worker *w);
+void consume(struct worker *w);
+void consume_at_most_once(struct worker *w);
+void sweep(struct worker *w);
+void visit(struct worker *w);
+void bury(struct worker *w);
+
+/* Settles whatever the dead ring holds: some purged, some (`redrive`) sent round again. */
+void undertake(struct worker *w, rp_queue *q, bool redrive);
+
+/* One explicit consumer's memory of what it saw first, per producer. */
+struct order {
+    uint64_t *last; /* message number + 1 */
+};
+void order_open(struct order *o);
+void order_close(struct order *o);
+void order_check(struct order *o, const struct letter *l);
+
+#endif
