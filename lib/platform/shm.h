@@ -61,7 +61,7 @@ int shm_map(int fd, size_t bytes, bool read_only, void **memory);
 void shm_unmap(void *memory, size_t bytes);
 
 /* Enters all pages of a mapping into this process's page table, so that no access takes a page fault later. A hint: where the
-   kernel cannot, nothing happens. About 0.1 s per GiB. */
+   kernel cannot, nothing happens. 0.2 to 0.5 s per GiB. */
 void shm_prefault(void *memory, size_t bytes, bool read_only);
 
 /* Removes the name. -ENOENT, -EACCES, -ENOTSUP: not on a file system for shared memory, so not a segment. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "delivery.h"
 #include "error.h"
 #include "options.h"
+#include "publish.h"
 #include "sweep.h"
 #include "wait.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDS_PER_BLOCK = 256, TAIL_HINT_EVERY = 8, LOANS_AT_FIRST = 8, GONE_CHECK_NS = TICK_MS * 1000000 };
+enum { IDS_PER_BLOCK = 256, LOANS_AT_FIRST = 8, GONE_CHECK_NS = TICK_MS * 1000000 };
 
 RP_API void rp_producer_options_init(struct rp_producer_options *o, size_t size) {
     const struct rp_producer_options defaults = {.size = sizeof defaults};
@@ -67,117 +67,6 @@ RP_API void rp_producer_close(rp_producer *p) {
     }
     free(p->loans);
     free(p);
-}
-
-/* ---- the lane ---- */
-
-/* Lane positions below are taken in every group that has messages here; removed and unused groups do not hold anybody up. */
-static uint64_t lowest_head(const struct segment *s) {
-    uint64_t active = load_relaxed(&s->control->active, init), lowest = 0;
-    bool any = false;
-    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
-        if (!(active >> g & 1))
-            continue;
-        uint64_t head = load_acquire(&s->groups[g].lane_head, hints);
-        if (!any || (int64_t)(head - lowest) < 0)
-            lowest = head;
-        any = true;
-    }
-    return any ? lowest : 0;
-}
-
-/*
- * The entry of the lap before may be one that some group has not taken: entries leave out of order. It is moved to that group's early ring, which is
- * served before the lane. An entry that another sender moved, but did not insert yet, is inserted before it is overwritten.
- * False: it cannot be moved now.
- */
-static bool make_way(struct rp_producer *p, uint64_t old_position, uint64_t slot) {
-    const struct segment *s = p->actor.segment;
-    uint32_t c = slot_cell(slot);
-    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
-        for (;;) {
-            a64 *word = delivery_at(s, g, c);
-            uint64_t d = load_acquire(word, delivery);
-            uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
-            uint64_t generation = cell_generation(w);
-            if (!cell_pends(w, g) || slot_tag(slot) != (generation & 0x3fff) ||
-                load_acquire(&segment_cell(s, c)->position, position) != position_word((uint32_t)generation, old_position))
-                break;
-            uint32_t hold = hold_make(generation, 0);
-            if (taken(d, w)) {
-                if (delivery_state(d) == DELIVERY_RETURNED && delivery_hold(d) == hold && requeue(s, g, c) == REQUEUE_FULL)
-                    return false;
-                break;
-            }
-            (void)cas_acq_rel(word, &d, delivery_of_hold(DELIVERY_RETURNED, NOBODY, NOBODY, NOBODY, hold), delivery);
-        }
-    }
-    return true;
-}
-
-static bool never_live(const void *context, uint64_t old_position, uint64_t slot) {
-    (void)context, (void)old_position, (void)slot;
-    return false; /* make_way decides */
-}
-
-/* Puts the published cell into the lane. This commits the message. 0, RP_FULL, RP_CORRUPT. */
-static int enter_lane(struct rp_producer *p, uint32_t c, uint64_t generation) {
-    const struct segment *s = p->actor.segment;
-    struct index_ring lane = lane_ring(s);
-    for (;;) {
-        uint64_t slot;
-        if (ring_find(&lane, &p->lane_tail, &slot, never_live, NULL) != RING_FOUND)
-            return fail(RP_CORRUPT, "queue '%s': the lane is damaged near position %llu", p->actor.queue->name,
-                        (unsigned long long)p->lane_tail);
-        uint64_t t = p->lane_tail, old_position = t - ring_slots(&lane);
-        if (slot_cell(slot) != NO_CELL && (int64_t)(old_position - p->head_seen) >= 0) {
-            p->head_seen = lowest_head(s);
-            if ((int64_t)(old_position - p->head_seen) >= 0) {
-                if (!segment_has_cell(s, slot_cell(slot)))
-                    return fail(RP_CORRUPT, "queue '%s': lane position %llu names cell %u", p->actor.queue->name,
-                                (unsigned long long)old_position, slot_cell(slot));
-                if (!MUTANT(lane_overwrite_live) && !make_way(p, old_position, slot))
-                    return RP_FULL;
-            }
-        }
-        /* Written ahead, so that survivors can ask "did it arrive?". Nobody else inserts a PUBLISHED cell, so a store will do. */
-        a64 *position = &segment_cell(s, c)->position;
-        if (!MUTANT(send_position_late))
-            store_release(position, position_word((uint32_t)generation, t), position);
-        if (ring_fill(&lane, t, slot, (uint32_t)generation, c)) {
-            if (MUTANT(send_position_late))
-                store_release(position, position_word((uint32_t)generation, t), position);
-            p->lane_tail = t + 1;
-            if (p->lane_tail - p->lane_tail_told >= TAIL_HINT_EVERY) {
-                hint_raise(lane.tail, p->lane_tail);
-                p->lane_tail_told = p->lane_tail;
-            }
-            return 0;
-        }
-    }
-}
-
-/* Publishes an owned, complete cell. 0: committed, and receivers woken. */
-static int publish(struct rp_producer *p, uint32_t c, bool wake) {
-    const struct segment *s = p->actor.segment;
-    a64 *word = &segment_cell(s, c)->word;
-    uint64_t generation = cell_generation(load_relaxed(word, own)) + 1;
-    uint32_t mask = (uint32_t)(load_relaxed(&s->control->active, init) & ((1u << s->parameters.max_groups) - 1));
-    uint64_t published = cell_word(CELL_PUBLISHED, p->actor.seat, mask, generation);
-    store_release(word, published, cell_word);
-    int result = enter_lane(p, c, cell_generation(published));
-    if (result < 0) { /* nobody can have seen it: take it back, and the generation with it */
-        (void)cas_acq_rel(word, &published,
-                          cell_word(CELL_OWNED, p->actor.seat, 0, generation - (MUTANT(take_back_keeps_generation) ? 0 : 1)),
-                          cell_word);
-        return result;
-    }
-    tally_add(&p->actor.tally, COUNT_SENT, 1);
-    for (uint32_t pending = wake ? mask : 0; pending != 0; pending &= pending - 1) {
-        struct eventcount event = group_event(s, (unsigned)__builtin_ctz(pending));
-        eventcount_wake(&event, 1);
-    }
-    return 0;
 }
 
 /* ---- sending ---- */

@@ -64,7 +64,7 @@ seq 9 | run 0 send "$q.three"
 : >"$dir/three"
 run 0 work "$q.three" -j 3 -n 9 -- bash -c '
     echo x >>"$dir/three"
-    until (($(wc -l <"$dir/three") >= 3)); do read -r -t 0.01 <>"$dir/never"; done'
+    until (($(wc -l <"$dir/three") >= 3)); do read -r -t 0.01 <>"$dir/never"; done; exit 0'
 is "all done" "$(stat_of "$q.three" acked)" 9
 run 0 rm "$q.three"
 

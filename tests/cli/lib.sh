@@ -1,5 +1,6 @@
 # Sourced by every cli_*.sh. RINGPOST is the command, JSON the helper of json.c.
 set -u
+shopt -s lastpipe     # `... | run ...` sets variables here
 : "${RINGPOST:?path of the command}" "${JSON:?path of the JSON helper}"
 
 q=cli.$$              # the name of the queue, and the beginning of others

@@ -34,7 +34,7 @@ cmake --build "$temporary/cpp" >>"$temporary/log" || { cat "$temporary/log"; exi
 echo "each installed header on its own, as C and as C++"
 for header in "$prefix"/include/ringpost/*.h; do
     for language in c:c11 c++:c++17; do
-        echo "#include \"$header\"" |
+        printf '#include "%s"\ntypedef int something;\n' "$header" |
             "$cc" "${strict[@]}" -x "${language%:*}" -std="${language#*:}" -I"$prefix/include" -fsyntax-only -
     done
     ! grep -nE '_Atomic|stdatomic|<atomic>' "$header" || refuse "$header: atomics in an installed header"
