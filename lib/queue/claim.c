@@ -26,6 +26,11 @@ static enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint
     return CLAIM_DONE;
 }
 
+/* Has nothing ever been put at position h? */
+static inline bool ends_at(const struct index_ring *r, uint64_t h) {
+    return lap_ahead(slot_lap(load_seq_cst(ring_slot(r, h), slot)), ring_lap(r, h)) < 0;
+}
+
 /* early or returned. */
 static int claim_again(struct rp_consumer *c, enum delivery_ring which, uint64_t now_ms, struct view **v) {
     const struct segment *s = c->actor.segment;
@@ -33,7 +38,7 @@ static int claim_again(struct rp_consumer *c, enum delivery_ring which, uint64_t
     bool early = which == RING_EARLY;
     uint64_t *h = early ? &c->early_head : &c->returned_head, first = *h, slot, d;
     a64 *shared_head = early ? &g->early_head : &g->returned_head;
-    struct index_ring ring = delivery_ring(s, c->group, which);
+    const struct index_ring ring = early ? c->early : c->returned;
     int result = RP_EMPTY;
     for (uint64_t steps = 16 * ring_slots(&ring) + 4096; result == RP_EMPTY; steps--) {
         if (steps == 0)
@@ -97,7 +102,7 @@ static inline void prefetch_following(const struct segment *s, const struct inde
 
 static int claim_lane(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
     const struct segment *s = c->actor.segment;
-    struct index_ring lane = lane_ring(s);
+    const struct index_ring lane = c->lane;
     a64 *shared_head = &s->groups[c->group].lane_head;
     uint64_t h = c->lane_head, slot, d, mine;
     int result = RP_EMPTY;
@@ -141,25 +146,27 @@ static int claim_lane(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
     return result;
 }
 
-static bool ends_at(const struct index_ring *r, uint64_t h) {
-    return lap_ahead(slot_lap(load_relaxed(ring_slot(r, h), hint)), ring_lap(r, h)) < 0;
+bool claim_promising(const struct rp_consumer *c) {
+    return !ends_at(&c->lane, c->lane_head) || !ends_at(&c->returned, c->returned_head) || !ends_at(&c->early, c->early_head);
 }
 
-bool claim_promising(const struct rp_consumer *c) {
-    const struct segment *s = c->actor.segment;
-    struct index_ring lane = lane_ring(s), early = delivery_ring(s, c->group, RING_EARLY),
-                      returned = delivery_ring(s, c->group, RING_RETURNED);
-    return !ends_at(&lane, c->lane_head) || !ends_at(&returned, c->returned_head) || !ends_at(&early, c->early_head);
+/* The two rings of redeliveries are empty nearly always. */
+static inline int claim_early(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
+    return ends_at(&c->early, c->early_head) ? RP_EMPTY : claim_again(c, RING_EARLY, now_ms, v);
+}
+
+static inline int claim_returned(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
+    return ends_at(&c->returned, c->returned_head) ? RP_EMPTY : claim_again(c, RING_RETURNED, now_ms, v);
 }
 
 int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
-    int result = claim_again(c, RING_EARLY, now_ms, v);
+    int result = claim_early(c, now_ms, v);
     if (result != RP_EMPTY)
         return result;
     bool returned_first = ++c->turn % TURN_EVERY == 0; /* so that neither starves the other */
-    result = returned_first ? claim_again(c, RING_RETURNED, now_ms, v) : claim_lane(c, now_ms, v);
+    result = returned_first ? claim_returned(c, now_ms, v) : claim_lane(c, now_ms, v);
     if (result == RP_EMPTY)
-        result = returned_first ? claim_lane(c, now_ms, v) : claim_again(c, RING_RETURNED, now_ms, v);
+        result = returned_first ? claim_lane(c, now_ms, v) : claim_returned(c, now_ms, v);
     if (result == -ENOBUFS)
         return fail(-ENOBUFS, "this consumer keeps %u views that it never settled", c->view_room);
     return result;

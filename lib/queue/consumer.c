@@ -35,6 +35,9 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
     const struct group *g = &s->groups[c->group];
     c->ack_mode = o->ack;
     c->ready = group_event(s, c->group);
+    c->lane = lane_ring(s);
+    c->early = delivery_ring(s, c->group, RING_EARLY);
+    c->returned = delivery_ring(s, c->group, RING_RETURNED);
     c->lane_head = c->lane_head_told = load_relaxed(&g->lane_head, hint);
     c->early_head = load_relaxed(&g->early_head, hint);
     c->returned_head = load_relaxed(&g->returned_head, hint);

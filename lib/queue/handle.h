@@ -61,6 +61,7 @@ struct rp_producer {
     struct actor actor;
     struct rp_producer *next;
     uint64_t next_id, id_end;    /* a block of ids of our own */
+    struct index_ring lane;
     uint64_t lane_tail;          /* where to look for the end of the lane */
     uint64_t lane_tail_told;     /* what the shared hint was told */
     uint64_t head_seen;          /* lane positions below are taken in every group */
@@ -85,6 +86,7 @@ struct rp_consumer {
     unsigned group;
     uint32_t ack_mode;
     struct eventcount ready;
+    struct index_ring lane, early, returned;
     uint64_t lane_head, early_head, returned_head;
     uint64_t lane_head_told;
     uint32_t turn;

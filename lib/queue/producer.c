@@ -40,6 +40,7 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
     }
     p->loans = loans;
     p->loan_room = LOANS_AT_FIRST;
+    p->lane = lane_ring(&q->segment);
     p->lane_tail = p->lane_tail_told = load_relaxed(&q->segment.control->lane_tail, hint);
     actor_open(&p->actor, q);
     pthread_mutex_lock(&q->lock);
@@ -94,7 +95,7 @@ struct room {
 static int look_for_room(void *context) {
     struct room *r = context;
     struct actor *a = &r->producer->actor;
-    return pool_take(&a->pool, actor_now_ms(a), &r->cell) ? 0 : RP_FULL;
+    return pool_take(&a->pool, &r->cell) || pool_search(&a->pool, actor_now_ms(a), &r->cell) ? 0 : RP_FULL;
 }
 
 static bool room_promising(void *context) {
@@ -114,6 +115,8 @@ static int full(struct rp_producer *p) {
 
 /* Takes a cell, waiting for one as long as allowed. */
 static int take_room(struct rp_producer *p, int64_t timeout_ns, uint32_t *cell) {
+    if (pool_take(&p->actor.pool, cell))
+        return 0;
     struct room room = {.producer = p};
     int result = look_for_room(&room);
     if (result == RP_FULL) { /* memory is short: see what the dead and the late have left */

@@ -57,7 +57,7 @@ static bool never_live(const void *context, uint64_t old_position, uint64_t slot
 /* Puts the published cell into the lane. This commits the message. 0, RP_FULL, RP_CORRUPT. */
 static int enter_lane(struct rp_producer *p, uint32_t c, uint64_t generation) {
     const struct segment *s = p->actor.segment;
-    struct index_ring lane = lane_ring(s);
+    const struct index_ring lane = p->lane;
     for (;;) {
         uint64_t slot;
         if (ring_find(&lane, &p->lane_tail, &slot, never_live, NULL) != RING_FOUND)

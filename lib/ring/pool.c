@@ -84,8 +84,7 @@ static bool refill(struct pool *p) {
     return p->candidate_count > 0;
 }
 
-/* The bitmap is empty: ask the words themselves. */
-static bool search(struct pool *p, uint64_t now_ms, uint32_t *cell) {
+bool pool_search(struct pool *p, uint64_t now_ms, uint32_t *cell) {
     a32 *starved = &p->segment->control->starved;
     if (p->barren_ms == now_ms && load_relaxed(starved, hint) != 0)
         return false; /* whoever freed a cell since then has set its bit */
@@ -105,7 +104,7 @@ static bool search(struct pool *p, uint64_t now_ms, uint32_t *cell) {
     return false;
 }
 
-bool pool_take(struct pool *p, uint64_t now_ms, uint32_t *cell) {
+bool pool_take(struct pool *p, uint32_t *cell) {
     do {
         while (p->candidate_count > 0) {
             *cell = p->candidates[--p->candidate_count];
@@ -113,7 +112,7 @@ bool pool_take(struct pool *p, uint64_t now_ms, uint32_t *cell) {
                 return true;
         }
     } while (refill(p));
-    return search(p, now_ms, cell);
+    return false;
 }
 
 bool pool_promising(const struct pool *p) {

@@ -34,8 +34,11 @@ void pool_open(struct pool *p, const struct segment *s, uint32_t seat);
 /* Gives candidates and bits back to the bitmap: before a sleep, and at the end. */
 void pool_flush(struct pool *p);
 
-/* Takes a cell: OWNED by `seat` from here on. False: there is none. `now_ms` bounds how often all words are looked at. */
-bool pool_take(struct pool *p, uint64_t now_ms, uint32_t *cell);
+/* Takes a cell that the bitmap knows: OWNED by `seat` from here on. False: it knows none. */
+bool pool_take(struct pool *p, uint32_t *cell);
+
+/* The bitmap knows none: asks the words themselves, once per `now_ms`. False: there is none. */
+bool pool_search(struct pool *p, uint64_t now_ms, uint32_t *cell);
 
 /*
  * Is a batch of cells free where the last ones came from? For senders that spin on a full queue: one that takes each cell as it becomes free makes the

@@ -2,6 +2,7 @@
 set -u
 shopt -s lastpipe     # `... | run ...` sets variables here
 : "${RINGPOST:?path of the command}" "${JSON:?path of the JSON helper}"
+[[ -x $RINGPOST && -x $JSON ]] || exit 1
 
 q=cli.$$              # the name of the queue, and the beginning of others
 dir=$(mktemp -d)
@@ -24,6 +25,7 @@ json() { "$JSON" "$@"; }
 fail() {
     echo "FAILED: line ${BASH_LINENO[1]}: $*" >&2
     failures=$((failures + 1))
+    if ((failures == 25)); then finish; fi
 }
 
 # is WHAT GOT EXPECTED

@@ -255,6 +255,11 @@ void witness_judge(void)
             }
         sim_fail("%u messages were purged, %u to %u are missing", dropped, lost, lost + perhaps_lost);
     }
+    unsigned dead_letters = 0;
+    for EACH (e)
+        dead_letters += e->kind == DIED;
+    if (witness.expect.evicts && lost > 0 && dead_letters < witness.expect.evicts)
+        sim_fail("%u messages were dropped from the dead ring, which holds %u of %u", lost, dead_letters, witness.expect.evicts);
     judge_ids();
     if (!witness.expect.disorder)
         judge_order();

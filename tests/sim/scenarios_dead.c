@@ -12,7 +12,7 @@ static void create(uint32_t dead_capacity, uint32_t overflow, struct witness_exp
 }
 static void setup_redrives(void) { create(2, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.redrives = true}, 1); }
 static void setup_purges(void) { create(2, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.redrives = true, .purges = true}, 2); }
-static void setup_evicts(void) { create(1, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.evicts = true}, 2); }
+static void setup_evicts(void) { create(1, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.evicts = 1}, 2); }
 static void setup_refuses(void) { create(1, RP_DEAD_REFUSE, (struct witness_expectations){0}, 2); }
 
 static void body_reject_redrive(unsigned me)

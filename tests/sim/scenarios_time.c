@@ -147,7 +147,7 @@ static void setup_last_chance(void)
 {
     struct rp_queue_options o = scenario_options(2);
     o.max_deliveries = 1;
-    witness_create(&o, NULL);
+    witness_create(&o, &(struct witness_expectations){.evicts = 1});
     scenario_preload(1);
 }
 static void body_last_chance(unsigned me)

@@ -51,7 +51,7 @@ static bool may_stop(const struct crew *c, unsigned i) {
 static unsigned choose(const struct crew *c, struct worker *dice) {
     if (worker_random(dice, 2) == 0)
         for (unsigned i = 0; i < c->count; i++) {
-            unsigned k = (i + (unsigned)worker_random(dice, c->count)) % c->count;
+            unsigned k = (unsigned)worker_random(dice, c->count);
             if (atomic_load(&ledger->workers[k].in_sweep) && may_stop(c, k))
                 return k;
         }
