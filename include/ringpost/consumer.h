@@ -66,7 +66,8 @@ RP_API void rp_consumer_close(rp_consumer *c);
 
 /**
  * Receives one message, waiting up to `timeout_ns` for it: spins, yields, then sleeps in the kernel.
- * Errors: RP_EMPTY, -EINTR (rp_queue_interrupt), RP_GONE, RP_FORKED, RP_CORRUPT, -EINVAL.
+ * Errors: RP_EMPTY, -EINTR (rp_queue_interrupt), RP_GONE, RP_FORKED, RP_CORRUPT, -EINVAL, -ENOBUFS (this
+ * consumer keeps more views than twice the cells of the queue).
  * Lock-free, no system call while there is something to receive. Crash: the message is delivered again, charged as
  * one failed delivery, after the backoff.
  */

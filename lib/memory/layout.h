@@ -161,7 +161,7 @@ struct cell {
 struct delivery {
     a64 word;         /* groups above 0; group 0: first half of the last holder's name */
     a64 time;         /* groups above 0; group 0: second half */
-    a64 position;     /* in early, returned or deaths: the state and seq of the word tell which */
+    a64 position;     /* stamp: in early, returned or deaths; the state and seq of the word tell which */
     a64 failures;     /* stamp: charged:20 | handed out:20 */
     a64 first_failed; /* stamp of the first failure's hold: ms since the epoch */
     a64 last_failed;  /* stamp: ms since the epoch */

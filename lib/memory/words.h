@@ -5,7 +5,7 @@
  *     cell word       state:4 | owner:10 | pending:20 | generation:30        where the memory is, and which groups still need the message
  *     delivery word   state:3 | owner:10 | viewer1:10 | viewer2:10 | incarnation:23 | seq:8     what one group has done with it
  *     slot            lap:28 | tag:14 | cell:22                              an entry of an index ring
- *     position        tag:12 | position:52                                   where the cell's entry is, or is about to be
+ *     position        tag:12 | position:52                                   where the cell's lane entry is, or is about to be
  *     stamp           incarnation:16 | seq:8 | value:40                      something said about one incarnation and seq; void for any other
  *
  * `generation` counts the publications of a cell, `seq` how often the message was given back. A group has *taken* a message when its delivery word's
@@ -85,7 +85,10 @@ static inline uint32_t delivery_hold(uint64_t d) { return (uint32_t)bits(d, 0, 3
 static inline uint32_t hold_make(uint64_t generation, uint32_t seq) {
     return (uint32_t)((generation & 0x7fffff) << 8) | (seq & 0xff);
 }
-static inline uint32_t hold_plus(uint32_t hold, uint32_t n) { return (hold & ~UINT32_C(0xff)) | ((hold + n) & 0xff); }
+static inline uint32_t hold_plus(uint32_t hold, uint32_t n) {
+    uint32_t seq = (hold & 0xff) + n; /* beyond 255 it goes on at 128: 0 means that the message was never given back */
+    return (hold & ~UINT32_C(0xff)) | (seq > 0xff ? seq - 0x80 : seq);
+}
 static inline uint32_t hold_seq(uint32_t hold) { return hold & 0xff; }
 static inline uint32_t hold_incarnation(uint32_t hold) { return hold >> 8; }
 static inline uint32_t hold_delayed(uint32_t hold) { return hold_plus(hold, 1); }                 /* of an even one */
@@ -108,8 +111,16 @@ static inline bool delivery_views(uint64_t d, uint32_t seat) {
 enum { LAP_BITS = 28 };
 #define LAP_MASK ((UINT64_C(1) << LAP_BITS) - 1)
 
-static inline uint64_t slot_word(uint64_t lap, uint32_t tag, uint32_t cell) {
-    return (lap & LAP_MASK) << 36 | (uint64_t)(tag & 0x3fff) << 22 | cell;
+/* As much of a generation or hold as an entry carries. */
+#ifdef RP_SIM
+#define TAG_MASK sim_tag_mask /* so few bits that they repeat */
+#else
+#define TAG_MASK UINT32_C(0x3fff)
+#endif
+static inline uint32_t slot_tag_of(uint64_t full) { return (uint32_t)full & TAG_MASK; }
+
+static inline uint64_t slot_word(uint64_t lap, uint64_t full_tag, uint32_t cell) {
+    return (lap & LAP_MASK) << 36 | (uint64_t)slot_tag_of(full_tag) << 22 | cell;
 }
 static inline uint64_t slot_lap(uint64_t s) { return bits(s, 36, LAP_BITS); }
 static inline uint32_t slot_tag(uint64_t s) { return (uint32_t)bits(s, 22, 14); }
@@ -124,10 +135,11 @@ static inline int32_t lap_ahead(uint64_t a, uint64_t b) {
 
 #define POSITION_MASK ((UINT64_C(1) << 52) - 1)
 
-static inline uint64_t position_word(uint32_t tag, uint64_t position) {
-    return (uint64_t)(tag & 0xfff) << 52 | (position & POSITION_MASK);
+/* In the lane. */
+static inline uint64_t position_word(uint64_t generation, uint64_t position) {
+    return (generation & 0xfff) << 52 | (position & POSITION_MASK);
 }
-static inline uint32_t position_tag(uint64_t p) { return (uint32_t)bits(p, 52, 12); }
+static inline bool position_is_of(uint64_t p, uint64_t generation) { return bits(p, 52, 12) == (generation & 0xfff); }
 static inline uint64_t position_of(uint64_t p) { return p & POSITION_MASK; }
 
 /* ---- stamp ---- */
@@ -140,5 +152,10 @@ static inline uint32_t stamp_tag(uint32_t hold) { return hold & 0xffffff; }
 static inline uint64_t stamp(uint32_t hold, uint64_t value) { return (uint64_t)stamp_tag(hold) << 40 | (value & STAMP_VALUE_MASK); }
 static inline bool stamp_is_of(uint64_t word, uint32_t hold) { return (uint32_t)(word >> 40) == stamp_tag(hold); }
 static inline uint64_t stamp_value(uint64_t word) { return word & STAMP_VALUE_MASK; }
+
+/* A position in early, returned or deaths is stamped with the hold of its entry; `near` is a position not 2^39 away. */
+static inline uint64_t stamp_position(uint64_t word, uint64_t near) {
+    return near + (uint64_t)((int64_t)((word - near) << 24) >> 24);
+}
 
 #endif

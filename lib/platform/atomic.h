@@ -28,6 +28,7 @@ void sim_point(enum sim_op op, const volatile void *word, const char *what, cons
 bool sim_mutant(const char *name);
 #define MUTANT(name) sim_mutant(#name)
 extern uint64_t sim_first_lap; /* where rings begin: near the wrap */
+extern uint32_t sim_tag_mask;  /* how much of a generation an entry carries */
 extern uint32_t sim_min_slots; /* how small rings may be, a power of two */
 #else
 #define SIM_POINT(op, word, label, name)

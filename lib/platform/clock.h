@@ -16,6 +16,7 @@ uint64_t clock_wall_coarse_ns(void); /* good to a kernel tick (1-10 ms): about 5
  * translated once, by a fine reading when the coarse value first shows: a suspend in between cannot be missed.
  * One of these per handle, used by one thread at a time; zero-initialised.
  */
+enum { COARSE_CLOCK_MS = 10 }; /* how late it may be: a tick of a kernel with 100 of them a second */
 struct coarse_clock {
     uint64_t coarse_ns;
     uint64_t boot_ns;

@@ -21,7 +21,7 @@ static enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint
         view_withdraw(c, v);
         return CLAIM_MISSED;
     }
-    lease_install(a, c->group, cell, DELIVERY_LEASED, hold, lease_until(now_ms, c->lease_ms));
+    lease_install(a, c->group, cell, hold, lease_until(now_ms + COARSE_CLOCK_MS, c->lease_ms));
     *out = v;
     return CLAIM_DONE;
 }
@@ -29,6 +29,11 @@ static enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint
 /* Has nothing ever been put at position h? */
 static inline bool ends_at(const struct index_ring *r, uint64_t h) {
     return lap_ahead(slot_lap(load_seq_cst(ring_slot(r, h), slot)), ring_lap(r, h)) < 0;
+}
+
+static int broken(const struct rp_consumer *c, const char *ring, uint64_t position) {
+    return fail(RP_CORRUPT, "queue '%s': %s is damaged near position %llu", c->actor.queue->name, ring,
+                (unsigned long long)position);
 }
 
 /* early or returned. */
@@ -41,11 +46,11 @@ static int claim_again(struct rp_consumer *c, enum delivery_ring which, uint64_t
     const struct index_ring ring = early ? c->early : c->returned;
     int result = RP_EMPTY;
     for (uint64_t steps = 16 * ring_slots(&ring) + 4096; result == RP_EMPTY; steps--) {
-        if (steps == 0)
-            return fail(RP_CORRUPT, "queue '%s': no end to a ring", c->actor.queue->name);
-        enum ring_look look = ring_look(&ring, h, &slot);
+        enum ring_look_at look = ring_look(&ring, shared_head, h, &slot);
         if (look == RING_END)
             break;
+        if (look == RING_BROKEN || steps == 0)
+            return broken(c, early ? "early" : "returned", *h);
         if (look == RING_PAST)
             continue;
         if (requeue_counts(s, c->group, which, *h, slot, &d)) {
@@ -79,8 +84,8 @@ static bool lane_claimable(const struct rp_consumer *c, uint64_t h, uint64_t slo
         w = load_acquire(&cell->word, cell_word);
     }
     uint64_t generation = cell_generation(w);
-    if (!cell_pends(w, c->group) || (!MUTANT(claim_no_generation) && slot_tag(slot) != (generation & 0x3fff)) ||
-        (!MUTANT(claim_no_position) && load_acquire(&cell->position, position) != position_word((uint32_t)generation, h)))
+    if (!cell_pends(w, c->group) || (!MUTANT(claim_no_generation) && slot_tag(slot) != slot_tag_of(generation)) ||
+        (!MUTANT(claim_no_position) && load_acquire(&cell->position, position) != position_word(generation, h)))
         return false;
     uint32_t hold = hold_make(generation, 0);
     if (!taken(*d, w))
@@ -107,11 +112,11 @@ static int claim_lane(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
     uint64_t h = c->lane_head, slot, d, mine;
     int result = RP_EMPTY;
     for (uint64_t steps = 16 * ring_slots(&lane) + 4096; result == RP_EMPTY; steps--) {
-        if (steps == 0)
-            return fail(RP_CORRUPT, "queue '%s': no end to the lane", c->actor.queue->name);
-        enum ring_look look = ring_look(&lane, &h, &slot);
+        enum ring_look_at look = ring_look(&lane, shared_head, &h, &slot);
         if (look == RING_END)
             break;
+        if (look == RING_BROKEN || steps == 0)
+            return broken(c, "lane", h);
         if (look == RING_PAST) { /* what lay here and was not taken is in early by now */
             result = claim_again(c, RING_EARLY, now_ms, v);
             continue;
@@ -131,7 +136,7 @@ static int claim_lane(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
             h++;
         } else { /* taken by another: where are they by now? */
             h++;
-            uint64_t hint_head = load_relaxed(shared_head, hint);
+            uint64_t hint_head = load_acquire(shared_head, hints);
             if ((int64_t)(hint_head - h) > 0 && hint_head - h <= ring_slots(&lane)) {
                 h = hint_head;
                 result = claim_again(c, RING_EARLY, now_ms, v); /* something older may have been moved there before they passed */
@@ -157,6 +162,14 @@ static inline int claim_early(struct rp_consumer *c, uint64_t now_ms, struct vie
 
 static inline int claim_returned(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
     return ends_at(&c->returned, c->returned_head) ? RP_EMPTY : claim_again(c, RING_RETURNED, now_ms, v);
+}
+
+void claim_refresh(struct rp_consumer *c) {
+    struct group *g = &c->actor.segment->groups[c->group];
+    head_refresh(&c->lane_head, &g->lane_head);
+    head_refresh(&c->early_head, &g->early_head);
+    head_refresh(&c->returned_head, &g->returned_head);
+    c->lane_head_told = c->lane_head;
 }
 
 int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v) {

@@ -11,6 +11,9 @@
  */
 int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v);
 
+/* Compares this consumer's heads with the shared ones: once a tick, and at the end. */
+void claim_refresh(struct rp_consumer *c);
+
 /* Is there an entry where the rings were last found to end? A hint; a few loads of lines that are here already. */
 bool claim_promising(const struct rp_consumer *c);
 

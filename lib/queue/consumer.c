@@ -5,6 +5,7 @@
 #include "lookup.h"
 #include "notes.h"
 #include "options.h"
+#include "process.h"
 #include "sweep.h"
 #include "wait.h"
 #include <errno.h>
@@ -34,6 +35,7 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
         return fail(-ENOMEM, "no memory for a consumer of queue '%s'", q->name);
     const struct group *g = &s->groups[c->group];
     c->ack_mode = o->ack;
+    c->serial = process_random(); /* a receipt of a consumer that was here before must not fit */
     c->ready = group_event(s, c->group);
     c->lane = lane_ring(s);
     c->early = delivery_ring(s, c->group, RING_EARLY);
@@ -103,6 +105,7 @@ RP_API void rp_consumer_close(rp_consumer *c) {
     struct rp_queue *q = c->actor.queue;
     if (queue_check(q) == 0) {
         let_go(c);
+        claim_refresh(c);
         pthread_mutex_lock(&q->lock);
         struct rp_consumer **link = &q->consumers;
         while (*link != c)
@@ -116,21 +119,29 @@ RP_API void rp_consumer_close(rp_consumer *c) {
 
 /* ---- receiving ---- */
 
-/* Shows a claimed message. False: its bytes cannot be right, or (at most once) the lease was lost before it could be settled. */
+/* A message whose length cannot be right: out of the way with it. */
+static int bury_corrupt(struct rp_consumer *c, struct view *v, uint32_t index, uint32_t bytes) {
+    struct failure f = {
+        .kind = RP_FAILURE_REJECT, .charge = true, .final = true, .delay_ms = 0, .text = "corrupt: impossible length"};
+    if (view_end(c, v, &f) == RP_FULL) { /* the dead ring refuses */
+        f = (struct failure){.kind = RP_FAILURE_NACK,
+                             .delay_ms = (int64_t)duration_ms(c->actor.segment->parameters.backoff_max_ns)};
+        (void)view_end(c, v, &f);
+    }
+    return fail(RP_CORRUPT, "queue '%s': cell %u says its message has %u bytes, the limit is %u", c->actor.queue->name, index,
+                bytes, c->actor.segment->parameters.message_bytes);
+}
+
+/* Shows a claimed message. RP_EMPTY (at most once): its lease was lost before it could be settled, somebody else has it by now. */
 static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
     const struct segment *s = c->actor.segment;
     uint32_t index = load_relaxed(&v->cell, own) - 1;
     const struct cell *cell = segment_cell(s, index);
-    if (cell->bytes > s->parameters.message_bytes) {
-        struct failure f = {
-            .kind = RP_FAILURE_NACK, .charge = true, .final = true, .delay_ms = 0, .text = "corrupt: impossible length"};
-        uint64_t bytes = cell->bytes;
-        (void)view_end(c, v, &f);
-        return fail(RP_CORRUPT, "queue '%s': cell %u says its message has %llu bytes, the limit is %u", c->actor.queue->name, index,
-                    (unsigned long long)bytes, s->parameters.message_bytes);
-    }
+    uint32_t bytes = *(const volatile uint32_t *)&cell->bytes; /* read once, checked, then used */
+    if (bytes > s->parameters.message_bytes)
+        return bury_corrupt(c, v, index, bytes);
     m->data = cell->payload;
-    m->bytes = cell->bytes;
+    m->bytes = bytes;
     m->id = cell->id;
     m->sent_ns = cell->sent_wall_ns;
     m->deliveries = m->acquisitions = 1;
@@ -147,7 +158,7 @@ static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
         memset(m->receipt, 0, sizeof m->receipt);
         if (view_end(c, v, NULL) != 0) {
             tally_add(&c->actor.tally, COUNT_LEASE_LOST, 1);
-            return RP_EMPTY; /* somebody else's by now; it will be found again, or not */
+            return RP_EMPTY;
         }
         tally_add(&c->actor.tally, COUNT_ACKED, 1);
     }
@@ -161,11 +172,20 @@ static inline void keep_house(struct actor *a, uint64_t now_ms) {
 }
 
 static int take(struct rp_consumer *c, struct rp_message *m) {
-    struct view *v;
     uint64_t now_ms = actor_now_ms(&c->actor);
+    if (now_ms >= c->actor.next_tick_ms)
+        claim_refresh(c);
     keep_house(&c->actor, now_ms);
-    int result = claim_next(c, now_ms, &v);
-    return result < 0 ? result : show(c, v, m);
+    for (;;) {
+        struct view *v;
+        int result = claim_next(c, now_ms, &v);
+        if (result == 0)
+            result = show(c, v, m);
+        else
+            return result;
+        if (result != RP_EMPTY)
+            return result;
+    }
 }
 
 /* Is a message claimed ahead still ours to hand out? */
@@ -211,9 +231,7 @@ static int look(void *context) {
 }
 
 /* Did anything come to one of the rings since they were found empty? */
-static bool promising(void *context) {
-    return claim_promising(((struct receive *)context)->consumer);
-}
+static bool promising(void *context) { return claim_promising(((struct receive *)context)->consumer); }
 
 static int consumer_check(const struct rp_consumer *c) {
     if (c == NULL)

@@ -15,25 +15,42 @@ void dead_removed(const struct segment *s, unsigned group) {
     }
 }
 
-int dead_evict(struct actor *a, unsigned group) {
-    const struct segment *s = a->segment;
-    struct group *g = &s->groups[group];
-    struct index_ring ring = delivery_ring(s, group, RING_DEATHS);
-    uint64_t h = load_relaxed(&g->deaths_head, hint), slot, d;
-    int dropped = 0;
-    while (load_relaxed(&g->dead_count, hint) > s->parameters.dead_capacity) {
-        enum ring_look look = ring_look(&ring, &h, &slot);
-        if (look == RING_END)
-            break;
+/* Drops the oldest death from *h on. False: none was found. */
+static bool drop_oldest(struct actor *a, unsigned group, const struct index_ring *ring, uint64_t *h) {
+    const a64 *head = delivery_ring_head(a->segment, group, RING_DEATHS);
+    for (uint64_t steps = 16 * ring_slots(ring) + 4096; steps > 0; steps--) {
+        uint64_t slot, d;
+        enum ring_look_at look = ring_look(ring, head, h, &slot);
+        if (look == RING_END || look == RING_BROKEN)
+            return false;
         if (look == RING_PAST)
             continue;
-        if (requeue_counts(s, group, RING_DEATHS, h, slot, &d)) {
+        if (requeue_counts(a->segment, group, RING_DEATHS, *h, slot, &d)) {
             if (!delivery_drop(a, group, slot_cell(slot), d))
                 continue; /* it moved: look at this position again */
-            tally_add(&a->tally, COUNT_DEAD_DROPPED, 1);
-            dropped++;
+            ++*h;
+            return true;
         }
-        h++;
+        ++*h;
+    }
+    return false;
+}
+
+int dead_evict(struct actor *a, unsigned group) {
+    struct group *g = &a->segment->groups[group];
+    struct index_ring ring = delivery_ring(a->segment, group, RING_DEATHS);
+    uint64_t h = load_acquire(&g->deaths_head, hints), count = load_relaxed(&g->dead_count, hint);
+    int dropped = 0;
+    while (count > a->segment->parameters.dead_capacity) {
+        if (!cas_relaxed(&g->dead_count, &count, count - 1, hint)) /* counted out first, so that two do not drop one too many */
+            continue;
+        if (!drop_oldest(a, group, &ring, &h)) {
+            (void)fetch_add_relaxed(&g->dead_count, 1, hint);
+            break;
+        }
+        tally_add(&a->tally, COUNT_DEAD_DROPPED, 1);
+        dropped++;
+        count = load_relaxed(&g->dead_count, hint);
     }
     hint_raise(&g->deaths_head, h);
     return dropped;
@@ -91,6 +108,13 @@ static bool redrive(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     return true;
 }
 
+static bool purge_one(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
+    if (!delivery_drop(a, group, c, d))
+        return false;
+    dead_removed(a->segment, group);
+    return true;
+}
+
 static bool matches(const struct rp_queue *q, unsigned group, const struct found *f, uint32_t reasons) {
     if (reasons == 0)
         return true;
@@ -123,11 +147,8 @@ static int dead_do(rp_queue *q, const char *group, const struct rp_redrive_optio
         const struct found *f = &dead[i];
         if ((o.id != 0 && f->id != o.id) || !matches(q, (unsigned)g, f, o.reasons))
             continue;
-        if (o.dry_run)
-            done++;
-        else if (verb == DEAD_REDRIVE ? redrive(&actor, (unsigned)g, f->cell, f->delivery)
-                                      : delivery_drop(&actor, (unsigned)g, f->cell, f->delivery))
-            done++;
+        done += o.dry_run || (verb == DEAD_REDRIVE ? redrive(&actor, (unsigned)g, f->cell, f->delivery)
+                                                   : purge_one(&actor, (unsigned)g, f->cell, f->delivery));
     }
     if (!o.dry_run)
         tally_add(&actor.tally, verb == DEAD_REDRIVE ? COUNT_REDRIVEN : COUNT_PURGED, (uint64_t)done);

@@ -73,16 +73,16 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
 
     /* From here on all is hints, or is done by whoever meets the word. */
     uint64_t now = segment_now_ms(a->segment);
+    if (state == DELIVERY_DELAYED)
+        lease_delay(a, group, c, next, now + (uint64_t)delay_ms, true);
     notes_counts_write(a->segment, group, c, next, (struct counts){charged, counts.handed_out + 1});
     enum rp_dead_reason reason = f->final ? RP_DEAD_REJECTED : spent ? RP_DEAD_MAX_DELIVERIES : RP_DEAD_HELD;
     notes_failure_write(a->segment, group, c, hold, next, now, f->kind, reason, f->holder);
     if (f->text != NULL)
         notes_text_write(a->segment, group, c, next, f->text);
-    if (state == DELIVERY_DELAYED) {
-        lease_install(a, group, c, DELIVERY_DELAYED, next, now + (uint64_t)delay_ms);
-    } else if (state == DELIVERY_RETURNED) {
+    if (state == DELIVERY_RETURNED) {
         ready_again(a, group, c);
-    } else {
+    } else if (state == DELIVERY_DEAD) {
         tally_add(&a->tally, COUNT_DIED, 1);
         dead_added(a, group, c);
     }
@@ -97,8 +97,6 @@ bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     uint64_t next = delivery_with(DELIVERY_LIMBO, &v, delivery_hold(d));
     if (!cas_acq_rel(delivery_at(a->segment, group, c), &d, next, delivery))
         return false;
-    if (state == DELIVERY_DEAD)
-        dead_removed(a->segment, group);
     if (delivery_state(next) == DELIVERY_SETTLED)
         settle(a, group, c, delivery_incarnation(next));
     return true;
@@ -107,7 +105,7 @@ bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
 bool lane_holds(const struct segment *s, uint32_t c, uint64_t w) {
     struct index_ring lane = lane_ring(s);
     uint64_t p = load_acquire(&segment_cell(s, c)->position, position);
-    return position_tag(p) == (cell_generation(w) & 0xfff) && ring_holds(&lane, p, (uint32_t)cell_generation(w), c);
+    return position_is_of(p, cell_generation(w)) && ring_holds(&lane, position_of(p), cell_generation(w), c);
 }
 
 bool delivery_drop_untaken(struct actor *a, unsigned group, uint32_t c) {

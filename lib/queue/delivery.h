@@ -61,7 +61,7 @@ enum fail_result {
 /* Ends the lease in `d` as a failure: DELAYED, RETURNED or DEAD. */
 enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint64_t d, const struct failure *f);
 
-/* Settles whatever state `d` is in, dropping the message for the group. False: the word is not `d` any more. */
+/* Settles whatever state `d` is in, dropping the message for the group. False: the word is not `d` any more. Of DEAD words the caller keeps count. */
 bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d);
 
 /* Drops a delivery that nobody has taken. Only a committed message may be dropped. False: not (or not any more) one. */

@@ -60,7 +60,7 @@ static inline uint64_t segment_now_ms(const struct segment *s) { return (clock_b
 struct rp_producer {
     struct actor actor;
     struct rp_producer *next;
-    uint64_t next_id, id_end;    /* a block of ids of our own */
+    uint64_t next_id, id_end; /* a block of ids of our own */
     struct index_ring lane;
     uint64_t lane_tail;          /* where to look for the end of the lane */
     uint64_t lane_tail_told;     /* what the shared hint was told */

@@ -19,11 +19,12 @@ static void announce(struct actor *a, unsigned group, uint64_t ms) {
     eventcount_wake(&event, 1);
 }
 
-void lease_install(struct actor *a, unsigned group, uint32_t c, enum delivery_state state, uint32_t hold, uint64_t until_ms) {
+static void set_time(struct actor *a, unsigned group, uint32_t c, enum delivery_state state, uint32_t hold, uint64_t until_ms,
+                     bool over_own) {
     a64 *time = time_at(a->segment, group, c);
     for (;;) {
         uint64_t f = load_acquire(time, time);
-        if (stamp_is_of(f, hold))
+        if (stamp_is_of(f, hold) && (!over_own || stamp_value(f) == until_ms))
             return;
         uint64_t d = load_acquire(delivery_at(a->segment, group, c), delivery);
         if (delivery_state(d) != state || delivery_hold(d) != hold)
@@ -32,6 +33,14 @@ void lease_install(struct actor *a, unsigned group, uint32_t c, enum delivery_st
             break;
     }
     announce(a, group, until_ms);
+}
+
+void lease_install(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms) {
+    set_time(a, group, c, DELIVERY_LEASED, hold, until_ms, false);
+}
+
+void lease_delay(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms, bool over_sweepers) {
+    set_time(a, group, c, DELIVERY_DELAYED, hold, until_ms, over_sweepers);
 }
 
 /* The lease in `d` is over and its time says EXPIRED: takes the message back; its holder stays on record as a viewer. */
@@ -74,7 +83,7 @@ static int sweep_leased(struct actor *a, unsigned group, uint32_t c, uint64_t d,
     if (!MUTANT(lease_foreign_stamp) && !stamp_is_of(f, hold)) {
         uint64_t lease_ns = a->segment->parameters.lease_ns;
         uint64_t until = lease_until(now_ms, lease_ns == 0 ? TIME_NEVER : duration_ms(lease_ns));
-        lease_install(a, group, c, DELIVERY_LEASED, hold, until);
+        lease_install(a, group, c, hold, until);
         *due_ms = until < *due_ms ? until : *due_ms;
         return 1;
     }
@@ -102,7 +111,7 @@ static int sweep_delayed(struct actor *a, unsigned group, uint32_t c, uint64_t d
         struct counts counts = notes_counts(a->segment, group, c, hold);
         uint64_t until =
             now_ms + backoff_ms(&a->segment->parameters, counts.charged > 0 ? counts.charged : 1, random_next(&a->random));
-        lease_install(a, group, c, DELIVERY_DELAYED, hold, until);
+        lease_delay(a, group, c, hold, until, false);
         *due_ms = until < *due_ms ? until : *due_ms;
         return 1;
     }

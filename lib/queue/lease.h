@@ -12,8 +12,11 @@
 
 #include "delivery.h"
 
-/* Sets the time of a word that is in `state` with `hold`, unless somebody did. */
-void lease_install(struct actor *a, unsigned group, uint32_t c, enum delivery_state state, uint32_t hold, uint64_t until_ms);
+/* Sets the end of a lease, unless somebody did. */
+void lease_install(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms);
+
+/* Sets the end of a backoff. A sweeper keeps what is there; the one who failed the delivery knows better than a sweeper that was faster. */
+void lease_delay(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms, bool over_sweepers);
 
 /* 0, or RP_LEASE_LOST. */
 int lease_extend(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms);
@@ -21,9 +24,9 @@ int lease_extend(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uin
 /* What a sweep does with a LEASED or DELAYED word: installs a missing time, ends what is over, lowers *due_ms to what is not. -> things done. */
 int lease_sweep(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t now_ms, uint64_t *due_ms);
 
-/* The deadline of a new lease. */
+/* The end of a lease that begins now: never early, although `now_ms` was rounded down. */
 static inline uint64_t lease_until(uint64_t now_ms, uint64_t lease_ms) {
-    return lease_ms >= TIME_NEVER ? TIME_NEVER : now_ms + lease_ms;
+    return lease_ms >= TIME_NEVER ? TIME_NEVER : now_ms + lease_ms + 1;
 }
 
 /* Lowers the time at which something is known to be due. True: it was later before. */

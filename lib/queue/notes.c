@@ -6,8 +6,8 @@
 
 enum { COUNT_MAX = (1 << 20) - 1 };
 
-/* Which failure of its incarnation a hold follows: 0 before the first. Odd and even seqs of one failure agree. */
-static uint32_t failure_number(uint32_t seq) { return (seq + 1) / 2 % 128; }
+/* Which failure of its incarnation a hold follows: 0 before the first. Seqs go on at 128 after 255, so numbers at 64 after 127. */
+static uint32_t failure_number(uint32_t seq) { return seq == 255 ? 64 : (seq + 1) / 2; }
 
 struct counts notes_counts(const struct segment *s, unsigned group, uint32_t c, uint32_t hold) {
     uint32_t number = failure_number(hold_seq(hold));
@@ -16,7 +16,7 @@ struct counts notes_counts(const struct segment *s, unsigned group, uint32_t c, 
     uint64_t note = load_acquire(&segment_delivery(s, group, c)->failures, failures);
     if (note >> 48 != (hold_incarnation(hold) & 0xffff))
         return (struct counts){number, number};
-    uint32_t since = (number - failure_number((uint32_t)bits(note, 40, 8))) % 128;
+    uint32_t noted = failure_number((uint32_t)bits(note, 40, 8)), since = number >= noted ? number - noted : number + 64 - noted;
     return (struct counts){(uint32_t)bits(note, 20, 20) + since, (uint32_t)bits(note, 0, 20) + since};
 }
 

@@ -102,8 +102,6 @@ static int attach_once(rp_queue *q, const char *path) {
         q->segment.layout.bytes = attach.bytes;
     }
     if (result == 0) {
-        if (q->segment.parameters.prefault && !q->read_only)
-            shm_prefault(memory, attach.bytes, false);
         if (q->prober.path[0] != '\0')
             prober_close(&q->prober);
         prober_init(&q->prober, path, &attach.identity);
@@ -112,6 +110,8 @@ static int attach_once(rp_queue *q, const char *path) {
             result = roster_take(&q->segment, &attach, &q->seat);
     }
     attach_end(&attach);
+    if (result == 0 && q->segment.parameters.prefault && !q->read_only)
+        shm_prefault(q->memory, attach.bytes, false); /* takes long, so not while forks wait for us */
     return result;
 }
 

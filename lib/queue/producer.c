@@ -98,9 +98,7 @@ static int look_for_room(void *context) {
     return pool_take(&a->pool, &r->cell) || pool_search(&a->pool, actor_now_ms(a), &r->cell) ? 0 : RP_FULL;
 }
 
-static bool room_promising(void *context) {
-    return pool_promising(&((struct room *)context)->producer->actor.pool);
-}
+static bool room_promising(void *context) { return pool_promising(&((struct room *)context)->producer->actor.pool); }
 
 static int64_t patience(const struct rp_producer *p, int64_t timeout_ns) {
     if (timeout_ns != RP_TIMEOUT_POLICY)
@@ -121,7 +119,8 @@ static int take_room(struct rp_producer *p, int64_t timeout_ns, uint32_t *cell) 
     int result = look_for_room(&room);
     if (result == RP_FULL) { /* memory is short: see what the dead and the late have left */
         housekeeping(&p->actor, segment_now_ms(p->actor.segment));
-        struct wait w = {&p->actor, p->actor.pool.free_event, room_promising, look_for_room, &room, RP_FULL, patience(p, timeout_ns)};
+        struct wait w = {&p->actor, p->actor.pool.free_event, room_promising, look_for_room, &room,
+                         RP_FULL,   patience(p, timeout_ns)};
         result = look_for_room(&room);
         if (result == RP_FULL)
             result = wait_for(&w);
@@ -146,17 +145,45 @@ static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes) {
     return cell->id;
 }
 
-/* Now and then: is the name still there? The coarse time of sending tells when. */
+/* Now and then: is the name still there, and are we? The coarse time of sending tells when. */
 static void check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
     if (now_wall_ns < p->next_check_wall_ns && now_wall_ns + 2 * GONE_CHECK_NS > p->next_check_wall_ns)
         return;
     p->next_check_wall_ns = now_wall_ns + GONE_CHECK_NS;
+    head_refresh(&p->lane_tail, p->lane.tail); /* laps wrap; a producer that was idle for long must not rely on them */
     struct rp_queue *q = p->actor.queue;
     if (pthread_mutex_trylock(&q->prober_lock) != 0)
         return;
     if (liveness_file(&q->prober) == LIVENESS_GONE)
         store_relaxed(&q->gone, 1, hint);
     pthread_mutex_unlock(&q->prober_lock);
+}
+
+struct publishing {
+    struct rp_producer *producer;
+    uint32_t cell;
+    bool wake;
+};
+
+static int look_for_place(void *context) {
+    struct publishing *x = context;
+    return publish(x->producer, x->cell, x->wake);
+}
+
+static bool always(void *context) {
+    (void)context;
+    return true;
+}
+
+/* Publishes; where the lane has no place, which takes entries that left out of order, waits for one as long as allowed. */
+static int publish_patiently(struct rp_producer *p, uint32_t c, int64_t timeout_ns, bool wake) {
+    int result = publish(p, c, wake);
+    if (result != RP_FULL)
+        return result;
+    struct publishing x = {p, c, wake};
+    struct wait w = {&p->actor, p->actor.pool.free_event, always, look_for_place, &x, RP_FULL, patience(p, timeout_ns)};
+    result = wait_for(&w);
+    return result == RP_FULL ? full(p) : result;
 }
 
 static int send_one(struct rp_producer *p, const void *data, size_t bytes, int64_t timeout_ns, uint64_t *id, bool wake) {
@@ -171,10 +198,10 @@ static int send_one(struct rp_producer *p, const void *data, size_t bytes, int64
     if (id != NULL)
         *id = new_id;
     check_gone(p, cell->sent_wall_ns);
-    result = publish(p, c, wake);
+    result = publish_patiently(p, c, timeout_ns, wake);
     if (result < 0)
         pool_give_back(&p->actor.pool, c);
-    return result == RP_FULL ? full(p) : result;
+    return result;
 }
 
 static int send_options(struct rp_send_options *o, const struct rp_send_options *given) {
@@ -199,32 +226,36 @@ RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct 
     return send_one(p, data, bytes, o.timeout_ns, o.id_out, true);
 }
 
-RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t count) {
-    if (items == NULL || count == 0 || count > INT32_MAX)
-        return fail(-EINVAL, "rp_send_batch: %zu items", count);
-    size_t sent = 0;
-    int result = 0;
-    while (sent < count && result == 0) {
-        struct rp_send_item *item = &items[sent];
-        result = producer_check(p, item->bytes);
-        if (result == 0 && item->data == NULL && item->bytes > 0)
-            result = fail(-EINVAL, "rp_send_batch: item %zu has no data", sent);
-        if (result == 0)
-            result = send_one(p, item->data, item->bytes, sent == 0 ? RP_TIMEOUT_POLICY : 0, &item->id, false);
-        if (result == RP_FULL && sent > 0 && patience(p, RP_TIMEOUT_POLICY) != 0) {
-            struct eventcount event = group_event(p->actor.segment, 0);
-            eventcount_wake(&event, (int)sent); /* before we wait for them */
-            result = send_one(p, item->data, item->bytes, RP_TIMEOUT_POLICY, &item->id, false);
-        }
-        if (result == 0)
-            sent++;
-    }
-    if (sent == 0)
-        return result;
+static void wake_all_groups(struct rp_producer *p, size_t sent) {
     for (unsigned g = 0; g < p->actor.segment->parameters.max_groups; g++) {
         struct eventcount event = group_event(p->actor.segment, g);
         eventcount_wake(&event, (int)sent);
     }
+}
+
+RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t count) {
+    if (items == NULL || count == 0 || count > INT32_MAX)
+        return fail(-EINVAL, "rp_send_batch: %zu items", count);
+    size_t sent = 0, told = 0;
+    int result = 0;
+    for (; sent < count; sent++) {
+        struct rp_send_item *item = &items[sent];
+        if ((result = producer_check(p, item->bytes)) < 0)
+            break;
+        if (item->data == NULL && item->bytes > 0) {
+            result = fail(-EINVAL, "rp_send_batch: item %zu has no data", sent);
+            break;
+        }
+        if (sent > told && !pool_ready(&p->actor.pool)) { /* we may have to wait for those that sleep */
+            wake_all_groups(p, sent - told);
+            told = sent;
+        }
+        if ((result = send_one(p, item->data, item->bytes, RP_TIMEOUT_POLICY, &item->id, false)) < 0)
+            break;
+    }
+    if (sent == 0)
+        return result;
+    wake_all_groups(p, sent - told);
     return (int)sent;
 }
 
@@ -292,9 +323,7 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
     uint64_t id = describe(p, c, l->bytes);
     if (o.id_out != NULL)
         *o.id_out = id;
-    result = publish(p, c, true);
-    if (result == RP_FULL)
-        return full(p);
+    result = publish_patiently(p, c, o.timeout_ns, true);
     if (result == 0)
         end_loan(p, index, l);
     return result;

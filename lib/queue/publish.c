@@ -5,19 +5,21 @@
 
 enum { TAIL_HINT_EVERY = 8 };
 
-/* Lane positions below are taken in every group that has messages here; removed and unused groups do not hold anybody up. */
-static uint64_t lowest_head(const struct segment *s) {
-    uint64_t active = load_relaxed(&s->control->active, init), lowest = 0;
-    bool any = false;
+/*
+ * Lane positions below are taken in every group that has messages here. A head beyond the lane's end, which is at `tail`, is damaged and says nothing.
+ */
+static uint64_t lowest_head(const struct segment *s, uint64_t tail) {
+    uint64_t active = load_relaxed(&s->control->active, init), lowest = tail;
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
         if (!(active >> g & 1))
             continue;
         uint64_t head = load_acquire(&s->groups[g].lane_head, hints);
-        if (!any || (int64_t)(head - lowest) < 0)
+        if ((int64_t)(head - tail) > 0)
+            return 0;
+        if ((int64_t)(head - lowest) < 0)
             lowest = head;
-        any = true;
     }
-    return any ? lowest : 0;
+    return lowest;
 }
 
 /*
@@ -34,8 +36,8 @@ static bool make_way(struct rp_producer *p, uint64_t old_position, uint64_t slot
             uint64_t d = load_acquire(word, delivery);
             uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
             uint64_t generation = cell_generation(w);
-            if (!cell_pends(w, g) || slot_tag(slot) != (generation & 0x3fff) ||
-                load_acquire(&segment_cell(s, c)->position, position) != position_word((uint32_t)generation, old_position))
+            if (!cell_pends(w, g) || slot_tag(slot) != slot_tag_of(generation) ||
+                load_acquire(&segment_cell(s, c)->position, position) != position_word(generation, old_position))
                 break;
             uint32_t hold = hold_make(generation, 0);
             if (taken(d, w)) {
@@ -65,7 +67,7 @@ static int enter_lane(struct rp_producer *p, uint32_t c, uint64_t generation) {
                         (unsigned long long)p->lane_tail);
         uint64_t t = p->lane_tail, old_position = t - ring_slots(&lane);
         if (slot_cell(slot) != NO_CELL && (int64_t)(old_position - p->head_seen) >= 0) {
-            p->head_seen = lowest_head(s);
+            p->head_seen = lowest_head(s, t);
             if ((int64_t)(old_position - p->head_seen) >= 0) {
                 if (!segment_has_cell(s, slot_cell(slot)))
                     return fail(RP_CORRUPT, "queue '%s': lane position %llu names cell %u", p->actor.queue->name,
@@ -77,10 +79,10 @@ static int enter_lane(struct rp_producer *p, uint32_t c, uint64_t generation) {
         /* Written ahead, so that survivors can ask "did it arrive?". Nobody else inserts a PUBLISHED cell, so a store will do. */
         a64 *position = &segment_cell(s, c)->position;
         if (!MUTANT(send_position_late))
-            store_release(position, position_word((uint32_t)generation, t), position);
-        if (ring_fill(&lane, t, slot, (uint32_t)generation, c)) {
+            store_release(position, position_word(generation, t), position);
+        if (ring_fill(&lane, t, slot, generation, c)) {
             if (MUTANT(send_position_late))
-                store_release(position, position_word((uint32_t)generation, t), position);
+                store_release(position, position_word(generation, t), position);
             p->lane_tail = t + 1;
             if (p->lane_tail - p->lane_tail_told >= TAIL_HINT_EVERY) {
                 hint_raise(lane.tail, p->lane_tail);

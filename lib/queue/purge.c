@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "dead.h"
 #include "delivery.h"
 #include "error.h"
 #include "lookup.h"
@@ -21,6 +22,8 @@ RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states) {
             bool done = taken(f.delivery, f.word) ? delivery_drop(&a, (unsigned)g, c, f.delivery)
                                                   : delivery_drop_untaken(&a, (unsigned)g, c);
             if (done) {
+                if (f.state == RP_STATE_DEAD)
+                    dead_removed(&q->segment, (unsigned)g);
                 purged++;
                 break;
             }

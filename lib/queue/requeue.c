@@ -18,8 +18,13 @@ bool requeue_counts(const struct segment *s, unsigned group, enum delivery_ring 
         return false;
     *d = load_acquire(delivery_at(s, group, c), delivery);
     uint32_t hold = delivery_hold(*d);
-    return delivery_ring_of(*d) == which && slot_tag(slot) == (hold & 0x3fff) &&
-           load_acquire(&segment_delivery(s, group, c)->position, position) == position_word(hold, t);
+    return delivery_ring_of(*d) == which && slot_tag(slot) == slot_tag_of(hold) &&
+           load_acquire(&segment_delivery(s, group, c)->position, position) == stamp(hold, t);
+}
+
+a64 *delivery_ring_head(const struct segment *s, unsigned group, enum delivery_ring which) {
+    struct group *g = &s->groups[group];
+    return which == RING_EARLY ? &g->early_head : which == RING_RETURNED ? &g->returned_head : &g->deaths_head;
 }
 
 struct live_context {
@@ -28,33 +33,30 @@ struct live_context {
     enum delivery_ring ring;
 };
 
+/* An entry that readers have passed does not count, even if an entry of a later life, which is in no ring yet, would have the same tags. */
 static bool entry_is_live(const void *context, uint64_t old_position, uint64_t slot) {
     const struct live_context *x = context;
-    uint64_t d;
-    return requeue_counts(x->segment, x->group, x->ring, old_position, slot, &d);
-}
-
-static const a64 *ring_head(const struct segment *s, unsigned group, enum delivery_ring which) {
-    const struct group *g = &s->groups[group];
-    return which == RING_EARLY ? &g->early_head : which == RING_RETURNED ? &g->returned_head : &g->deaths_head;
+    uint64_t head = load_acquire(delivery_ring_head(x->segment, x->group, x->ring), hints), d;
+    return (MUTANT(requeue_blocked_by_passed) || (int64_t)(old_position - head) >= 0) &&
+           requeue_counts(x->segment, x->group, x->ring, old_position, slot, &d);
 }
 
 /*
- * Is the entry where its position says, and still ahead of the readers? Cells come and go many times between two entries in these rings, so a position and an
- * entry may be left from an earlier life that had the same tags. Readers have passed those, and never pass an entry that counts.
+ * Is the entry where its position says, and still ahead of the readers? Cells come and go many times between two entries in these rings, so a
+ * position and an entry may be left from an earlier life that had the same tags. Readers have passed those, and never pass one that counts.
  */
 static bool in_place(const struct segment *s, unsigned group, enum delivery_ring which, const struct index_ring *ring, uint64_t p,
                      uint32_t hold, uint32_t c) {
-    if (position_tag(p) != (hold & 0xfff) || !ring_holds(ring, p, hold, c))
-        return false;
-    uint64_t head = load_acquire(ring_head(s, group, which), hints);
-    return MUTANT(requeue_believes_old_entry) || (int64_t)(position_of(p) - head) >= 0;
+    uint64_t head = load_acquire(delivery_ring_head(s, group, which), hints);
+    uint64_t t = stamp_position(p, head);
+    return stamp_is_of(p, hold) && (MUTANT(requeue_believes_old_entry) || (int64_t)(t - head) >= 0) && ring_holds(ring, t, hold, c);
 }
 
 bool requeue_in_place(const struct segment *s, unsigned group, uint32_t c, uint64_t d) {
-    struct index_ring ring = delivery_ring(s, group, delivery_ring_of(d));
+    enum delivery_ring which = delivery_ring_of(d);
+    struct index_ring ring = delivery_ring(s, group, which);
     uint64_t p = load_acquire(&segment_delivery(s, group, c)->position, position);
-    return in_place(s, group, delivery_ring_of(d), &ring, p, delivery_hold(d), c);
+    return in_place(s, group, which, &ring, p, delivery_hold(d), c);
 }
 
 enum requeue requeue(const struct segment *s, unsigned group, uint32_t c) {
@@ -70,16 +72,17 @@ enum requeue requeue(const struct segment *s, unsigned group, uint32_t c) {
         struct index_ring ring = delivery_ring(s, group, which);
         if (in_place(s, group, which, &ring, p, hold, c))
             return REQUEUE_IN;
-        uint64_t t = load_relaxed(ring.tail, hint), slot;
+        uint64_t t = load_acquire(ring.tail, hints), slot;
         struct live_context context = {s, group, which};
-        switch (ring_find(&ring, &t, &slot, entry_is_live, &context)) {
-        case RING_LIVE: return REQUEUE_FULL;
-        case RING_DAMAGED: return REQUEUE_DAMAGED;
-        case RING_FOUND: break;
-        }
+        enum ring_find found = ring_find(&ring, &t, &slot, entry_is_live, &context);
+        /* Again, now that the free slot is known: who put it into place meanwhile would else see it moved behind younger ones. */
+        if (!MUTANT(requeue_place_first) && in_place(s, group, which, &ring, p, hold, c))
+            return REQUEUE_IN;
+        if (found != RING_FOUND)
+            return found == RING_LIVE ? REQUEUE_FULL : REQUEUE_DAMAGED;
         if (MUTANT(requeue_position_stored))
-            store_release(position, position_word(hold, t), position);
-        else if (!cas_acq_rel(position, &p, position_word(hold, t), position))
+            store_release(position, stamp(hold, t), position);
+        else if (!cas_acq_rel(position, &p, stamp(hold, t), position))
             continue;
         if (ring_fill(&ring, t, slot, hold, c)) {
             hint_raise(ring.tail, t + 1);

@@ -25,6 +25,9 @@ static inline enum delivery_ring delivery_ring_of(uint64_t d) {
 
 struct index_ring delivery_ring(const struct segment *s, unsigned group, enum delivery_ring which);
 
+/* The readers' shared head of that ring. */
+a64 *delivery_ring_head(const struct segment *s, unsigned group, enum delivery_ring which);
+
 /* Does this entry of a delivery ring at position t count? `d` receives the word. */
 bool requeue_counts(const struct segment *s, unsigned group, enum delivery_ring which, uint64_t t, uint64_t slot, uint64_t *d);
 

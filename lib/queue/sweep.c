@@ -7,6 +7,8 @@
 #include "roster.h"
 #include <errno.h>
 
+enum { ROLE_MAX_MS = 10 * TICK_MS };
+
 /* One cell for one group. -> things done. */
 static int sweep_delivery(struct actor *a, unsigned group, uint32_t c, uint64_t w, uint64_t now_ms, uint64_t *due_ms,
                           uint64_t *dead) {
@@ -41,11 +43,31 @@ static int mend_bit(struct actor *a, uint32_t c) {
     return 1;
 }
 
+/* A shared head that nobody raises, because nobody receives, must not fall so far behind that laps wrap: what was overwritten is past. */
+static void raise_head(const struct index_ring *r, a64 *head) {
+    uint64_t last = load_acquire(r->tail, hints) - 1;
+    if (slot_lap(load_acquire(ring_slot(r, last), slot)) == ring_lap(r, last)) /* else the hint is damaged */
+        hint_raise(head, last + 1 - ring_slots(r));
+}
+
+static void raise_heads(const struct segment *s) {
+    struct index_ring lane = lane_ring(s);
+    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
+        raise_head(&lane, &s->groups[g].lane_head);
+        for (int which = RING_EARLY; which <= RING_DEATHS; which++) {
+            struct index_ring ring = delivery_ring(s, g, (enum delivery_ring)which);
+            raise_head(&ring, delivery_ring_head(s, g, (enum delivery_ring)which));
+        }
+    }
+}
+
 int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
     const struct segment *s = a->segment;
     uint32_t in_play = cells_in_play(s), groups = s->parameters.max_groups;
-    uint64_t due_ms = UINT64_MAX, dead[MAX_GROUPS] = {0};
+    uint64_t due_ms = UINT64_MAX, dead[MAX_GROUPS] = {0}, dead_before[MAX_GROUPS];
     int done = 0;
+    for (unsigned g = 0; g < groups; g++)
+        dead_before[g] = load_relaxed(&s->groups[g].dead_count, hint);
     /* Cleared before the walk: a time that is set during it lowers it again. */
     store_seq_cst(&s->control->next_due_ms, UINT64_MAX, next_due);
     for (uint32_t c = 0; c < in_play; c++) {
@@ -60,13 +82,13 @@ int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
                 done += sweep_delivery(a, group, c, w, now_ms, &due_ms, &dead[group]);
         }
     }
+    raise_heads(s);
     if (due_ms != UINT64_MAX)
         (void)due_lower(s, due_ms);
     for (unsigned g = 0; g < groups; g++) {
         a64 *count = &s->groups[g].dead_count;
-        uint64_t known = load_relaxed(count, hint);
-        if (known != dead[g])
-            (void)cas_relaxed(count, &known, dead[g], hint);
+        if (dead_before[g] != dead[g]) /* unless it moved during the walk, which then proves nothing */
+            (void)cas_relaxed(count, &dead_before[g], dead[g], hint);
         if (s->parameters.dead_overflow == RP_DEAD_DROP_OLDEST && dead[g] > s->parameters.dead_capacity)
             done += dead_evict(a, g);
     }
@@ -93,7 +115,8 @@ int recover_the_dead(struct actor *a) {
 /* Takes the role of the one who does this until `until`; a time lease is enough, since all that is done may be done twice. */
 static bool take_role(a64 *role, uint64_t now_ms, uint64_t until) {
     uint64_t taken_until = load_relaxed(role, hint);
-    return now_ms >= taken_until && cas_relaxed(role, &taken_until, until, hint);
+    bool absurd = taken_until > now_ms + ROLE_MAX_MS; /* damaged */
+    return (now_ms >= taken_until || absurd) && cas_relaxed(role, &taken_until, until, hint);
 }
 
 static void tick(struct actor *a, uint64_t now_ms) {
@@ -119,7 +142,8 @@ void housekeeping(struct actor *a, uint64_t now_ms) {
         uint64_t start = clock_boot_ns();
         (void)sweep_walk(a, segment_now_ms(a->segment), false);
         uint64_t took_ms = (clock_boot_ns() - start) / 1000000;
-        store_relaxed(&control->walk_until_ms, now_ms + 1 + 20 * took_ms, hint); /* at most a twentieth of the time */
+        uint64_t rest_ms = 1 + 20 * took_ms; /* walk at most a twentieth of the time */
+        store_relaxed(&control->walk_until_ms, now_ms + (rest_ms < TICK_MS ? rest_ms : TICK_MS), hint);
     }
 }
 

@@ -135,7 +135,7 @@ int view_end(struct rp_consumer *c, struct view *v, struct failure *failure) {
     if (failure == NULL) {
         uint64_t alone = delivery_of_hold(DELIVERY_LEASED, a->seat, NOBODY, NOBODY, v->hold);
         uint64_t settled = delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, v->hold);
-        store_relaxed(&v->cell, 0, own); /* released by the CAS that follows */
+        store_release(&v->cell, 0, views); /* before the CAS, so that nobody waits for a view that has ended */
         if (cas_acq_rel(delivery_at(a->segment, c->group, cell), &alone, settled, delivery)) {
             settle(a, c->group, cell, hold_incarnation(v->hold));
             result = 0;

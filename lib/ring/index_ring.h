@@ -28,11 +28,13 @@ static inline uint64_t ring_slots(const struct index_ring *r) { return UINT64_C(
 static inline a64 *ring_slot(const struct index_ring *r, uint64_t t) { return &r->slots[t & (ring_slots(r) - 1)]; }
 static inline uint64_t ring_lap(const struct index_ring *r, uint64_t t) { return (t >> r->shift) & LAP_MASK; }
 
-/* Does the slot that `position` names hold this entry? */
-static inline bool ring_holds(const struct index_ring *r, uint64_t position, uint32_t tag, uint32_t cell) {
-    uint64_t t = position_of(position);
+/* Does the slot of position t hold this entry? */
+static inline bool ring_holds(const struct index_ring *r, uint64_t t, uint64_t tag, uint32_t cell) {
     return load_acquire(ring_slot(r, t), slot) == slot_word(ring_lap(r, t), tag, cell);
 }
+
+/* How many laps a hint may lag behind when those who should have raised it died; more than ever, and still no danger of a wrap. */
+enum { HINT_LAG_LAPS = 64 };
 
 /*
  * Moves a hint forward. It may only be told positions that were seen to be past. Whoever reads it sees what made them so: a sender overwrites
@@ -66,14 +68,18 @@ static inline __attribute__((always_inline)) enum ring_find ring_find(const stru
             *t += 1;
             continue;
         }
-        if (ahead > 0) { /* far behind: this slot was filled again, so all positions up to there are */
-            *t += (uint64_t)ahead * ring_slots(r) + 1;
+        if (ahead != -1 && !MUTANT(ring_lap_off_by_one)) { /* we are behind; laps wrap, so the 64-bit hint is asked first */
+            uint64_t tail = load_acquire(r->tail, hints);
+            if ((int64_t)(tail - *t) > 0)
+                *t = tail;
+            else if (ahead > 0 && ahead <= HINT_LAG_LAPS)
+                *t += (uint64_t)ahead * ring_slots(r) + 1; /* this slot was filled again, so all positions up to there are */
+            else
+                return RING_DAMAGED;
             continue;
         }
-        if (ahead < (MUTANT(ring_lap_off_by_one) ? -2 : -1))
-            return RING_DAMAGED;
         if (slot_cell(*s) != NO_CELL && !MUTANT(ring_overwrite_live) && live(context, *t - ring_slots(r), *s)) {
-            uint64_t tail = load_relaxed(r->tail, hint);
+            uint64_t tail = load_acquire(r->tail, hints);
             if ((int64_t)(tail - *t) <= 0)
                 return RING_LIVE;
             *t = tail;
@@ -85,26 +91,45 @@ static inline __attribute__((always_inline)) enum ring_find ring_find(const stru
 }
 
 /* Fills position t. True: the entry is in. This is the linearization point of whatever the entry means. */
-static inline bool ring_fill(const struct index_ring *r, uint64_t t, uint64_t s, uint32_t tag, uint32_t cell) {
+static inline bool ring_fill(const struct index_ring *r, uint64_t t, uint64_t s, uint64_t tag, uint32_t cell) {
     return cas_seq_cst(ring_slot(r, t), &s, slot_word(ring_lap(r, t), tag, cell), slot);
 }
 
 /* What a reader finds at position *h. */
-enum ring_look {
+enum ring_look_at {
     RING_ENTRY, /* *s is the entry of position *h */
     RING_END,   /* nothing was ever put here: the ring ends */
-    RING_PAST   /* overwritten: *h was moved to the oldest position that may still count */
+    RING_PAST,  /* overwritten: *h was moved to the oldest position that may still count */
+    RING_BROKEN /* a lap that cannot be */
 };
 
-static inline enum ring_look ring_look(const struct index_ring *r, uint64_t *h, uint64_t *s) {
+/* `head` is the readers' shared hint. */
+static inline enum ring_look_at ring_look(const struct index_ring *r, const a64 *head, uint64_t *h, uint64_t *s) {
     *s = load_seq_cst(ring_slot(r, *h), slot);
     int32_t ahead = lap_ahead(slot_lap(*s), ring_lap(r, *h));
     if (ahead == 0)
         return RING_ENTRY;
     if (ahead < 0)
         return RING_END;
-    *h += (uint64_t)(ahead - 1) * ring_slots(r) + 1;
+    /* Filled again `ahead` laps later: what may still count lies within the last lap before that. */
+    uint64_t oldest = *h + (uint64_t)(ahead - 1) * ring_slots(r) + 1, tail = load_acquire(r->tail, hints);
+    uint64_t shared = load_acquire(head, hints);
+    if (ahead > HINT_LAG_LAPS || (int64_t)(oldest - tail) > (int64_t)ring_slots(r)) {
+        if ((int64_t)(shared - *h) <= 0 || (int64_t)(shared - tail) > (int64_t)ring_slots(r))
+            return RING_BROKEN;
+        oldest = shared;
+    }
+    *h = oldest;
     return RING_PAST;
+}
+
+/* A private head that was not used for long: laps wrap, the shared 64-bit hint does not. */
+static inline void head_refresh(uint64_t *h, a64 *shared) {
+    uint64_t known = load_acquire(shared, hints);
+    if ((int64_t)(known - *h) > 0)
+        *h = known;
+    else if (known != *h)
+        hint_raise(shared, *h);
 }
 
 #endif

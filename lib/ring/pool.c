@@ -25,7 +25,7 @@ static void flush_freed(struct pool *p) {
                 set |= UINT64_C(1) << (p->freed[i] % 64);
             else
                 p->freed[kept++] = p->freed[i];
-        (void)fetch_or_acq_rel(&p->segment->bitmap[word], set, free_bits);
+        (void)fetch_or_seq_cst(&p->segment->bitmap[word], set, free_bits);
         p->freed_count = kept;
     }
     if (count > 0)
@@ -54,7 +54,7 @@ static bool own(struct pool *p, uint32_t cell) {
 
 /* Takes the lowest candidates of a bitmap word, at most a batch. */
 static void draw(struct pool *p, uint32_t word) {
-    uint64_t there = load_relaxed(&p->segment->bitmap[word], hint), wanted = 0;
+    uint64_t there = load_seq_cst(&p->segment->bitmap[word], free_bits), wanted = 0;
     for (uint32_t n = 0; there != 0 && n < POOL_BATCH; n++) {
         wanted |= there & -there;
         there &= there - 1;

@@ -37,6 +37,9 @@ void pool_flush(struct pool *p);
 /* Takes a cell that the bitmap knows: OWNED by `seat` from here on. False: it knows none. */
 bool pool_take(struct pool *p, uint32_t *cell);
 
+/* Is a candidate at hand? */
+static inline bool pool_ready(const struct pool *p) { return p->candidate_count > 0; }
+
 /* The bitmap knows none: asks the words themselves, once per `now_ms`. False: there is none. */
 bool pool_search(struct pool *p, uint64_t now_ms, uint32_t *cell);
 
