@@ -17,10 +17,10 @@ enum cli_status {
     CLI_DONE = 0,
     CLI_FAILED = 1,
     CLI_USAGE = 2,
-    CLI_EMPTY = 3,      /* nothing there */
+    CLI_EMPTY = 3, /* nothing there */
     CLI_FULL = 4,
     CLI_NO_QUEUE = 5,
-    CLI_CORRUPT = 6,    /* or incompatible */
+    CLI_CORRUPT = 6, /* or incompatible */
     CLI_LEASE_LOST = 7
 };
 
@@ -69,15 +69,29 @@ enum flag_kind {
 };
 
 struct flag {
-    const char *name;    /* "--lease", or NULL if it has only a letter */
-    char letter;         /* 'n' for -n; 0: none */
+    const char *name; /* "--lease", or NULL if it has only a letter */
+    char letter;      /* 'n' for -n; 0: none */
     enum flag_kind kind;
     void *target;
-    const char *value;   /* what the help calls its value; NULL for switches */
+    const char *value; /* what the help calls its value; NULL for switches */
     const char *help;
     bool (*parse)(const char *text, void *target); /* FLAG_PARSE: false if the text is not understood */
-    const char *expects; /* FLAG_PARSE: what would be, for the error message */
+    const char *expects;                           /* FLAG_PARSE: what would be, for the error message */
 };
+
+/* Initialisers for tables of flags. */
+#define CLI_SWITCH(flag_name, flag_letter, flag_target, flag_help) \
+    { .name = (flag_name), .letter = (flag_letter), .kind = FLAG_SWITCH, .target = (flag_target), .help = (flag_help) }
+#define CLI_FLAG(flag_name, flag_letter, flag_kind_, flag_target, flag_value, flag_help)                                    \
+    {                                                                                                                       \
+        .name = (flag_name), .letter = (flag_letter), .kind = (flag_kind_), .target = (flag_target), .value = (flag_value), \
+        .help = (flag_help)                                                                                                 \
+    }
+#define CLI_PARSED(flag_name, flag_target, flag_value, flag_parse, flag_expects, flag_help)                             \
+    {                                                                                                                   \
+        .name = (flag_name), .kind = FLAG_PARSE, .target = (flag_target), .value = (flag_value), .parse = (flag_parse), \
+        .expects = (flag_expects), .help = (flag_help)                                                                  \
+    }
 
 struct usage {
     const char *verb;     /* "send", "dead ls" */
@@ -89,7 +103,7 @@ struct usage {
     size_t flag_count;
     size_t operands_min;
     size_t operands_max;
-    bool wants_command;   /* `-- CMD ...` must follow */
+    bool wants_command; /* `-- CMD ...` must follow */
 };
 
 struct operands {
@@ -129,8 +143,8 @@ const char *cli_failure_name(uint32_t failure);
 
 #define CLI_TEXT_MAX 48
 /* Each writes into `out` and returns it. */
-const char *cli_format_duration(char out[CLI_TEXT_MAX], uint64_t ns); /* "1.50s", "3m20s", "0" */
-const char *cli_format_size(char out[CLI_TEXT_MAX], uint64_t bytes);  /* "5.3 MiB" */
+const char *cli_format_duration(char out[CLI_TEXT_MAX], uint64_t ns);  /* "1.50s", "3m20s", "0" */
+const char *cli_format_size(char out[CLI_TEXT_MAX], uint64_t bytes);   /* "5.3 MiB" */
 const char *cli_format_time(char out[CLI_TEXT_MAX], uint64_t wall_ns); /* "2026-11-21T19:05:12.345Z"; "-" for 0 */
 const char *cli_format_age(char out[CLI_TEXT_MAX], uint64_t wall_ns);  /* how long ago; "-" for 0 */
 /* Shows bytes so that no terminal takes harm: at most `columns` of them (0: all), control and invalid bytes escaped. */
@@ -172,9 +186,9 @@ int cli_give_back(rp_consumer *c, struct rp_message *m);
 
 /* SIGINT, SIGTERM and SIGHUP are counted and interrupt the waits of `q` from now on (NULL: of nobody). */
 void cli_signals_install(rp_queue *q);
-void cli_signals_release(void);     /* call before the queue is closed */
-int cli_stop_count(void);           /* how many of them came */
-int cli_stop_status(void);          /* 128 + the number of the first */
+void cli_signals_release(void); /* call before the queue is closed */
+int cli_stop_count(void);       /* how many of them came */
+int cli_stop_status(void);      /* 128 + the number of the first */
 void cli_signals_watch_children(void);
 void cli_signals_reset_in_child(void); /* as it was when the program began, SIGPIPE included */
 /* Sleeps until a signal of ours comes or the time is over; returns at once if one came since `*seen` was written. */

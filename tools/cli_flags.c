@@ -21,16 +21,20 @@ int cli_usage_error(const char *format, ...) {
 static size_t distance(const char *a, const char *b) {
     size_t row[32];
     size_t a_length = strlen(a), b_length = strlen(b);
-    if (a_length >= 32 || b_length >= 32) return 100;
-    for (size_t j = 0; j <= b_length; j++) row[j] = j;
+    if (a_length >= 32 || b_length >= 32)
+        return 100;
+    for (size_t j = 0; j <= b_length; j++)
+        row[j] = j;
     for (size_t i = 1; i <= a_length; i++) {
         size_t diagonal = row[0];
         row[0] = i;
         for (size_t j = 1; j <= b_length; j++) {
             size_t best = diagonal + (a[i - 1] != b[j - 1]);
             diagonal = row[j];
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
             row[j] = best;
         }
     }
@@ -42,7 +46,8 @@ const char *cli_nearest(const char *word, const char *(*next)(const void *set, s
     size_t best_distance = 1 + strlen(word) / 3;
     for (size_t i = 0; (candidate = next(set, i)) != NULL; i++) {
         size_t d = distance(word, candidate);
-        if (d > best_distance || (best && d == best_distance)) continue;
+        if (d > best_distance || (best && d == best_distance))
+            continue;
         best = candidate;
         best_distance = d;
     }
@@ -53,7 +58,8 @@ static const char *flag_name_at(const void *set, size_t index) {
     const struct usage *u = set;
     size_t named = 0;
     for (size_t i = 0; i < u->flag_count; i++) {
-        if (u->flags[i].name && named++ == index) return u->flags[i].name;
+        if (u->flags[i].name && named++ == index)
+            return u->flags[i].name;
     }
     return NULL;
 }
@@ -63,12 +69,14 @@ static int unknown_flag(const struct usage *u, const char *text, size_t length) 
     const char *near;
     snprintf(word, sizeof word, "%.*s", (int)(length < 63 ? length : 63), text);
     near = cli_nearest(word, flag_name_at, u);
-    if (near) return cli_usage_error("there is no flag '%s'; did you mean '%s'?", word, near);
+    if (near)
+        return cli_usage_error("there is no flag '%s'; did you mean '%s'?", word, near);
     return cli_usage_error("there is no flag '%s'", word);
 }
 
 static const char *flag_label(const struct flag *f, char label[4]) {
-    if (f->name) return f->name;
+    if (f->name)
+        return f->name;
     label[0] = '-';
     label[1] = f->letter;
     label[2] = '\0';
@@ -98,29 +106,32 @@ static int set_flag(const struct flag *f, const char *value) {
     case FLAG_OFF: *(uint32_t *)f->target = 0; return CLI_PROCEED;
     case FLAG_TEXT: *(const char **)f->target = value; return CLI_PROCEED;
     case FLAG_COUNT:
-        if (!cli_parse_count(value, f->target) || *(uint64_t *)f->target == 0) return bad_value(f, value, "a number from 1 up");
+        if (!cli_parse_count(value, f->target) || *(uint64_t *)f->target == 0)
+            return bad_value(f, value, "a number from 1 up");
         return CLI_PROCEED;
     case FLAG_COUNT32: return set_number32(f, value, false);
     case FLAG_SIZE32: return set_number32(f, value, true);
     case FLAG_DURATION:
-        if (!cli_parse_duration(value, f->target)) return bad_value(f, value, EXPECTS_DURATION);
+        if (!cli_parse_duration(value, f->target))
+            return bad_value(f, value, EXPECTS_DURATION);
         return CLI_PROCEED;
     case FLAG_TIMEOUT:
-        if (!cli_parse_timeout(value, f->target)) return bad_value(f, value, EXPECTS_DURATION ", or forever");
+        if (!cli_parse_timeout(value, f->target))
+            return bad_value(f, value, EXPECTS_DURATION ", or forever");
         return CLI_PROCEED;
     case FLAG_REAL:
-        if (!cli_parse_real(value, f->target)) return bad_value(f, value, "a number such as 2 or 0.5");
+        if (!cli_parse_real(value, f->target))
+            return bad_value(f, value, "a number such as 2 or 0.5");
         return CLI_PROCEED;
     case FLAG_PARSE:
-        if (!f->parse(value, f->target)) return bad_value(f, value, f->expects);
+        if (!f->parse(value, f->target))
+            return bad_value(f, value, f->expects);
         return CLI_PROCEED;
     }
     return CLI_PROCEED;
 }
 
-static bool takes_value(const struct flag *f) {
-    return f->kind != FLAG_SWITCH && f->kind != FLAG_OFF;
-}
+static bool takes_value(const struct flag *f) { return f->kind != FLAG_SWITCH && f->kind != FLAG_OFF; }
 
 /* `argv[*at]` begins with "--". */
 static int parse_long(const struct usage *u, char **argv, int argc, int *at) {
@@ -129,13 +140,17 @@ static int parse_long(const struct usage *u, char **argv, int argc, int *at) {
     size_t length = equals ? (size_t)(equals - text) : strlen(text);
     for (size_t i = 0; i < u->flag_count; i++) {
         const struct flag *f = &u->flags[i];
-        if (!f->name || strlen(f->name) != length || strncmp(f->name, text, length) != 0) continue;
+        if (!f->name || strlen(f->name) != length || strncmp(f->name, text, length) != 0)
+            continue;
         if (!takes_value(f)) {
-            if (equals) return cli_usage_error("%s takes no value", f->name);
+            if (equals)
+                return cli_usage_error("%s takes no value", f->name);
             return set_flag(f, NULL);
         }
-        if (equals) return set_flag(f, equals + 1);
-        if (*at + 1 >= argc) return cli_usage_error("%s needs a value: %s", f->name, f->value);
+        if (equals)
+            return set_flag(f, equals + 1);
+        if (*at + 1 >= argc)
+            return cli_usage_error("%s needs a value: %s", f->name, f->value);
         return set_flag(f, argv[++*at]);
     }
     return unknown_flag(u, text, length);
@@ -148,16 +163,21 @@ static int parse_short(const struct usage *u, char **argv, int argc, int *at) {
         const struct flag *f = NULL;
         int status;
         for (size_t i = 0; i < u->flag_count; i++) {
-            if (u->flags[i].letter == *text) f = &u->flags[i];
+            if (u->flags[i].letter == *text)
+                f = &u->flags[i];
         }
-        if (!f) return cli_usage_error("there is no flag '-%c'", *text);
+        if (!f)
+            return cli_usage_error("there is no flag '-%c'", *text);
         if (takes_value(f)) {
-            if (text[1]) return set_flag(f, text + 1);
-            if (*at + 1 >= argc) return cli_usage_error("-%c needs a value: %s", *text, f->value);
+            if (text[1])
+                return set_flag(f, text + 1);
+            if (*at + 1 >= argc)
+                return cli_usage_error("-%c needs a value: %s", *text, f->value);
             return set_flag(f, argv[++*at]);
         }
         status = set_flag(f, NULL);
-        if (status != CLI_PROCEED) return status;
+        if (status != CLI_PROCEED)
+            return status;
     }
     return CLI_PROCEED;
 }
@@ -194,12 +214,14 @@ int cli_parse(const struct usage *u, int argc, char **argv, struct operands *out
         } else if (!flags_end && text[0] == '-' && text[1]) {
             status = parse_short(u, argv, argc, &at);
         } else if (out->count == u->operands_max) {
-            if (u->wants_command) return cli_usage_error("'%s': the command follows after '--'", text);
+            if (u->wants_command)
+                return cli_usage_error("'%s': the command follows after '--'", text);
             return cli_usage_error("'%s' is one operand too many", text);
         } else {
             out->value[out->count++] = text;
         }
-        if (status != CLI_PROCEED) return status;
+        if (status != CLI_PROCEED)
+            return status;
     }
     return check_operands(u, out);
 }

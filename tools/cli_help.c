@@ -22,7 +22,8 @@ static void print_wrapped(FILE *out, const char *text, int column) {
         fwrite(text, 1, (size_t)length, out);
         at += length;
         text += length;
-        while (*text == ' ') text++;
+        while (*text == ' ')
+            text++;
     }
     fputc('\n', out);
 }
@@ -37,7 +38,8 @@ static void print_flag(FILE *out, const struct flag *f) {
     } else {
         length = snprintf(left, sizeof left, "  %s", f->name);
     }
-    if (f->value) length += snprintf(left + length, sizeof left - (size_t)length, " %s", f->value);
+    if (f->value)
+        length += snprintf(left + length, sizeof left - (size_t)length, " %s", f->value);
     fputs(left, out);
     if (length >= HELP_COLUMN - 1) {
         fprintf(out, "\n%*s", HELP_COLUMN, "");
@@ -50,7 +52,8 @@ static void print_flag(FILE *out, const struct flag *f) {
 void cli_help(FILE *out, const struct usage *u) {
     static const struct flag help_flag = {.name = "--help", .letter = 'h', .help = "this text"};
     fprintf(out, "Usage: ringpost %s%s%s\n\n%s\n\nFlags:\n", u->verb, u->synopsis[0] ? " " : "", u->synopsis, u->about);
-    for (size_t i = 0; i < u->flag_count; i++) print_flag(out, &u->flags[i]);
+    for (size_t i = 0; i < u->flag_count; i++)
+        print_flag(out, &u->flags[i]);
     print_flag(out, &help_flag);
     fprintf(out, "\nExamples:\n%s\n", u->examples);
     fprintf(out, "\nExit status: 0 done, 1 failed, 2 usage, %s%s5 no such queue, 6 corrupt or incompatible.\n",

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 json_t *cli_json_u64(uint64_t value) {
-    if (value <= INT64_MAX) return json_integer((json_int_t)value);
+    if (value <= INT64_MAX)
+        return json_integer((json_int_t)value);
     return json_sprintf("%" PRIu64, value);
 }
 
@@ -15,11 +16,14 @@ static json_t *base64(const unsigned char *p, size_t bytes) {
     size_t length = (bytes + 2) / 3 * 4, at = 0;
     char *text = malloc(length + 1);
     json_t *string;
-    if (!text) return NULL;
+    if (!text)
+        return NULL;
     for (size_t i = 0; i < bytes; i += 3) {
         uint32_t group = (uint32_t)p[i] << 16;
-        if (i + 1 < bytes) group |= (uint32_t)p[i + 1] << 8;
-        if (i + 2 < bytes) group |= p[i + 2];
+        if (i + 1 < bytes)
+            group |= (uint32_t)p[i + 1] << 8;
+        if (i + 2 < bytes)
+            group |= p[i + 2];
         text[at++] = digits[group >> 18];
         text[at++] = digits[group >> 12 & 63];
         text[at++] = i + 1 < bytes ? digits[group >> 6 & 63] : '=';

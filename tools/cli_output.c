@@ -12,13 +12,16 @@ bool output_append(struct output *o, const void *data, size_t bytes) {
     if (bytes > o->room - o->length) {
         size_t room = o->room ? o->room : 8192;
         char *bigger;
-        while (room - o->length < bytes) room *= 2;
+        while (room - o->length < bytes)
+            room *= 2;
         bigger = realloc(o->bytes, room);
-        if (!bigger) return false;
+        if (!bigger)
+            return false;
         o->bytes = bigger;
         o->room = room;
     }
-    if (bytes) memcpy(o->bytes + o->length, data, bytes);
+    if (bytes)
+        memcpy(o->bytes + o->length, data, bytes);
     o->length += bytes;
     return true;
 }
@@ -59,7 +62,8 @@ bool output_reader_gone(int fd) {
 }
 
 int cli_finish(int status) {
-    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
     if (errno == EPIPE) {
         cli_error("nobody reads the output any more");
     } else {

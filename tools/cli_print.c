@@ -12,17 +12,11 @@ static uint64_t clock_read_ns(clockid_t clock) {
     return (uint64_t)t.tv_sec * CLI_NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-uint64_t cli_clock_ns(void) {
-    return clock_read_ns(CLOCK_MONOTONIC);
-}
+uint64_t cli_clock_ns(void) { return clock_read_ns(CLOCK_MONOTONIC); }
 
-uint64_t cli_wall_ns(void) {
-    return clock_read_ns(CLOCK_REALTIME);
-}
+uint64_t cli_wall_ns(void) { return clock_read_ns(CLOCK_REALTIME); }
 
-const char *cli_plural(uint64_t count) {
-    return count == 1 ? "" : "s";
-}
+const char *cli_plural(uint64_t count) { return count == 1 ? "" : "s"; }
 
 /* "1.5s" rather than "1.500s", "2s" rather than "2.0s". */
 static void format_fraction(char out[CLI_TEXT_MAX], uint64_t value, uint64_t unit, const char *name) {
@@ -106,13 +100,17 @@ static size_t decode(const unsigned char *p, size_t left, uint32_t *out) {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
     uint32_t c = p[0];
     size_t length = c < 0x80 ? 1 : (c & 0xe0) == 0xc0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : (c & 0xf8) == 0xf0 ? 4 : 0;
-    if (length == 0 || length > left) return 0;
-    if (length > 1) c &= 0x7fu >> length;
+    if (length == 0 || length > left)
+        return 0;
+    if (length > 1)
+        c &= 0x7fu >> length;
     for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xc0) != 0x80) return 0;
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
         c = c << 6 | (p[i] & 0x3f);
     }
-    if (c < smallest[length] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) return 0;
+    if (c < smallest[length] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+        return 0;
     *out = c;
     return length;
 }
@@ -144,11 +142,13 @@ void cli_print_payload(FILE *out, const void *data, size_t bytes, size_t total_b
             length = length ? length : 1;
             print_escaped(out, p + at, length);
         } else {
-            if (c == '\\') fputc('\\', out);
+            if (c == '\\')
+                fputc('\\', out);
             fwrite(p + at, 1, length, out);
         }
         at += length;
         shown++;
     }
-    if (at < total_bytes) fputs("...", out);
+    if (at < total_bytes)
+        fputs("...", out);
 }

@@ -31,7 +31,8 @@ void cli_note(const char *format, ...) {
 }
 
 int cli_status_of(int result) {
-    if (result >= 0) return CLI_DONE;
+    if (result >= 0)
+        return CLI_DONE;
     switch (result) {
     case RP_EMPTY: return CLI_EMPTY;
     case RP_FULL: return CLI_FULL;
@@ -55,7 +56,8 @@ int cli_fail(int result, const char *format, ...) {
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fprintf(stderr, ": %s", rp_error_text(result));
-    if (has_detail(result)) fprintf(stderr, " (%s)", rp_error_detail());
+    if (has_detail(result))
+        fprintf(stderr, " (%s)", rp_error_detail());
     fputc('\n', stderr);
     return cli_status_of(result);
 }
@@ -66,7 +68,8 @@ int cli_open(const char *name, bool read_only, rp_queue **out) {
     rp_open_options_init(&options, sizeof options);
     options.read_only = read_only;
     result = rp_queue_open(name, &options, out);
-    if (result == 0) return CLI_DONE;
+    if (result == 0)
+        return CLI_DONE;
     if (result == -ENOENT) {
         cli_error("there is no queue '%s'", name);
         return CLI_NO_QUEUE;
@@ -80,7 +83,8 @@ int cli_open(const char *name, bool read_only, rp_queue **out) {
 
 int cli_open_consumer(rp_queue *q, const struct rp_consumer_options *o, rp_consumer **out) {
     int result = rp_consumer_open(q, o, out);
-    if (result == 0) return CLI_DONE;
+    if (result == 0)
+        return CLI_DONE;
     if (result == -ENOENT) {
         cli_error("queue '%s' has no group '%s'", rp_queue_name(q), o->group ? o->group : "default");
         return CLI_FAILED;
@@ -91,19 +95,21 @@ int cli_open_consumer(rp_queue *q, const struct rp_consumer_options *o, rp_consu
 /* Names that a queue can have: private files of the library and strangers' files have others. */
 static int is_queue(const struct dirent *entry) {
     const char *name = entry->d_name;
-    if (strncmp(name, SHM_PREFIX, strlen(SHM_PREFIX)) != 0) return 0;
+    if (strncmp(name, SHM_PREFIX, strlen(SHM_PREFIX)) != 0)
+        return 0;
     name += strlen(SHM_PREFIX);
-    return *name != '\0' &&
-           name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")] == '\0';
+    return *name != '\0' && name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")] == '\0';
 }
 
 int cli_each_queue(int (*visit)(const char *name, void *context), void *context) {
     struct dirent **entries = NULL;
     int stop = 0;
     int count = scandir(SHM_DIRECTORY, &entries, is_queue, alphasort);
-    if (count < 0) return -errno;
+    if (count < 0)
+        return -errno;
     for (int i = 0; i < count; i++) {
-        if (stop == 0) stop = visit(entries[i]->d_name + strlen(SHM_PREFIX), context);
+        if (stop == 0)
+            stop = visit(entries[i]->d_name + strlen(SHM_PREFIX), context);
         free(entries[i]);
     }
     free(entries);

@@ -24,11 +24,13 @@ static void on_signal(int number) {
     rp_queue *q = interrupted;
     int saved = errno;
     if (number != SIGCHLD) {
-        if (!stop_first) stop_first = number;
+        if (!stop_first)
+            stop_first = number;
         stop_count = stop_count + 1;
     }
     signal_count = (sig_atomic_t)(((unsigned)signal_count + 1) & 0x3fffffff);
-    if (q) rp_queue_interrupt(q);
+    if (q)
+        rp_queue_interrupt(q);
     errno = saved;
 }
 
@@ -42,7 +44,8 @@ static void handle(int number, int flags) {
 }
 
 static void remember_mask(void) {
-    if (original_known) return;
+    if (original_known)
+        return;
     sigprocmask(SIG_SETMASK, NULL, &original_mask);
     original_known = true;
 }
@@ -62,7 +65,8 @@ void cli_signals_install(rp_queue *q) {
         struct sigaction old;
         sigaction(stop_signals[i], NULL, &old);
         /* nohup, and `&` in a script, mean that it is to be ignored */
-        if (stop_signals[i] != SIGTERM && old.sa_handler == SIG_IGN) continue;
+        if (stop_signals[i] != SIGTERM && old.sa_handler == SIG_IGN)
+            continue;
         handle(stop_signals[i], 0);
         unblock(stop_signals[i]);
     }
@@ -74,9 +78,7 @@ void cli_signals_watch_children(void) {
     unblock(SIGCHLD);
 }
 
-void cli_signals_release(void) {
-    interrupted = NULL;
-}
+void cli_signals_release(void) { interrupted = NULL; }
 
 void cli_signals_reset_in_child(void) {
     signal(SIGPIPE, SIG_DFL);
@@ -84,29 +86,25 @@ void cli_signals_reset_in_child(void) {
     for (size_t i = 0; i < STOP_SIGNALS; i++) {
         struct sigaction old;
         sigaction(stop_signals[i], NULL, &old);
-        if (old.sa_handler != SIG_IGN) signal(stop_signals[i], SIG_DFL);
+        if (old.sa_handler != SIG_IGN)
+            signal(stop_signals[i], SIG_DFL);
     }
     sigprocmask(SIG_SETMASK, &original_mask, NULL);
 }
 
-int cli_stop_count(void) {
-    return stop_count;
-}
+int cli_stop_count(void) { return stop_count; }
 
-int cli_stop_status(void) {
-    return 128 + stop_first;
-}
+int cli_stop_status(void) { return 128 + stop_first; }
 
-unsigned cli_signals_seen(void) {
-    return (unsigned)signal_count;
-}
+unsigned cli_signals_seen(void) { return (unsigned)signal_count; }
 
 void cli_signals_wait(unsigned *seen, int64_t timeout_ns) {
     sigset_t all, before;
     struct timespec time = {.tv_sec = timeout_ns / (int64_t)CLI_NS_PER_S, .tv_nsec = timeout_ns % (int64_t)CLI_NS_PER_S};
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &before);
-    if (*seen == (unsigned)signal_count) ppoll(NULL, 0, timeout_ns < 0 ? NULL : &time, &before);
+    if (*seen == (unsigned)signal_count)
+        ppoll(NULL, 0, timeout_ns < 0 ? NULL : &time, &before);
     *seen = (unsigned)signal_count;
     sigprocmask(SIG_SETMASK, &before, NULL);
 }

@@ -11,10 +11,12 @@
 /* Reads digits only: no sign, no space, no hexadecimal. Returns what follows them, or NULL. */
 static const char *read_digits(const char *text, uint64_t *out) {
     uint64_t value = 0;
-    if (!isdigit((unsigned char)*text)) return NULL;
+    if (!isdigit((unsigned char)*text))
+        return NULL;
     for (; isdigit((unsigned char)*text); text++) {
         uint64_t digit = (uint64_t)(*text - '0');
-        if (value > (UINT64_MAX - digit) / 10) return NULL;
+        if (value > (UINT64_MAX - digit) / 10)
+            return NULL;
         value = value * 10 + digit;
     }
     *out = value;
@@ -29,10 +31,13 @@ struct unit {
 static bool read_with_unit(const char *text, const struct unit *units, uint64_t *out) {
     uint64_t value;
     const char *rest = read_digits(text, &value);
-    if (!rest) return false;
+    if (!rest)
+        return false;
     for (const struct unit *u = units; u->name; u++) {
-        if (strcmp(rest, u->name) != 0) continue;
-        if (value > UINT64_MAX / u->factor) return false;
+        if (strcmp(rest, u->name) != 0)
+            continue;
+        if (value > UINT64_MAX / u->factor)
+            return false;
         *out = value * u->factor;
         return true;
     }
@@ -46,8 +51,14 @@ bool cli_parse_count(const char *text, uint64_t *out) {
 
 bool cli_parse_duration(const char *text, uint64_t *out_ns) {
     static const struct unit units[] = {
-        {"ns", 1}, {"us", 1000}, {"ms", CLI_NS_PER_MS}, {"s", CLI_NS_PER_S}, {"m", 60 * CLI_NS_PER_S},
-        {"h", 3600 * CLI_NS_PER_S}, {"d", 86400 * CLI_NS_PER_S}, {NULL, 0},
+        {"ns", 1},
+        {"us", 1000},
+        {"ms", CLI_NS_PER_MS},
+        {"s", CLI_NS_PER_S},
+        {"m", 60 * CLI_NS_PER_S},
+        {"h", 3600 * CLI_NS_PER_S},
+        {"d", 86400 * CLI_NS_PER_S},
+        {NULL, 0},
     };
     if (strcmp(text, "0") == 0 || strcmp(text, "none") == 0) {
         *out_ns = 0;
@@ -62,23 +73,31 @@ bool cli_parse_timeout(const char *text, int64_t *out_ns) {
         *out_ns = -1;
         return true;
     }
-    if (!cli_parse_duration(text, &ns) || ns > INT64_MAX) return false;
+    if (!cli_parse_duration(text, &ns) || ns > INT64_MAX)
+        return false;
     *out_ns = (int64_t)ns;
     return true;
 }
 
 bool cli_parse_size(const char *text, uint64_t *out_bytes) {
     static const struct unit units[] = {
-        {"", 1}, {"B", 1}, {"KiB", UINT64_C(1) << 10}, {"MiB", UINT64_C(1) << 20}, {"GiB", UINT64_C(1) << 30},
-        {"TiB", UINT64_C(1) << 40}, {NULL, 0},
+        {"", 1},
+        {"B", 1},
+        {"KiB", UINT64_C(1) << 10},
+        {"MiB", UINT64_C(1) << 20},
+        {"GiB", UINT64_C(1) << 30},
+        {"TiB", UINT64_C(1) << 40},
+        {NULL, 0},
     };
     return read_with_unit(text, units, out_bytes);
 }
 
 bool cli_parse_real(const char *text, double *out) {
     char *end;
-    if (!isdigit((unsigned char)*text)) return false;
-    if (text[strspn(text, "0123456789.")] != '\0') return false;
+    if (!isdigit((unsigned char)*text))
+        return false;
+    if (text[strspn(text, "0123456789.")] != '\0')
+        return false;
     errno = 0;
     *out = strtod(text, &end);
     return errno == 0 && *end == '\0' && isfinite(*out);
@@ -95,8 +114,11 @@ static const struct named_bit state_names[] = {
 };
 
 static const struct named_bit reason_names[] = {
-    {"rejected", RP_DEAD_REJECTED}, {"max-deliveries", RP_DEAD_MAX_DELIVERIES}, {"held", RP_DEAD_HELD},
-    {"unknown", RP_DEAD_UNKNOWN},   {NULL, 0},
+    {"rejected", RP_DEAD_REJECTED},
+    {"max-deliveries", RP_DEAD_MAX_DELIVERIES},
+    {"held", RP_DEAD_HELD},
+    {"unknown", RP_DEAD_UNKNOWN},
+    {NULL, 0},
 };
 
 /* A comma-separated list of names; adds their bits. */
@@ -104,42 +126,44 @@ static bool read_bits(const char *text, const struct named_bit *names, uint32_t 
     for (;;) {
         size_t length = strcspn(text, ",");
         const struct named_bit *n = names;
-        while (n->name && (strncmp(n->name, text, length) != 0 || n->name[length] != '\0')) n++;
-        if (!n->name) return false;
+        while (n->name && (strncmp(n->name, text, length) != 0 || n->name[length] != '\0'))
+            n++;
+        if (!n->name)
+            return false;
         *bits |= n->bit;
-        if (text[length] == '\0') return true;
+        if (text[length] == '\0')
+            return true;
         text += length + 1;
     }
 }
 
 bool cli_parse_states(const char *text, void *states) {
     uint32_t bits = 0;
-    if (!read_bits(text, state_names, &bits)) return false;
+    if (!read_bits(text, state_names, &bits))
+        return false;
     *(unsigned *)states |= bits;
     return true;
 }
 
 bool cli_parse_reasons(const char *text, void *reasons) {
     uint32_t bits = 0;
-    if (!read_bits(text, reason_names, &bits)) return false;
+    if (!read_bits(text, reason_names, &bits))
+        return false;
     *(uint32_t *)reasons |= bits;
     return true;
 }
 
 static const char *name_of(const struct named_bit *names, uint32_t bit) {
     for (; names->name; names++) {
-        if (names->bit == bit) return names->name;
+        if (names->bit == bit)
+            return names->name;
     }
     return "unknown";
 }
 
-const char *cli_state_name(uint32_t state) {
-    return name_of(state_names, state);
-}
+const char *cli_state_name(uint32_t state) { return name_of(state_names, state); }
 
-const char *cli_reason_name(uint32_t reason) {
-    return name_of(reason_names, reason);
-}
+const char *cli_reason_name(uint32_t reason) { return name_of(reason_names, reason); }
 
 const char *cli_failure_name(uint32_t failure) {
     switch (failure) {

@@ -23,14 +23,11 @@ int dead_purge(int argc, char **argv);
 int dead_no_group(rp_queue *q, const char *group);
 
 /* Flags of all four, as initialisers of struct flag; `c` is the struct dead_choice. */
-#define DEAD_FLAG_GROUP(c)                                                                                           \
-    {.name = "--group", .kind = FLAG_TEXT, .target = &(c).group, .value = "GROUP", .help = "of which consumer group (default)"}
-#define DEAD_FLAG_ID(c)                                                                                              \
-    {.name = "--id", .kind = FLAG_COUNT, .target = &(c).which.id, .value = "ID", .help = "only this one"}
-#define DEAD_FLAG_LIMIT(c)                                                                                           \
-    {.name = "--limit", .letter = 'n', .kind = FLAG_COUNT, .target = &(c).which.limit, .value = "N", .help = "at most N, lowest ids first (all)"}
-#define DEAD_FLAG_REASON(c)                                                                                          \
-    {.name = "--reason", .kind = FLAG_PARSE, .target = &(c).which.reasons, .value = "REASONS", .parse = cli_parse_reasons, \
-     .expects = CLI_EXPECTS_REASONS, .help = "only those that died of it: rejected, max-deliveries, held, unknown, or several with commas"}
+#define DEAD_FLAG_GROUP(c) CLI_FLAG("--group", 0, FLAG_TEXT, &(c).group, "GROUP", "of which consumer group (default)")
+#define DEAD_FLAG_ID(c) CLI_FLAG("--id", 0, FLAG_COUNT, &(c).which.id, "ID", "only this one")
+#define DEAD_FLAG_LIMIT(c) CLI_FLAG("--limit", 'n', FLAG_COUNT, &(c).which.limit, "N", "at most N, lowest ids first (all)")
+#define DEAD_FLAG_REASON(c)                                                                       \
+    CLI_PARSED("--reason", &(c).which.reasons, "REASONS", cli_parse_reasons, CLI_EXPECTS_REASONS, \
+               "only those that died of it: rejected, max-deliveries, held, unknown, or several with commas")
 
 #endif

@@ -29,24 +29,25 @@ const struct verb cli_verbs[] = {
 /* Descriptors 0 to 2 must be something, or the next file opened becomes our output. Closed ones stay unusable in their direction. */
 static void reserve_standard_descriptors(void) {
     for (int fd = 0; fd <= 2; fd++) {
-        if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", fd == 1 ? O_RDONLY : O_WRONLY) != fd) return;
+        if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", fd == 1 ? O_RDONLY : O_WRONLY) != fd)
+            return;
     }
 }
 
-static const char *verb_name_at(const void *set, size_t index) {
-    return ((const struct verb *)set)[index].name;
-}
+static const char *verb_name_at(const void *set, size_t index) { return ((const struct verb *)set)[index].name; }
 
 static const struct verb *find_verb(const char *name) {
     for (const struct verb *v = cli_verbs; v->name; v++) {
-        if (strcmp(v->name, name) == 0) return v;
+        if (strcmp(v->name, name) == 0)
+            return v;
     }
     return NULL;
 }
 
 static int unknown_verb(const char *name) {
     const char *near = cli_nearest(name, verb_name_at, cli_verbs);
-    if (near) return cli_usage_error("there is no verb '%s'; did you mean '%s'?", name, near);
+    if (near)
+        return cli_usage_error("there is no verb '%s'; did you mean '%s'?", name, near);
     return cli_usage_error("there is no verb '%s'", name);
 }
 
@@ -54,7 +55,8 @@ static void print_verbs(FILE *out) {
     fputs("Usage: ringpost VERB ... [--json]\n\n"
           "Message queues in shared memory, without a broker, correct under kill -9.\n\n",
           out);
-    for (const struct verb *v = cli_verbs; v->name; v++) fprintf(out, "  %-10s%s\n", v->name, v->summary);
+    for (const struct verb *v = cli_verbs; v->name; v++)
+        fprintf(out, "  %-10s%s\n", v->name, v->summary);
     fputs("\nringpost VERB --help explains a verb; 'man ringpost' has the rest.\n"
           "\nExample:\n"
           "  ringpost create orders\n"
@@ -69,9 +71,11 @@ int verb_help(int argc, char **argv) {
     char help[] = "--help";
     char *arguments[4] = {NULL};
     int count = 0;
-    for (int i = 1; i < argc && i <= 2 && argv[i][0] != '-'; i++) arguments[count++] = argv[i];
+    for (int i = 1; i < argc && i <= 2 && argv[i][0] != '-'; i++)
+        arguments[count++] = argv[i];
     v = count ? find_verb(arguments[0]) : NULL;
-    if (count && !v) return unknown_verb(arguments[0]);
+    if (count && !v)
+        return unknown_verb(arguments[0]);
     if (!v || v->run == verb_help) {
         print_verbs(stdout);
         return cli_finish(CLI_DONE);
@@ -82,7 +86,7 @@ int verb_help(int argc, char **argv) {
 
 int verb_version(int argc, char **argv) {
     bool json = false;
-    const struct flag flags[] = {{.name = "--json", .kind = FLAG_SWITCH, .target = &json, .help = "as a JSON object"}};
+    const struct flag flags[] = {CLI_SWITCH("--json", 0, &json, "as a JSON object")};
     const struct usage usage = {
         .verb = "version",
         .synopsis = "[--json]",
@@ -94,7 +98,8 @@ int verb_version(int argc, char **argv) {
     struct operands operands;
     char version[32];
     int status = cli_parse(&usage, argc, argv, &operands);
-    if (status != CLI_PROCEED) return status;
+    if (status != CLI_PROCEED)
+        return status;
     snprintf(version, sizeof version, "%d.%d.%d", RP_VERSION_MAJOR, RP_VERSION_MINOR, RP_VERSION_PATCH);
     if (json) {
         cli_json_print(stdout, json_pack("{s:s, s:s}", "version", version, "library", rp_version()));
@@ -112,9 +117,12 @@ int main(int argc, char **argv) {
         print_verbs(stderr);
         return CLI_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return verb_help(0, NULL);
-    if (strcmp(argv[1], "--version") == 0) return verb_version(1, argv);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return verb_help(0, NULL);
+    if (strcmp(argv[1], "--version") == 0)
+        return verb_version(1, argv);
     v = find_verb(argv[1]);
-    if (!v) return unknown_verb(argv[1]);
+    if (!v)
+        return unknown_verb(argv[1]);
     return v->run(argc - 1, argv + 1);
 }

@@ -33,7 +33,8 @@ static void give(struct records *r, size_t bytes, size_t separator_bytes, const 
 
 bool records_next(struct records *r, const char **record, size_t *bytes) {
     size_t held = r->end - r->begin;
-    if (r->too_long) return false;
+    if (r->too_long)
+        return false;
     if (r->separator != RECORDS_WHOLE) {
         const char *found = r->searched < r->end ? memchr(r->bytes + r->searched, r->separator, r->end - r->searched) : NULL;
         r->searched = r->end;
@@ -62,7 +63,8 @@ static int make_room(struct records *r) {
     }
     if (r->room - r->end < READ_BYTES / 2) {
         char *bigger = realloc(r->bytes, r->room * 2);
-        if (!bigger) return -ENOMEM;
+        if (!bigger)
+            return -ENOMEM;
         r->bytes = bigger;
         r->room *= 2;
     }
@@ -72,16 +74,20 @@ static int make_room(struct records *r) {
 int records_fill(struct records *r) {
     ssize_t n;
     int result;
-    if (r->at_end) return 0;
+    if (r->at_end)
+        return 0;
     result = make_room(r);
-    if (result < 0) return result;
+    if (result < 0)
+        return result;
     n = read(r->fd, r->bytes + r->end, r->room - r->end);
     if (n < 0 && errno == EAGAIN) {
         struct pollfd p = {.fd = r->fd, .events = POLLIN};
         return poll(&p, 1, -1) < 0 ? -errno : 1;
     }
-    if (n < 0) return -errno;
-    if (n == 0) r->at_end = true;
+    if (n < 0)
+        return -errno;
+    if (n == 0)
+        r->at_end = true;
     r->end += (size_t)n;
     return 1;
 }

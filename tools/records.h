@@ -11,11 +11,11 @@
 
 struct records {
     int fd;
-    int separator;   /* '\n', 0, or RECORDS_WHOLE */
-    size_t most;     /* bytes a record may have; a longer one is cut off there, with `too_long` set */
+    int separator; /* '\n', 0, or RECORDS_WHOLE */
+    size_t most;   /* bytes a record may have; a longer one is cut off there, with `too_long` set */
     char *bytes;
     size_t room;
-    size_t begin;    /* the first byte not yet given out */
+    size_t begin; /* the first byte not yet given out */
     size_t end;
     size_t searched; /* up to here there is no separator behind `begin` */
     bool at_end;     /* the descriptor has no more */

@@ -12,11 +12,13 @@ static bool parse_backoff(const char *text, void *target) {
     const char *dots = strstr(text, "..");
     char least[32];
     if (!dots) {
-        if (!cli_parse_duration(text, &o->backoff_ns)) return false;
+        if (!cli_parse_duration(text, &o->backoff_ns))
+            return false;
         o->backoff_max_ns = o->backoff_ns;
         return true;
     }
-    if ((size_t)(dots - text) >= sizeof least) return false;
+    if ((size_t)(dots - text) >= sizeof least)
+        return false;
     memcpy(least, text, (size_t)(dots - text));
     least[dots - text] = '\0';
     return cli_parse_duration(least, &o->backoff_ns) && cli_parse_duration(dots + 2, &o->backoff_max_ns) &&
@@ -48,9 +50,11 @@ static bool parse_dead_overflow(const char *text, void *target) {
 static bool parse_mode(const char *text, void *target) {
     char *end;
     unsigned long mode;
-    if (text[0] == '\0' || strlen(text) > 5 || text[strspn(text, "01234567")] != '\0') return false;
+    if (text[0] == '\0' || strlen(text) > 5 || text[strspn(text, "01234567")] != '\0')
+        return false;
     mode = strtoul(text, &end, 8);
-    if (mode > 0777) return false;
+    if (mode > 0777)
+        return false;
     *(uint32_t *)target = (uint32_t)mode;
     return true;
 }
@@ -74,9 +78,9 @@ static int create(const char *name, const struct rp_queue_options *o, bool json)
         return cli_fail(result, "'%s'", name);
     }
     if (json) {
-        cli_json_print(stdout, json_pack("{s:s, s:I, s:I, s:o}", "queue", name, "capacity", (json_int_t)stats.capacity,
-                                         "message_bytes", (json_int_t)stats.message_bytes, "segment_bytes",
-                                         cli_json_u64(stats.segment_bytes)));
+        cli_json_print(stdout,
+                       json_pack("{s:s, s:I, s:I, s:o}", "queue", name, "capacity", (json_int_t)stats.capacity, "message_bytes",
+                                 (json_int_t)stats.message_bytes, "segment_bytes", cli_json_u64(stats.segment_bytes)));
     } else {
         cli_note("created %s: %u messages of up to %u bytes, %s", name, stats.capacity, stats.message_bytes,
                  cli_format_size(size, stats.segment_bytes));
@@ -89,32 +93,30 @@ int verb_create(int argc, char **argv) {
     struct rp_queue_options o;
     bool json = false;
     const struct flag flags[] = {
-        {.name = "--capacity", .kind = FLAG_COUNT32, .target = &o.capacity, .value = "N",
-         .help = "messages held at once, over all states (4096)"},
-        {.name = "--message-bytes", .kind = FLAG_SIZE32, .target = &o.message_bytes, .value = "SIZE", .help = "largest payload (1024)"},
-        {.name = "--lease", .kind = FLAG_DURATION, .target = &o.lease_ns, .value = "D",
-         .help = "how long a receiver may hold a message before it is delivered again; none: until its process dies (30s)"},
-        {.name = "--max-deliveries", .kind = FLAG_COUNT32, .target = &o.max_deliveries, .value = "N",
-         .help = "failed deliveries before the dead ring; 0: no limit (5)"},
-        {.name = "--backoff", .kind = FLAG_PARSE, .target = &o, .value = "MIN..MAX", .parse = parse_backoff,
-         .expects = "two durations such as 100ms..30s, the first not the longer one, or one for both",
-         .help = "wait before a failed message is ready again; grows from MIN to MAX (100ms..30s)"},
-        {.name = "--backoff-factor", .kind = FLAG_REAL, .target = &o.backoff_factor, .value = "X", .help = "growth of the wait per failure (2)"},
-        {.name = "--jitter", .kind = FLAG_REAL, .target = &o.jitter, .value = "X", .help = "random share of the wait, 0 to 1 (0.2)"},
-        {.name = "--dead-capacity", .kind = FLAG_COUNT32, .target = &o.dead_capacity, .value = "N",
-         .help = "dead letters kept per group (a quarter of the capacity)"},
-        {.name = "--dead-overflow", .kind = FLAG_PARSE, .target = &o.dead_overflow, .value = "HOW", .parse = parse_dead_overflow,
-         .expects = "drop-oldest or refuse", .help = "a full dead ring: drop-oldest (counted) or refuse (drop-oldest)"},
-        {.name = "--overflow", .kind = FLAG_PARSE, .target = &o.overflow, .value = "HOW", .parse = parse_overflow,
-         .expects = "reject or block", .help = "a full queue: reject or block the sender (reject)"},
-        {.name = "--max-groups", .kind = FLAG_COUNT32, .target = &o.max_groups, .value = "N", .help = "room for consumer groups, at most 20 (4)"},
-        {.name = "--max-participants", .kind = FLAG_COUNT32, .target = &o.max_participants, .value = "N",
-         .help = "processes attached at once, at most 1000 (64)"},
-        {.name = "--mode", .kind = FLAG_PARSE, .target = &o.mode, .value = "OCTAL", .parse = parse_mode, .expects = "octal permission bits such as 0660",
-         .help = "permission bits: who may attach (0600)"},
-        {.name = "--group", .kind = FLAG_TEXT, .target = &o.group, .value = "NAME", .help = "Unix group that owns the queue, by name or number"},
-        {.name = "--no-prefault", .kind = FLAG_OFF, .target = &o.prefault, .help = "do not touch every page now"},
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &json, .help = "describe the new queue as a JSON object"},
+        CLI_FLAG("--capacity", 0, FLAG_COUNT32, &o.capacity, "N", "messages held at once, over all states (4096)"),
+        CLI_FLAG("--message-bytes", 0, FLAG_SIZE32, &o.message_bytes, "SIZE", "largest payload (1024)"),
+        CLI_FLAG("--lease", 0, FLAG_DURATION, &o.lease_ns, "D",
+                 "how long a receiver may hold a message before it is delivered again; none: until its process dies (30s)"),
+        CLI_FLAG("--max-deliveries", 0, FLAG_COUNT32, &o.max_deliveries, "N",
+                 "failed deliveries before the dead ring; 0: no limit (5)"),
+        CLI_PARSED("--backoff", &o, "MIN..MAX", parse_backoff,
+                   "two durations such as 100ms..30s, the first not the longer one, or one for both",
+                   "wait before a failed message is ready again; grows from MIN to MAX (100ms..30s)"),
+        CLI_FLAG("--backoff-factor", 0, FLAG_REAL, &o.backoff_factor, "X", "growth of the wait per failure (2)"),
+        CLI_FLAG("--jitter", 0, FLAG_REAL, &o.jitter, "X", "random share of the wait, 0 to 1 (0.2)"),
+        CLI_FLAG("--dead-capacity", 0, FLAG_COUNT32, &o.dead_capacity, "N",
+                 "dead letters kept per group (a quarter of the capacity)"),
+        CLI_PARSED("--dead-overflow", &o.dead_overflow, "HOW", parse_dead_overflow, "drop-oldest or refuse",
+                   "a full dead ring: drop-oldest (counted) or refuse (drop-oldest)"),
+        CLI_PARSED("--overflow", &o.overflow, "HOW", parse_overflow, "reject or block",
+                   "a full queue: reject or block the sender (reject)"),
+        CLI_FLAG("--max-groups", 0, FLAG_COUNT32, &o.max_groups, "N", "room for consumer groups, at most 20 (4)"),
+        CLI_FLAG("--max-participants", 0, FLAG_COUNT32, &o.max_participants, "N", "processes attached at once, at most 1000 (64)"),
+        CLI_PARSED("--mode", &o.mode, "OCTAL", parse_mode, "octal permission bits such as 0660",
+                   "permission bits: who may attach (0600)"),
+        CLI_FLAG("--group", 0, FLAG_TEXT, &o.group, "NAME", "Unix group that owns the queue, by name or number"),
+        CLI_FLAG("--no-prefault", 0, FLAG_OFF, &o.prefault, NULL, "do not touch every page now"),
+        CLI_SWITCH("--json", 0, &json, "describe the new queue as a JSON object"),
     };
     const struct usage usage = {
         .verb = "create",
@@ -132,6 +134,7 @@ int verb_create(int argc, char **argv) {
     int status;
     rp_queue_options_init(&o, sizeof o);
     status = cli_parse(&usage, argc, argv, &operands);
-    if (status != CLI_PROCEED) return status;
+    if (status != CLI_PROCEED)
+        return status;
     return create(operands.value[0], &o, json);
 }

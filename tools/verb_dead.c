@@ -32,8 +32,8 @@ static void print_json(const struct rp_dead_letter *d, const void *data, size_t 
 
 static void print_row(const struct rp_dead_letter *d, const void *data, size_t held, bool whole) {
     char age[CLI_TEXT_MAX];
-    printf("%-12" PRIu64 " %-14s %6u %9s %8zu  ", d->id, cli_reason_name(d->reason), d->deliveries, cli_format_age(age, d->last_failed_ns),
-           d->bytes);
+    printf("%-12" PRIu64 " %-14s %6u %9s %8zu  ", d->id, cli_reason_name(d->reason), d->deliveries,
+           cli_format_age(age, d->last_failed_ns), d->bytes);
     cli_print_payload(stdout, data, d->bytes < held ? d->bytes : held, d->bytes, whole ? 0 : CLI_PAYLOAD_COLUMNS);
     if (d->text[0]) {
         fputs("  (", stdout);
@@ -69,7 +69,8 @@ static void print_letter(const struct rp_dead_letter *d, const void *data, size_
 }
 
 static bool chosen(const struct dead_choice *c, const struct rp_dead_letter *d) {
-    if (c->which.id && d->id != c->which.id) return false;
+    if (c->which.id && d->id != c->which.id)
+        return false;
     return c->which.reasons == 0 || (d->reason & c->which.reasons) != 0;
 }
 
@@ -80,27 +81,35 @@ static int print_letters(rp_queue *q, const struct dead_choice *c, bool in_full,
     struct rp_dead_letter d;
     uint64_t after = c->which.id ? c->which.id - 1 : 0, shown = 0;
     int result = 0;
-    if (!buffer) return cli_fail(-ENOMEM, "%zu bytes", capacity);
+    if (!buffer)
+        return cli_fail(-ENOMEM, "%zu bytes", capacity);
     while ((c->which.limit == 0 || shown < c->which.limit) &&
            (result = rp_dead_peek(q, c->group, after, &d, buffer, capacity)) == 0) {
         after = d.id;
-        if (c->which.id && d.id > c->which.id) break;
-        if (!chosen(c, &d)) continue;
+        if (c->which.id && d.id > c->which.id)
+            break;
+        if (!chosen(c, &d))
+            continue;
         if (c->json) {
             print_json(&d, buffer, capacity);
         } else if (in_full) {
             print_letter(&d, buffer, capacity, c->whole);
         } else {
-            if (shown == 0) printf("%-12s %-14s %6s %9s %8s  %s\n", "ID", "REASON", "FAILED", "DIED", "BYTES", "PAYLOAD (LAST ERROR)");
+            if (shown == 0)
+                printf("%-12s %-14s %6s %9s %8s  %s\n", "ID", "REASON", "FAILED", "DIED", "BYTES", "PAYLOAD (LAST ERROR)");
             print_row(&d, buffer, capacity, c->whole);
         }
         shown++;
-        if (ferror(stdout)) break;
+        if (ferror(stdout))
+            break;
     }
     free(buffer);
-    if (result == -ENOENT) return dead_no_group(q, c->group);
-    if (result < 0 && result != RP_EMPTY) return cli_fail(result, "'%s'", rp_queue_name(q));
-    if (shown == 0 && c->which.id) cli_error("message %" PRIu64 " is not in the dead ring", c->which.id);
+    if (result == -ENOENT)
+        return dead_no_group(q, c->group);
+    if (result < 0 && result != RP_EMPTY)
+        return cli_fail(result, "'%s'", rp_queue_name(q));
+    if (shown == 0 && c->which.id)
+        cli_error("message %" PRIu64 " is not in the dead ring", c->which.id);
     return shown ? CLI_DONE : CLI_EMPTY;
 }
 
@@ -108,7 +117,8 @@ static int look(const char *name, const struct dead_choice *c, bool in_full) {
     struct rp_queue_options options;
     rp_queue *q;
     int result, status = cli_open(name, true, &q);
-    if (status != CLI_DONE) return status;
+    if (status != CLI_DONE)
+        return status;
     rp_queue_options_init(&options, sizeof options);
     result = rp_queue_options_get(q, &options);
     status = result < 0 ? cli_fail(result, "'%s'", name) : print_letters(q, c, in_full, options.message_bytes);
@@ -123,8 +133,8 @@ static int look_verb(int argc, char **argv, bool in_full) {
         DEAD_FLAG_ID(c),
         DEAD_FLAG_REASON(c),
         DEAD_FLAG_LIMIT(c),
-        {.name = "--whole", .kind = FLAG_SWITCH, .target = &c.whole, .help = "do not shorten payloads"},
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &c.json, .help = "one JSON object a line, payloads whole"},
+        CLI_SWITCH("--whole", 0, &c.whole, "do not shorten payloads"),
+        CLI_SWITCH("--json", 0, &c.json, "one JSON object a line, payloads whole"),
     };
     const struct usage usage = {
         .verb = in_full ? "dead show" : "dead ls",
@@ -142,17 +152,14 @@ static int look_verb(int argc, char **argv, bool in_full) {
     int status;
     rp_redrive_options_init(&c.which, sizeof c.which);
     status = cli_parse(&usage, argc, argv, &operands);
-    if (status != CLI_PROCEED) return status;
+    if (status != CLI_PROCEED)
+        return status;
     return look(operands.value[0], &c, in_full);
 }
 
-int dead_ls(int argc, char **argv) {
-    return look_verb(argc, argv, false);
-}
+int dead_ls(int argc, char **argv) { return look_verb(argc, argv, false); }
 
-int dead_show(int argc, char **argv) {
-    return look_verb(argc, argv, true);
-}
+int dead_show(int argc, char **argv) { return look_verb(argc, argv, true); }
 
 static const struct verb dead_verbs[] = {
     {"ls", "list dead letters", dead_ls},
@@ -162,15 +169,14 @@ static const struct verb dead_verbs[] = {
     {NULL, NULL, NULL},
 };
 
-static const char *verb_name_at(const void *set, size_t index) {
-    return ((const struct verb *)set)[index].name;
-}
+static const char *verb_name_at(const void *set, size_t index) { return ((const struct verb *)set)[index].name; }
 
 static void print_dead_verbs(FILE *out) {
     fputs("Usage: ringpost dead ls|show|redrive|purge NAME ... [--json]\n\n"
           "The dead ring keeps messages that failed too often or were rejected, until a person looks.\n\n",
           out);
-    for (const struct verb *v = dead_verbs; v->name; v++) fprintf(out, "  %-10s%s\n", v->name, v->summary);
+    for (const struct verb *v = dead_verbs; v->name; v++)
+        fprintf(out, "  %-10s%s\n", v->name, v->summary);
     fputs("\nringpost dead VERB --help explains one.\n"
           "\nExample:\n  ringpost dead ls orders\n  ringpost dead redrive orders --reason max-deliveries --limit 100\n",
           out);
@@ -189,9 +195,11 @@ int verb_dead(int argc, char **argv) {
         return cli_finish(CLI_DONE);
     }
     for (v = dead_verbs; v->name; v++) {
-        if (strcmp(v->name, argv[1]) == 0) return v->run(argc - 1, argv + 1);
+        if (strcmp(v->name, argv[1]) == 0)
+            return v->run(argc - 1, argv + 1);
     }
     near = cli_nearest(argv[1], verb_name_at, dead_verbs);
-    if (near) return cli_usage_error("there is no 'dead %s'; did you mean 'dead %s'?", argv[1], near);
+    if (near)
+        return cli_usage_error("there is no 'dead %s'; did you mean 'dead %s'?", argv[1], near);
     return cli_usage_error("there is no 'dead %s'; there are ls, show, redrive and purge", argv[1]);
 }

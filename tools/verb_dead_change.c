@@ -8,7 +8,8 @@
 /* -ENOENT has two meanings: no such group, or no such id. */
 static int not_there(rp_queue *q, const struct dead_choice *c) {
     struct rp_dead_letter d;
-    if (!c->which.id || rp_dead_peek(q, c->group, 0, &d, NULL, 0) == -ENOENT) return dead_no_group(q, c->group);
+    if (!c->which.id || rp_dead_peek(q, c->group, 0, &d, NULL, 0) == -ENOENT)
+        return dead_no_group(q, c->group);
     cli_error("message %" PRIu64 " is not in the dead ring", c->which.id);
     return CLI_EMPTY;
 }
@@ -17,7 +18,8 @@ static int change(const char *name, struct dead_choice *c, bool purge) {
     const char *done = purge ? "purged" : "redriven";
     rp_queue *q;
     int result, status = cli_open(name, false, &q);
-    if (status != CLI_DONE) return status;
+    if (status != CLI_DONE)
+        return status;
     c->which.dry_run = c->dry_run;
     result = purge ? rp_dead_purge(q, c->group, &c->which) : rp_dead_redrive(q, c->group, &c->which);
     if (result == -ENOENT) {
@@ -40,8 +42,8 @@ static int change_verb(int argc, char **argv, bool purge) {
         DEAD_FLAG_ID(c),
         DEAD_FLAG_REASON(c),
         DEAD_FLAG_LIMIT(c),
-        {.name = "--dry-run", .kind = FLAG_SWITCH, .target = &c.dry_run, .help = "only say how many it would be"},
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &c.json, .help = "as a JSON object"},
+        CLI_SWITCH("--dry-run", 0, &c.dry_run, "only say how many it would be"),
+        CLI_SWITCH("--json", 0, &c.json, "as a JSON object"),
     };
     const struct usage usage = {
         .verb = purge ? "dead purge" : "dead redrive",
@@ -60,14 +62,11 @@ static int change_verb(int argc, char **argv, bool purge) {
     int status;
     rp_redrive_options_init(&c.which, sizeof c.which);
     status = cli_parse(&usage, argc, argv, &operands);
-    if (status != CLI_PROCEED) return status;
+    if (status != CLI_PROCEED)
+        return status;
     return change(operands.value[0], &c, purge);
 }
 
-int dead_redrive(int argc, char **argv) {
-    return change_verb(argc, argv, false);
-}
+int dead_redrive(int argc, char **argv) { return change_verb(argc, argv, false); }
 
-int dead_purge(int argc, char **argv) {
-    return change_verb(argc, argv, true);
-}
+int dead_purge(int argc, char **argv) { return change_verb(argc, argv, true); }

@@ -13,14 +13,17 @@ static void print_audit(const char *name, const struct rp_audit *a, int mended, 
         json_object_set_new(object, "unsettled", cli_json_u64(a->unsettled));
         json_object_set_new(object, "repairable", cli_json_u64(a->repairable));
         json_object_set_new(object, "violations", cli_json_u64(a->violations));
-        if (a->violations) json_object_set_new(object, "first", json_stringn_nocheck(a->first, length));
-        if (mended >= 0) json_object_set_new(object, "mended", json_integer(mended));
+        if (a->violations)
+            json_object_set_new(object, "first", json_stringn_nocheck(a->first, length));
+        if (mended >= 0)
+            json_object_set_new(object, "mended", json_integer(mended));
         cli_json_print(stdout, object);
         return;
     }
-    if (mended >= 0) printf("%s: %d thing%s mended\n", name, mended, cli_plural((uint64_t)mended));
-    printf("%s: %" PRIu64 " cells checked, %" PRIu64 " violation%s, %" PRIu64 " repairable, %" PRIu64 " in motion\n", name, a->cells,
-           a->violations, cli_plural(a->violations), a->repairable, a->unsettled);
+    if (mended >= 0)
+        printf("%s: %d thing%s mended\n", name, mended, cli_plural((uint64_t)mended));
+    printf("%s: %" PRIu64 " cells checked, %" PRIu64 " violation%s, %" PRIu64 " repairable, %" PRIu64 " in motion\n", name,
+           a->cells, a->violations, cli_plural(a->violations), a->repairable, a->unsettled);
     if (a->violations) {
         printf("%s: first violation: ", name);
         cli_print_payload(stdout, a->first, length, 0, 0);
@@ -33,17 +36,21 @@ static int check(const char *name, bool repair, bool json) {
     struct rp_audit audit;
     int result = 0, mended = -1;
     int status = cli_open(name, !repair, &q);
-    if (status != CLI_DONE) return status;
+    if (status != CLI_DONE)
+        return status;
     if (repair) {
         mended = rp_queue_sweep(q);
-        if (mended < 0) result = mended;
+        if (mended < 0)
+            result = mended;
     }
-    if (result >= 0) result = rp_queue_audit(q, &audit);
+    if (result >= 0)
+        result = rp_queue_audit(q, &audit);
     if (result < 0) {
         status = cli_fail(result, "'%s'", name);
     } else {
         print_audit(name, &audit, mended, json);
-        if (audit.violations) status = CLI_CORRUPT;
+        if (audit.violations)
+            status = CLI_CORRUPT;
     }
     rp_queue_close(q);
     return cli_finish(status);
@@ -52,8 +59,8 @@ static int check(const char *name, bool repair, bool json) {
 int verb_fsck(int argc, char **argv) {
     bool json = false, repair = false;
     const struct flag flags[] = {
-        {.name = "--repair", .kind = FLAG_SWITCH, .target = &repair, .help = "first clear what dead processes left behind (a full sweep)"},
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &json, .help = "as a JSON object"},
+        CLI_SWITCH("--repair", 0, &repair, "first clear what dead processes left behind (a full sweep)"),
+        CLI_SWITCH("--json", 0, &json, "as a JSON object"),
     };
     const struct usage usage = {
         .verb = "fsck",
@@ -68,6 +75,7 @@ int verb_fsck(int argc, char **argv) {
     };
     struct operands operands;
     int status = cli_parse(&usage, argc, argv, &operands);
-    if (status != CLI_PROCEED) return status;
+    if (status != CLI_PROCEED)
+        return status;
     return check(operands.value[0], repair, json);
 }

@@ -29,7 +29,8 @@ static int visit(const char *name, void *context) {
     int result;
     rp_open_options_init(&options, sizeof options);
     result = rp_queue_open(name, &options, &q);
-    if (result == -ENOENT) return 0;
+    if (result == -ENOENT)
+        return 0;
     if (result == -EACCES) {
         cli_note("%s: skipped, it belongs to somebody else", name);
         return 0;
@@ -42,7 +43,8 @@ static int visit(const char *name, void *context) {
         report(c, name, result);
     } else {
         int status = cli_fail(result, "'%s'", name);
-        if (status > c->status) c->status = status;
+        if (status > c->status)
+            c->status = status;
     }
     return 0;
 }
@@ -50,7 +52,7 @@ static int visit(const char *name, void *context) {
 int verb_gc(int argc, char **argv) {
     struct collection c = {.status = CLI_DONE};
     const struct flag flags[] = {
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &c.json, .help = "one JSON object a line"},
+        CLI_SWITCH("--json", 0, &c.json, "one JSON object a line"),
     };
     const struct usage usage = {
         .verb = "gc",
@@ -64,13 +66,16 @@ int verb_gc(int argc, char **argv) {
     struct operands operands;
     int status = cli_parse(&usage, argc, argv, &operands);
     int result, removed;
-    if (status != CLI_PROCEED) return status;
+    if (status != CLI_PROCEED)
+        return status;
     result = cli_each_queue(visit, &c);
-    if (result < 0 && result != -ENOENT) c.status = cli_fail(result, "/dev/shm");
+    if (result < 0 && result != -ENOENT)
+        c.status = cli_fail(result, "/dev/shm");
     removed = rp_collect(NULL);
     if (removed < 0) {
         status = cli_fail(removed, "leftovers in /dev/shm");
-        if (status > c.status) c.status = status;
+        if (status > c.status)
+            c.status = status;
     } else if (c.json) {
         cli_json_print(stdout, json_pack("{s:i}", "leftovers_removed", removed));
     } else if (removed > 0) {

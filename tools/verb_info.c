@@ -79,7 +79,9 @@ static void print_participants(rp_queue *q, uint32_t most) {
     uint32_t seat = 0, count = 0;
     char age[CLI_TEXT_MAX];
     for (; rp_participant_next(q, seat, &p) == 0; seat = p.seat + 1) {
-        if (count++ == 0) printf("\n  %5s %8s  %-16s %-6s %10s %8s %10s\n", "SEAT", "PID", "EXECUTABLE", "ALIVE", "ATTACHED", "HELD", "LINGERING");
+        if (count++ == 0)
+            printf("\n  %5s %8s  %-16s %-6s %10s %8s %10s\n", "SEAT", "PID", "EXECUTABLE", "ALIVE", "ATTACHED", "HELD",
+                   "LINGERING");
         printf("  %5u %8u  ", p.seat, p.pid);
         cli_print_payload(stdout, p.executable, strnlen(p.executable, sizeof p.executable), 0, 0);
         printf("%*s %-6s %10s %8" PRIu64 " %10" PRIu64 "\n", (int)(16 - strnlen(p.executable, 16)), "", p.alive ? "yes" : "no",
@@ -95,10 +97,12 @@ static int show(const char *name, bool json) {
     char created[CLI_TEXT_MAX];
     int status = cli_open(name, true, &q);
     int result;
-    if (status != CLI_DONE) return status;
+    if (status != CLI_DONE)
+        return status;
     rp_queue_options_init(&options, sizeof options);
     result = rp_queue_options_get(q, &options);
-    if (result == 0) result = rp_queue_stats(q, &stats);
+    if (result == 0)
+        result = rp_queue_stats(q, &stats);
     if (result < 0) {
         status = cli_fail(result, "'%s'", name);
     } else if (json) {
@@ -115,7 +119,7 @@ static int show(const char *name, bool json) {
 int verb_info(int argc, char **argv) {
     bool json = false;
     const struct flag flags[] = {
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &json, .help = "as a JSON object"},
+        CLI_SWITCH("--json", 0, &json, "as a JSON object"),
     };
     const struct usage usage = {
         .verb = "info",
@@ -129,6 +133,7 @@ int verb_info(int argc, char **argv) {
     };
     struct operands operands;
     int status = cli_parse(&usage, argc, argv, &operands);
-    if (status != CLI_PROCEED) return status;
+    if (status != CLI_PROCEED)
+        return status;
     return show(operands.value[0], json);
 }

@@ -12,16 +12,17 @@ struct listing {
 };
 
 static void print_header(struct listing *l) {
-    if (l->json || l->shown++ > 0) return;
-    printf("%-24s %9s %9s %9s %9s %9s %9s %10s  %s\n", "QUEUE", "READY", "LEASED", "DELAYED", "DEAD", "CAPACITY", "ATTACHED", "MEMORY",
-           "STATE");
+    if (l->json || l->shown++ > 0)
+        return;
+    printf("%-24s %9s %9s %9s %9s %9s %9s %10s  %s\n", "QUEUE", "READY", "LEASED", "DELAYED", "DEAD", "CAPACITY", "ATTACHED",
+           "MEMORY", "STATE");
 }
 
 static void print_broken(struct listing *l, const char *name, int result) {
     print_header(l);
     if (l->json) {
-        cli_json_print(stdout, json_pack("{s:s, s:s, s:s, s:s}", "queue", name, "state", "broken", "error", rp_error_name(result), "text",
-                                         rp_error_text(result)));
+        cli_json_print(stdout, json_pack("{s:s, s:s, s:s, s:s}", "queue", name, "state", "broken", "error", rp_error_name(result),
+                                         "text", rp_error_text(result)));
         return;
     }
     printf("%-24s %9s %9s %9s %9s %9s %9s %10s  broken: %s (%s)\n", name, "-", "-", "-", "-", "-", "-", "-", rp_error_name(result),
@@ -29,15 +30,21 @@ static void print_broken(struct listing *l, const char *name, int result) {
 }
 
 /* Stale: no living process is attached. */
-static const char *state_of(const struct rp_queue_stats *s) {
-    return s->participants == s->participants_dead ? "stale" : "in use";
+static const char *state_of(rp_queue *q) {
+    struct rp_participant p;
+    for (uint32_t seat = 0; rp_participant_next(q, seat, &p) == 0; seat = p.seat + 1) {
+        if (p.alive)
+            return "in use";
+    }
+    return "stale";
 }
 
-static void print_queue(struct listing *l, const char *name, const struct rp_queue_stats *s) {
+static void print_queue(struct listing *l, rp_queue *q, const struct rp_queue_stats *s) {
+    const char *name = rp_queue_name(q);
     char size[CLI_TEXT_MAX];
     print_header(l);
     if (l->json) {
-        json_t *object = json_pack("{s:s, s:s}", "queue", name, "state", state_of(s));
+        json_t *object = json_pack("{s:s, s:s}", "queue", name, "state", state_of(q));
         json_object_set_new(object, "ready", cli_json_u64(s->ready));
         json_object_set_new(object, "leased", cli_json_u64(s->leased));
         json_object_set_new(object, "delayed", cli_json_u64(s->delayed));
@@ -51,8 +58,8 @@ static void print_queue(struct listing *l, const char *name, const struct rp_que
         cli_json_print(stdout, object);
         return;
     }
-    printf("%-24s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu32 " %9" PRIu32 " %10s  %s\n", name, s->ready, s->leased,
-           s->delayed, s->dead, s->capacity, s->participants, cli_format_size(size, s->segment_bytes), state_of(s));
+    printf("%-24s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu32 " %9" PRIu32 " %10s  %s\n", name, s->ready,
+           s->leased, s->delayed, s->dead, s->capacity, s->participants, cli_format_size(size, s->segment_bytes), state_of(q));
 }
 
 static int visit(const char *name, void *context) {
@@ -63,7 +70,8 @@ static int visit(const char *name, void *context) {
     rp_open_options_init(&options, sizeof options);
     options.read_only = 1;
     result = rp_queue_open(name, &options, &q);
-    if (result == -ENOENT) return 0; /* removed since we read the directory */
+    if (result == -ENOENT)
+        return 0; /* removed since we read the directory */
     if (result < 0) {
         print_broken(context, name, result);
         return 0;
@@ -72,7 +80,7 @@ static int visit(const char *name, void *context) {
     if (result < 0) {
         print_broken(context, name, result);
     } else {
-        print_queue(context, name, &stats);
+        print_queue(context, q, &stats);
     }
     rp_queue_close(q);
     return 0;
@@ -81,7 +89,7 @@ static int visit(const char *name, void *context) {
 int verb_ls(int argc, char **argv) {
     struct listing listing = {0};
     const struct flag flags[] = {
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &listing.json, .help = "one JSON object a line"},
+        CLI_SWITCH("--json", 0, &listing.json, "one JSON object a line"),
     };
     const struct usage usage = {
         .verb = "ls",
@@ -95,8 +103,10 @@ int verb_ls(int argc, char **argv) {
     struct operands operands;
     int status = cli_parse(&usage, argc, argv, &operands);
     int result;
-    if (status != CLI_PROCEED) return status;
+    if (status != CLI_PROCEED)
+        return status;
     result = cli_each_queue(visit, &listing);
-    if (result < 0 && result != -ENOENT) status = cli_fail(result, "/dev/shm");
+    if (result < 0 && result != -ENOENT)
+        status = cli_fail(result, "/dev/shm");
     return cli_finish(status == CLI_PROCEED ? CLI_DONE : status);
 }

@@ -45,8 +45,8 @@ static const char *format_due(char out[CLI_TEXT_MAX], uint64_t due_ns) {
 static void print_row(const struct rp_peeked *m, const void *data, size_t held, bool whole) {
     char age[CLI_TEXT_MAX], due[CLI_TEXT_MAX], pid[16];
     snprintf(pid, sizeof pid, m->pid ? "%" PRIu32 : "-", m->pid);
-    printf("%-12" PRIu64 " %-8s %6u %9s %9s %8s %8zu  ", m->id, cli_state_name(m->state), m->deliveries, cli_format_age(age, m->sent_ns),
-           format_due(due, m->due_ns), pid, m->bytes);
+    printf("%-12" PRIu64 " %-8s %6u %9s %9s %8s %8zu  ", m->id, cli_state_name(m->state), m->deliveries,
+           cli_format_age(age, m->sent_ns), format_due(due, m->due_ns), pid, m->bytes);
     cli_print_payload(stdout, data, m->bytes < held ? m->bytes : held, m->bytes, whole ? 0 : CLI_PAYLOAD_COLUMNS);
     putchar('\n');
 }
@@ -58,7 +58,8 @@ static int print_messages(rp_queue *q, const struct peek *p, size_t message_byte
     struct rp_peeked m;
     uint64_t after = 0, shown = 0;
     int result = 0;
-    if (!buffer) return cli_fail(-ENOMEM, "%zu bytes", capacity);
+    if (!buffer)
+        return cli_fail(-ENOMEM, "%zu bytes", capacity);
     while ((result = rp_peek(q, p->group, p->states, after, &m, buffer, capacity)) == 0) {
         if (shown == p->limit) {
             cli_note("more than %" PRIu64 "; -n N shows N", p->limit);
@@ -67,32 +68,37 @@ static int print_messages(rp_queue *q, const struct peek *p, size_t message_byte
         if (p->json) {
             print_json(&m, buffer);
         } else {
-            if (shown == 0) printf("%-12s %-8s %6s %9s %9s %8s %8s  %s\n", "ID", "STATE", "FAILED", "AGE", "DUE IN", "HOLDER", "BYTES", "PAYLOAD");
+            if (shown == 0)
+                printf("%-12s %-8s %6s %9s %9s %8s %8s  %s\n", "ID", "STATE", "FAILED", "AGE", "DUE IN", "HOLDER", "BYTES",
+                       "PAYLOAD");
             print_row(&m, buffer, capacity, p->whole);
         }
         shown++;
         after = m.id;
-        if (ferror(stdout)) break;
+        if (ferror(stdout))
+            break;
     }
     free(buffer);
-    if (result == RP_EMPTY) return shown ? CLI_DONE : CLI_EMPTY;
+    if (result == RP_EMPTY)
+        return shown ? CLI_DONE : CLI_EMPTY;
     if (result == -ENOENT) {
         cli_error("queue '%s' has no group '%s'", rp_queue_name(q), p->group ? p->group : "default");
         return CLI_FAILED;
     }
-    if (result < 0) return cli_fail(result, "'%s'", rp_queue_name(q));
+    if (result < 0)
+        return cli_fail(result, "'%s'", rp_queue_name(q));
     return CLI_DONE;
 }
 
 int verb_peek(int argc, char **argv) {
     struct peek p = {.limit = 10};
     const struct flag flags[] = {
-        {.name = "--state", .kind = FLAG_PARSE, .target = &p.states, .value = "STATES", .parse = cli_parse_states, .expects = CLI_EXPECTS_STATES,
-         .help = "which ones: ready, leased, delayed, dead, all, or several with commas (ready,leased,delayed)"},
-        {.letter = 'n', .kind = FLAG_COUNT, .target = &p.limit, .value = "N", .help = "show at most N (10)"},
-        {.name = "--group", .kind = FLAG_TEXT, .target = &p.group, .value = "GROUP", .help = "as seen by this consumer group (default)"},
-        {.name = "--whole", .kind = FLAG_SWITCH, .target = &p.whole, .help = "do not shorten payloads"},
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &p.json, .help = "one JSON object a line, payloads whole"},
+        CLI_PARSED("--state", &p.states, "STATES", cli_parse_states, CLI_EXPECTS_STATES,
+                   "which ones: ready, leased, delayed, dead, all, or several with commas (ready,leased,delayed)"),
+        CLI_FLAG(NULL, 'n', FLAG_COUNT, &p.limit, "N", "show at most N (10)"),
+        CLI_FLAG("--group", 0, FLAG_TEXT, &p.group, "GROUP", "as seen by this consumer group (default)"),
+        CLI_SWITCH("--whole", 0, &p.whole, "do not shorten payloads"),
+        CLI_SWITCH("--json", 0, &p.json, "one JSON object a line, payloads whole"),
     };
     const struct usage usage = {
         .verb = "peek",
@@ -109,10 +115,13 @@ int verb_peek(int argc, char **argv) {
     struct rp_queue_options options;
     rp_queue *q;
     int result, status = cli_parse(&usage, argc, argv, &operands);
-    if (status != CLI_PROCEED) return status;
-    if (!p.states) p.states = RP_STATE_READY | RP_STATE_LEASED | RP_STATE_DELAYED;
+    if (status != CLI_PROCEED)
+        return status;
+    if (!p.states)
+        p.states = RP_STATE_READY | RP_STATE_LEASED | RP_STATE_DELAYED;
     status = cli_open(operands.value[0], true, &q);
-    if (status != CLI_DONE) return status;
+    if (status != CLI_DONE)
+        return status;
     rp_queue_options_init(&options, sizeof options);
     result = rp_queue_options_get(q, &options);
     status = result < 0 ? cli_fail(result, "'%s'", operands.value[0]) : print_messages(q, &p, options.message_bytes);

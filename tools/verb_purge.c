@@ -7,7 +7,8 @@
 static int purge(const char *name, const char *group, unsigned states, bool json) {
     rp_queue *q;
     int result, status = cli_open(name, false, &q);
-    if (status != CLI_DONE) return status;
+    if (status != CLI_DONE)
+        return status;
     result = rp_queue_purge(q, group, states);
     if (result == -ENOENT) {
         cli_error("queue '%s' has no group '%s'", name, group ? group : "default");
@@ -28,10 +29,10 @@ int verb_purge(int argc, char **argv) {
     const char *group = NULL;
     unsigned states = 0;
     const struct flag flags[] = {
-        {.name = "--state", .kind = FLAG_PARSE, .target = &states, .value = "STATES", .parse = cli_parse_states, .expects = CLI_EXPECTS_STATES,
-         .help = "which ones: ready, leased, delayed, dead, all, or several with commas (ready,delayed)"},
-        {.name = "--group", .kind = FLAG_TEXT, .target = &group, .value = "GROUP", .help = "of which consumer group (default)"},
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &json, .help = "as a JSON object"},
+        CLI_PARSED("--state", &states, "STATES", cli_parse_states, CLI_EXPECTS_STATES,
+                   "which ones: ready, leased, delayed, dead, all, or several with commas (ready,delayed)"),
+        CLI_FLAG("--group", 0, FLAG_TEXT, &group, "GROUP", "of which consumer group (default)"),
+        CLI_SWITCH("--json", 0, &json, "as a JSON object"),
     };
     const struct usage usage = {
         .verb = "purge",
@@ -46,6 +47,7 @@ int verb_purge(int argc, char **argv) {
     };
     struct operands operands;
     int status = cli_parse(&usage, argc, argv, &operands);
-    if (status != CLI_PROCEED) return status;
+    if (status != CLI_PROCEED)
+        return status;
     return purge(operands.value[0], group, states ? states : RP_STATE_READY | RP_STATE_DELAYED, json);
 }

@@ -54,26 +54,31 @@ static bool append_json(struct receiver *r, const struct rp_message *m) {
 }
 
 static bool append(struct receiver *r, const struct rp_message *m) {
-    if (r->json) return append_json(r, m);
-    if (!output_append(&r->output, m->data, m->bytes)) return false;
+    if (r->json)
+        return append_json(r, m);
+    if (!output_append(&r->output, m->data, m->bytes))
+        return false;
     return r->whole || output_append(&r->output, &r->separator, 1);
 }
 
 /* Gives back what is still in hand. */
 static void drop_hand(struct receiver *r, struct hand *h) {
     uint64_t back = h->count - h->settled;
-    if (back == 0) return;
+    if (back == 0)
+        return;
     if (r->no_ack) {
         cli_error("%" PRIu64 " message%s lost: it was settled before it was written (--no-ack)", back, cli_plural(back));
         return;
     }
-    for (size_t i = h->settled; i < h->count; i++) cli_give_back(r->consumer, &h->message[i]);
+    for (size_t i = h->settled; i < h->count; i++)
+        cli_give_back(r->consumer, &h->message[i]);
     h->settled = h->count;
     cli_note("%" PRIu64 " message%s given back", back, cli_plural(back));
 }
 
 static int write_failed(int result) {
-    if (result == -EINTR) return cli_stop_status();
+    if (result == -EINTR)
+        return cli_stop_status();
     if (result == -EPIPE) {
         cli_error("nobody reads the output any more");
     } else {
@@ -102,7 +107,8 @@ static int write_gathered(struct receiver *r, struct hand *h) {
     int result = output_flush(&r->output, &written);
     while (h->settled < h->gathered && (result == 0 || h->end[h->settled] <= written)) {
         int status = settle(r, h);
-        if (status != CLI_DONE) return status;
+        if (status != CLI_DONE)
+            return status;
     }
     return result < 0 ? write_failed(result) : CLI_DONE;
 }
@@ -116,11 +122,13 @@ static int print_hand(struct receiver *r, struct hand *h) {
         if (!append(r, &h->message[h->gathered])) {
             r->output.length = before;
             status = write_gathered(r, h);
-            if (status == CLI_DONE) status = cli_fail(-ENOMEM, "message %" PRIu64, h->message[h->gathered].id);
+            if (status == CLI_DONE)
+                status = cli_fail(-ENOMEM, "message %" PRIu64, h->message[h->gathered].id);
             break;
         }
         h->end[h->gathered++] = r->output.length;
-        if (r->output.length >= PIPE_BUF / 2 || h->gathered == h->count) status = write_gathered(r, h);
+        if (r->output.length >= PIPE_BUF / 2 || h->gathered == h->count)
+            status = write_gathered(r, h);
     }
     drop_hand(r, h);
     return status;
@@ -134,18 +142,24 @@ static int take(struct receiver *r, struct hand *h, uint64_t deadline_ns, bool f
         bool last = !forever && wait <= SLICE_NS;
         size_t most = r->limit == 0 || r->limit - r->received > BATCH_MOST ? BATCH_MOST : (size_t)(r->limit - r->received);
         int result;
-        if (cli_stop_count() > 0) return -EINTR;
-        if (output_reader_gone(r->output.fd)) return -EPIPE;
-        if (wait > SLICE_NS) wait = SLICE_NS;
+        if (cli_stop_count() > 0)
+            return -EINTR;
+        if (output_reader_gone(r->output.fd))
+            return -EPIPE;
+        if (wait > SLICE_NS)
+            wait = SLICE_NS;
         /* Without acks the data lasts until the next receive only: one at a time. */
         if (r->no_ack) {
             result = rp_receive(r->consumer, &h->message[0], wait);
-            if (result == 0) result = 1;
+            if (result == 0)
+                result = 1;
         } else {
             result = rp_receive_batch(r->consumer, h->message, most, wait);
         }
-        if (result == RP_EMPTY && !last) continue;
-        if (result == -EINTR && cli_stop_count() == 0) continue;
+        if (result == RP_EMPTY && !last)
+            continue;
+        if (result == -EINTR && cli_stop_count() == 0)
+            continue;
         h->count = result > 0 ? (size_t)result : 0;
         return result;
     }
@@ -153,16 +167,20 @@ static int take(struct receiver *r, struct hand *h, uint64_t deadline_ns, bool f
 
 /* How it ends when nothing more comes. */
 static int ended(struct receiver *r, int result) {
-    if (result == RP_EMPTY) return r->received ? CLI_DONE : CLI_EMPTY;
-    if (result == -EINTR) return r->follow ? CLI_DONE : cli_stop_status();
-    if (result == -EPIPE) return write_failed(result);
+    if (result == RP_EMPTY)
+        return r->received ? CLI_DONE : CLI_EMPTY;
+    if (result == -EINTR)
+        return r->follow ? CLI_DONE : cli_stop_status();
+    if (result == -EPIPE)
+        return write_failed(result);
     return cli_fail(result, "'%s'", r->name);
 }
 
 static int receive_all(struct receiver *r) {
     struct hand *hand = malloc(sizeof *hand);
     int status = CLI_DONE;
-    if (!hand) return cli_fail(-ENOMEM, "'%s'", r->name);
+    if (!hand)
+        return cli_fail(-ENOMEM, "'%s'", r->name);
     while (status == CLI_DONE && (r->limit == 0 || r->received < r->limit)) {
         uint64_t now = cli_clock_ns(), wait = (uint64_t)r->wait_ns;
         bool forever = r->wait_ns < 0 || wait > UINT64_MAX - now;
@@ -174,8 +192,10 @@ static int receive_all(struct receiver *r) {
         status = print_hand(r, hand);
     }
     /* Interrupted in the middle of a write: for --follow an end like any other. */
-    if (r->follow && status > 128) status = CLI_DONE;
-    if (status == CLI_DONE && r->lost) status = CLI_LEASE_LOST;
+    if (r->follow && status > 128)
+        status = CLI_DONE;
+    if (status == CLI_DONE && r->lost)
+        status = CLI_LEASE_LOST;
     free(hand);
     return status;
 }
@@ -184,7 +204,8 @@ static int receive(struct receiver *r) {
     struct rp_consumer_options options;
     rp_queue *q;
     int status = cli_open(r->name, false, &q);
-    if (status != CLI_DONE) return status;
+    if (status != CLI_DONE)
+        return status;
     rp_consumer_options_init(&options, sizeof options);
     options.group = r->group;
     options.ack = r->no_ack ? RP_ACK_NONE : RP_ACK_EXPLICIT;
@@ -206,16 +227,15 @@ int verb_receive(int argc, char **argv) {
     struct receiver r = {.wait_ns = WAIT_UNSET, .output.fd = STDOUT_FILENO, .separator = '\n'};
     bool nul = false;
     const struct flag flags[] = {
-        {.letter = 'n', .kind = FLAG_COUNT, .target = &r.limit, .value = "N", .help = "at most N messages (1; with --follow no limit)"},
-        {.name = "--wait", .kind = FLAG_TIMEOUT, .target = &r.wait_ns, .value = "D",
-         .help = "the longest idle wait for the next message, or forever (none; with --follow forever)"},
-        {.name = "--follow", .kind = FLAG_SWITCH, .target = &r.follow, .help = "go on until a signal, or the idle wait, ends it"},
-        {.name = "--group", .kind = FLAG_TEXT, .target = &r.group, .value = "GROUP", .help = "consumer group (default)"},
-        {.name = "--no-ack", .kind = FLAG_SWITCH, .target = &r.no_ack,
-         .help = "at most once: settled when taken, lost if it cannot be written"},
-        {.letter = '0', .name = "--null", .kind = FLAG_SWITCH, .target = &nul, .help = "end each payload with NUL, not newline"},
-        {.name = "--whole", .kind = FLAG_SWITCH, .target = &r.whole, .help = "print payloads as they are, nothing after them"},
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &r.json, .help = "one JSON object a line, the payload as data or data_base64"},
+        CLI_FLAG(NULL, 'n', FLAG_COUNT, &r.limit, "N", "at most N messages (1; with --follow no limit)"),
+        CLI_FLAG("--wait", 0, FLAG_TIMEOUT, &r.wait_ns, "D",
+                 "the longest idle wait for the next message, or forever (none; with --follow forever)"),
+        CLI_SWITCH("--follow", 0, &r.follow, "go on until a signal, or the idle wait, ends it"),
+        CLI_FLAG("--group", 0, FLAG_TEXT, &r.group, "GROUP", "consumer group (default)"),
+        CLI_SWITCH("--no-ack", 0, &r.no_ack, "at most once: settled when taken, lost if it cannot be written"),
+        CLI_SWITCH("--null", '0', &nul, "end each payload with NUL, not newline"),
+        CLI_SWITCH("--whole", 0, &r.whole, "print payloads as they are, nothing after them"),
+        CLI_SWITCH("--json", 0, &r.json, "one JSON object a line, the payload as data or data_base64"),
     };
     const struct usage usage = {
         .verb = "receive",
@@ -233,12 +253,18 @@ int verb_receive(int argc, char **argv) {
     };
     struct operands operands;
     int status = cli_parse(&usage, argc, argv, &operands);
-    if (status != CLI_PROCEED) return status;
-    if ((nul || r.json) + r.whole > 1) return cli_usage_error("-0, --whole and --json exclude each other");
-    if (nul && r.json) return cli_usage_error("-0, --whole and --json exclude each other");
-    if (nul) r.separator = '\0';
-    if (r.limit == 0 && !r.follow) r.limit = 1;
-    if (r.wait_ns == WAIT_UNSET) r.wait_ns = r.follow ? -1 : 0;
+    if (status != CLI_PROCEED)
+        return status;
+    if ((nul || r.json) + r.whole > 1)
+        return cli_usage_error("-0, --whole and --json exclude each other");
+    if (nul && r.json)
+        return cli_usage_error("-0, --whole and --json exclude each other");
+    if (nul)
+        r.separator = '\0';
+    if (r.limit == 0 && !r.follow)
+        r.limit = 1;
+    if (r.wait_ns == WAIT_UNSET)
+        r.wait_ns = r.follow ? -1 : 0;
     r.name = operands.value[0];
     return receive(&r);
 }

@@ -7,8 +7,8 @@
 int verb_rm(int argc, char **argv) {
     bool json = false, force = false;
     const struct flag flags[] = {
-        {.name = "--force", .letter = 'f', .kind = FLAG_SWITCH, .target = &force, .help = "a queue that does not exist is no error"},
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &json, .help = "say what was removed as a JSON object"},
+        CLI_SWITCH("--force", 'f', &force, "a queue that does not exist is no error"),
+        CLI_SWITCH("--json", 0, &json, "say what was removed as a JSON object"),
     };
     const struct usage usage = {
         .verb = "rm",
@@ -23,14 +23,17 @@ int verb_rm(int argc, char **argv) {
     struct operands operands;
     int status = cli_parse(&usage, argc, argv, &operands);
     int result;
-    if (status != CLI_PROCEED) return status;
+    if (status != CLI_PROCEED)
+        return status;
     result = rp_queue_unlink(operands.value[0]);
     if (result == -ENOENT) {
-        if (!force) cli_error("there is no queue '%s'", operands.value[0]);
+        if (!force)
+            cli_error("there is no queue '%s'", operands.value[0]);
         status = force ? CLI_DONE : CLI_NO_QUEUE;
     } else if (result < 0) {
         status = cli_fail(result, "'%s'", operands.value[0]);
-        if (result == -EINVAL) status = CLI_USAGE;
+        if (result == -EINVAL)
+            status = CLI_USAGE;
     } else {
         status = CLI_DONE;
     }

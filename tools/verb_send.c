@@ -25,18 +25,21 @@ struct sender {
 };
 
 static void print_id(const struct sender *s, uint64_t id) {
-    if (!s->print_ids) return;
+    if (!s->print_ids)
+        return;
     printf(s->json ? "{\"id\":%" PRIu64 "}\n" : "%" PRIu64 "\n", id);
 }
 
 static int send_one(struct sender *s, struct rp_send_item *item) {
     struct rp_send_options options;
     rp_send_options_init(&options, sizeof options);
-    if (s->wait_ns != WAIT_BY_POLICY) options.timeout_ns = s->wait_ns;
+    if (s->wait_ns != WAIT_BY_POLICY)
+        options.timeout_ns = s->wait_ns;
     options.id_out = &item->id;
     for (;;) {
         int result = rp_send(s->producer, item->data, item->bytes, &options);
-        if (result != -EINTR || cli_stop_count() > 0) return result;
+        if (result != -EINTR || cli_stop_count() > 0)
+            return result;
     }
 }
 
@@ -48,12 +51,14 @@ static int send_items(struct sender *s, struct rp_send_item *items, size_t count
         size_t before = done;
         if (!s->one_by_one) {
             result = rp_send_batch(s->producer, items + done, count - done);
-            if (result > 0) done += (size_t)result;
+            if (result > 0)
+                done += (size_t)result;
         }
         /* What the batch did not take gets its own chance: --wait, and a reason if there is none. */
         if (done < count && done == before) {
             result = cli_stop_count() > 0 ? -EINTR : send_one(s, &items[done]);
-            if (result >= 0) done++;
+            if (result >= 0)
+                done++;
         }
         for (size_t i = before; i < done; i++) {
             print_id(s, items[i].id);
@@ -81,12 +86,15 @@ static int send_available(struct sender *s, struct records *r) {
         memset(items, 0, sizeof items);
         while (count < BATCH_MOST) {
             const char *data;
-            if (!records_next(r, &data, &items[count].bytes)) break;
+            if (!records_next(r, &data, &items[count].bytes))
+                break;
             items[count++].data = data;
         }
-        if (count == 0) return CLI_DONE;
+        if (count == 0)
+            return CLI_DONE;
         result = send_items(s, items, count);
-        if (result < 0) return say_why(s, result);
+        if (result < 0)
+            return say_why(s, result);
     }
 }
 
@@ -98,11 +106,14 @@ static int send_all(struct sender *s, struct records *r) {
             result = 1;
             continue;
         }
-        if (result > 0) status = send_available(s, r);
-        if (s->print_ids && fflush(stdout) != 0) status = status == CLI_DONE ? CLI_FAILED : status;
+        if (result > 0)
+            status = send_available(s, r);
+        if (s->print_ids && fflush(stdout) != 0)
+            status = status == CLI_DONE ? CLI_FAILED : status;
     }
     if (result < 0 && status == CLI_DONE) {
-        if (result == -EINTR) return say_why(s, result);
+        if (result == -EINTR)
+            return say_why(s, result);
         cli_error("reading: %s", strerror(-result));
         return CLI_FAILED;
     }
@@ -122,8 +133,10 @@ static int send_from(struct sender *s, rp_queue *q, int fd, int separator) {
     int status, result;
     rp_queue_options_init(&options, sizeof options);
     result = rp_queue_options_get(q, &options);
-    if (result == 0) result = rp_producer_open(q, NULL, &s->producer);
-    if (result < 0) return cli_fail(result, "'%s'", s->name);
+    if (result == 0)
+        result = rp_producer_open(q, NULL, &s->producer);
+    if (result < 0)
+        return cli_fail(result, "'%s'", s->name);
     s->one_by_one = s->wait_ns != WAIT_BY_POLICY && options.overflow != RP_OVERFLOW_REJECT;
     result = records_init(&records, fd, separator, options.message_bytes);
     if (result < 0) {
@@ -131,7 +144,8 @@ static int send_from(struct sender *s, rp_queue *q, int fd, int separator) {
         return cli_fail(result, "'%s'", s->name);
     }
     status = send_all(s, &records);
-    if (status == CLI_DONE && separator == RECORDS_WHOLE && s->sent == 0) status = send_empty(s);
+    if (status == CLI_DONE && separator == RECORDS_WHOLE && s->sent == 0)
+        status = send_empty(s);
     records_free(&records);
     rp_producer_close(s->producer);
     return status;
@@ -160,7 +174,8 @@ static int send_file(struct sender *s, const char *file, int separator) {
             cli_note("sent %" PRIu64 " message%s to %s", s->sent, cli_plural(s->sent), s->name);
         }
     }
-    if (fd != STDIN_FILENO) close(fd);
+    if (fd != STDIN_FILENO)
+        close(fd);
     return cli_finish(status);
 }
 
@@ -168,12 +183,12 @@ int verb_send(int argc, char **argv) {
     struct sender s = {.wait_ns = WAIT_BY_POLICY, .unit = "line"};
     bool nul = false, whole = false;
     const struct flag flags[] = {
-        {.name = "--wait", .kind = FLAG_TIMEOUT, .target = &s.wait_ns, .value = "D",
-         .help = "how long to wait for room when the queue is full, or forever (what the queue's --overflow says)"},
-        {.letter = '0', .name = "--null", .kind = FLAG_SWITCH, .target = &nul, .help = "messages are separated by NUL, not newline"},
-        {.name = "--whole", .kind = FLAG_SWITCH, .target = &whole, .help = "all of the input is one message"},
-        {.name = "--print-ids", .kind = FLAG_SWITCH, .target = &s.print_ids, .help = "print the id of each message sent, one a line"},
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &s.json, .help = "print the count as a JSON object; with --print-ids one object per message"},
+        CLI_FLAG("--wait", 0, FLAG_TIMEOUT, &s.wait_ns, "D",
+                 "how long to wait for room when the queue is full, or forever (what the queue's --overflow says)"),
+        CLI_SWITCH("--null", '0', &nul, "messages are separated by NUL, not newline"),
+        CLI_SWITCH("--whole", 0, &whole, "all of the input is one message"),
+        CLI_SWITCH("--print-ids", 0, &s.print_ids, "print the id of each message sent, one a line"),
+        CLI_SWITCH("--json", 0, &s.json, "print the count as a JSON object; with --print-ids one object per message"),
     };
     const struct usage usage = {
         .verb = "send",
@@ -191,9 +206,12 @@ int verb_send(int argc, char **argv) {
     };
     struct operands operands;
     int status = cli_parse(&usage, argc, argv, &operands);
-    if (status != CLI_PROCEED) return status;
-    if (nul && whole) return cli_usage_error("-0 and --whole exclude each other");
-    if (nul || whole) s.unit = "message";
+    if (status != CLI_PROCEED)
+        return status;
+    if (nul && whole)
+        return cli_usage_error("-0 and --whole exclude each other");
+    if (nul || whole)
+        s.unit = "message";
     s.name = operands.value[0];
     return send_file(&s, operands.count > 1 ? operands.value[1] : NULL, whole ? RECORDS_WHOLE : nul ? '\0' : '\n');
 }

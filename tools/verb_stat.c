@@ -11,7 +11,8 @@ struct field {
     const char *help;
 };
 
-#define FIELD(name, help) {#name, offsetof(struct rp_queue_stats, name), help}
+#define FIELD(name, help) \
+    { #name, offsetof(struct rp_queue_stats, name), help }
 
 static const struct field gauges[] = {
     FIELD(ready, "would be received now"),
@@ -45,7 +46,8 @@ static uint64_t value_of(const struct rp_queue_stats *s, const struct field *f) 
 }
 
 static void add_json(json_t *object, const struct rp_queue_stats *s, const struct field *fields, size_t count) {
-    for (size_t i = 0; i < count; i++) json_object_set_new(object, fields[i].name, cli_json_u64(value_of(s, &fields[i])));
+    for (size_t i = 0; i < count; i++)
+        json_object_set_new(object, fields[i].name, cli_json_u64(value_of(s, &fields[i])));
 }
 
 static void print_json(const char *name, const struct rp_queue_stats *s) {
@@ -79,7 +81,8 @@ static void print_table(const char *name, const struct rp_queue_stats *s) {
     print_fields(s, gauges, sizeof gauges / sizeof gauges[0]);
     printf("  %-16s%14s  since the oldest ready message was sent\n", "oldest_ready", cli_format_age(text, s->oldest_ready_ns));
     printf("  %-16s%14u  processes attached, of %u", "participants", s->participants, s->max_participants);
-    if (s->participants_dead) printf("; %u of them dead and not yet recovered", s->participants_dead);
+    if (s->participants_dead)
+        printf("; %u dead and not yet recovered", s->participants_dead);
     printf("\n\nsince creation\n");
     print_fields(s, counters, sizeof counters / sizeof counters[0]);
 }
@@ -87,7 +90,7 @@ static void print_table(const char *name, const struct rp_queue_stats *s) {
 int verb_stat(int argc, char **argv) {
     bool json = false;
     const struct flag flags[] = {
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &json, .help = "as a JSON object"},
+        CLI_SWITCH("--json", 0, &json, "as a JSON object"),
     };
     const struct usage usage = {
         .verb = "stat",
@@ -105,9 +108,11 @@ int verb_stat(int argc, char **argv) {
     rp_queue *q;
     int result;
     int status = cli_parse(&usage, argc, argv, &operands);
-    if (status != CLI_PROCEED) return status;
+    if (status != CLI_PROCEED)
+        return status;
     status = cli_open(operands.value[0], true, &q);
-    if (status != CLI_DONE) return status;
+    if (status != CLI_DONE)
+        return status;
     result = rp_queue_stats(q, &stats);
     if (result < 0) {
         status = cli_fail(result, "'%s'", operands.value[0]);

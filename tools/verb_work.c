@@ -16,13 +16,15 @@
 
 void work_stop(struct worker *w, int status) {
     w->stopping = true;
-    if (w->status == CLI_DONE) w->status = status;
+    if (w->status == CLI_DONE)
+        w->status = status;
 }
 
 static void start(struct worker *w, const struct rp_message *m) {
     struct job *job = w->jobs;
     int result;
-    while (job->pid != 0) job++;
+    while (job->pid != 0)
+        job++;
     memset(job, 0, sizeof *job);
     job->message = *m;
     job->started_ns = cli_clock_ns();
@@ -46,9 +48,11 @@ static void reap(struct worker *w) {
     pid_t pid;
     int how;
     while ((pid = waitpid(-1, &how, WNOHANG)) > 0) {
-        if (guard_is(pid)) continue;
+        if (guard_is(pid))
+            continue;
         for (size_t i = 0; i < w->job_limit; i++) {
-            if (w->jobs[i].pid != pid) continue;
+            if (w->jobs[i].pid != pid)
+                continue;
             work_settle(w, &w->jobs[i], how);
             w->idle_since_ns = cli_clock_ns();
             break;
@@ -58,22 +62,27 @@ static void reap(struct worker *w) {
 
 /* The second stop signal. */
 static void kill_commands(struct worker *w) {
-    if (w->killed) return;
+    if (w->killed)
+        return;
     w->killed = true;
     for (size_t i = 0; i < w->job_limit; i++) {
         pid_t pid = w->jobs[i].pid;
-        if (pid == 0) continue;
+        if (pid == 0)
+            continue;
         /* its group is the guard's, or its own; the guard goes too, and is not needed any more */
-        if (guard_group() == 0 || kill(-guard_group(), SIGKILL) != 0) kill(-pid, SIGKILL);
+        if (guard_group() == 0 || kill(-guard_group(), SIGKILL) != 0)
+            kill(-pid, SIGKILL);
         kill(pid, SIGKILL);
     }
-    if (w->status == CLI_DONE) w->status = cli_stop_status();
+    if (w->status == CLI_DONE)
+        w->status = cli_stop_status();
 }
 
 /* Time from now to `then`, at least 0; `then` 0: for ever. */
 static int64_t until(uint64_t then) {
     uint64_t now;
-    if (then == 0) return -1;
+    if (then == 0)
+        return -1;
     now = cli_clock_ns();
     return then > now ? (int64_t)(then - now) : 0;
 }
@@ -85,14 +94,16 @@ static void take(struct worker *w, uint64_t next_ns) {
     int result;
     if (w->running == 0 && w->wait_ns >= 0) {
         give_up_ns = w->idle_since_ns + (uint64_t)w->wait_ns;
-        if (next_ns == 0 || give_up_ns < next_ns) next_ns = give_up_ns;
+        if (next_ns == 0 || give_up_ns < next_ns)
+            next_ns = give_up_ns;
     }
     result = rp_receive(w->consumer, &m, until(next_ns));
     if (result == 0) {
         start(w, &m);
         w->idle_since_ns = cli_clock_ns();
     } else if (result == RP_EMPTY) {
-        if (give_up_ns && cli_clock_ns() >= give_up_ns) work_stop(w, w->taken ? CLI_DONE : CLI_EMPTY);
+        if (give_up_ns && cli_clock_ns() >= give_up_ns)
+            work_stop(w, w->taken ? CLI_DONE : CLI_EMPTY);
     } else if (result != -EINTR) {
         work_stop(w, cli_fail(result, "'%s'", w->name));
     }
@@ -103,12 +114,16 @@ static void run(struct worker *w) {
     w->idle_since_ns = cli_clock_ns();
     for (;;) {
         uint64_t next_ns;
-        if (cli_stop_count() > 0) w->stopping = true;
-        if (cli_stop_count() > 1) kill_commands(w);
+        if (cli_stop_count() > 0)
+            w->stopping = true;
+        if (cli_stop_count() > 1)
+            kill_commands(w);
         reap(w);
         next_ns = work_extend(w);
-        if (w->limit && w->taken >= w->limit) w->stopping = true;
-        if (w->stopping && w->running == 0) return;
+        if (w->limit && w->taken >= w->limit)
+            w->stopping = true;
+        if (w->stopping && w->running == 0)
+            return;
         if (!w->stopping && w->running < w->job_limit) {
             take(w, next_ns);
             seen = cli_signals_seen();
@@ -124,8 +139,8 @@ static void print_summary(const struct worker *w) {
     if (w->lost || w->returned) {
         snprintf(extra, sizeof extra, ", %" PRIu64 " lost their lease, %" PRIu64 " given back", w->lost, w->returned);
     }
-    cli_note("%" PRIu64 " message%s: %" PRIu64 " acked, %" PRIu64 " failed, %" PRIu64 " rejected%s", w->taken, cli_plural(w->taken), w->acked,
-             w->failed, w->rejected, extra);
+    cli_note("%" PRIu64 " message%s: %" PRIu64 " acked, %" PRIu64 " failed, %" PRIu64 " rejected%s", w->taken, cli_plural(w->taken),
+             w->acked, w->failed, w->rejected, extra);
 }
 
 static int work_on(struct worker *w, rp_queue *q) {
@@ -134,10 +149,12 @@ static int work_on(struct worker *w, rp_queue *q) {
     int result, status;
     rp_queue_options_init(&queue_options, sizeof queue_options);
     result = rp_queue_options_get(q, &queue_options);
-    if (result < 0) return cli_fail(result, "'%s'", w->name);
+    if (result < 0)
+        return cli_fail(result, "'%s'", w->name);
     w->lease_ns = queue_options.lease_ns;
     w->jobs = calloc(w->job_limit, sizeof *w->jobs);
-    if (!w->jobs) return cli_fail(-ENOMEM, "%" PRIu64 " jobs", w->job_limit);
+    if (!w->jobs)
+        return cli_fail(-ENOMEM, "%" PRIu64 " jobs", w->job_limit);
     rp_consumer_options_init(&options, sizeof options);
     options.group = w->group;
     status = cli_open_consumer(q, &options, &w->consumer);
@@ -158,7 +175,8 @@ static int work(struct worker *w) {
     rp_queue *q;
     int result, status;
     result = guard_start();
-    if (result < 0) return cli_fail(result, "the guard process");
+    if (result < 0)
+        return cli_fail(result, "the guard process");
     status = cli_open(w->name, false, &q);
     if (status == CLI_DONE) {
         status = work_on(w, q);
@@ -171,20 +189,20 @@ static int work(struct worker *w) {
 int verb_work(int argc, char **argv) {
     struct worker w = {.job_limit = 1, .wait_ns = -1, .status = CLI_DONE};
     const struct flag flags[] = {
-        {.letter = 'j', .kind = FLAG_COUNT, .target = &w.job_limit, .value = "N", .help = "run up to N commands at once (1)"},
-        {.letter = 'n', .kind = FLAG_COUNT, .target = &w.limit, .value = "N", .help = "stop after N messages (no limit)"},
-        {.name = "--wait", .kind = FLAG_TIMEOUT, .target = &w.wait_ns, .value = "D",
-         .help = "stop when nothing ran and nothing came for so long (forever)"},
-        {.name = "--group", .kind = FLAG_TEXT, .target = &w.group, .value = "GROUP", .help = "consumer group (default)"},
-        {.name = "--json", .kind = FLAG_SWITCH, .target = &w.json, .help = "one JSON object a line on stdout for each message settled"},
+        CLI_FLAG(NULL, 'j', FLAG_COUNT, &w.job_limit, "N", "run up to N commands at once (1)"),
+        CLI_FLAG(NULL, 'n', FLAG_COUNT, &w.limit, "N", "stop after N messages (no limit)"),
+        CLI_FLAG("--wait", 0, FLAG_TIMEOUT, &w.wait_ns, "D", "stop when nothing ran and nothing came for so long (forever)"),
+        CLI_FLAG("--group", 0, FLAG_TEXT, &w.group, "GROUP", "consumer group (default)"),
+        CLI_SWITCH("--json", 0, &w.json, "one JSON object a line on stdout for each message settled"),
     };
     const struct usage usage = {
         .verb = "work",
         .synopsis = "NAME [-j N] [-n N] [--wait D] [--group GROUP] [--json] -- CMD ...",
-        .about = "Runs CMD for each message: the payload is its stdin, RINGPOST_ID, _QUEUE, _GROUP, _DELIVERIES, _ACQUISITIONS,\n"
-                 "_SENT_NS and _BYTES are in its environment. Exit status 0 acks the message, 100 rejects it, anything else is a\n"
-                 "failed delivery. The lease is extended while CMD runs. SIGINT or SIGTERM: takes nothing new and finishes what runs;\n"
-                 "the second one kills the commands and gives their messages back. If the worker is killed, its commands die.",
+        .about =
+            "Runs CMD for each message: the payload is its stdin, RINGPOST_ID, _QUEUE, _GROUP, _DELIVERIES, _ACQUISITIONS,\n"
+            "_SENT_NS and _BYTES are in its environment. Exit status 0 acks the message, 100 rejects it, anything else is a\n"
+            "failed delivery. The lease is extended while CMD runs. SIGINT or SIGTERM: takes nothing new and finishes what runs;\n"
+            "the second one kills the commands and gives their messages back. If the worker is killed, its commands die.",
         .examples = "  ringpost work mail -j 8 -- ./deliver --verbose\n"
                     "  ringpost work lines --wait 1s -- sh -c 'echo \"$RINGPOST_ID: $(cat)\"'",
         .statuses = "3 --wait passed and nothing at all came, 7 a lease ran out while its command ran, "
@@ -197,8 +215,10 @@ int verb_work(int argc, char **argv) {
     };
     struct operands operands;
     int status = cli_parse(&usage, argc, argv, &operands);
-    if (status != CLI_PROCEED) return status;
-    if (w.job_limit > JOBS_MOST) return cli_usage_error("-j %" PRIu64 ": at most %d commands run at once", w.job_limit, JOBS_MOST);
+    if (status != CLI_PROCEED)
+        return status;
+    if (w.job_limit > JOBS_MOST)
+        return cli_usage_error("-j %" PRIu64 ": at most %d commands run at once", w.job_limit, JOBS_MOST);
     w.name = operands.value[0];
     w.command = operands.command;
     return work(&w);

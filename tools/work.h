@@ -61,9 +61,9 @@ uint64_t work_extend(struct worker *w);
  * them closes and the guard kills the group: grandchildren too, which PR_SET_PDEATHSIG does not reach. Start it before the
  * queue is opened.
  */
-int guard_start(void);       /* 0 or negative errno */
-pid_t guard_group(void);     /* the process group for commands; 0: there is no guard, lead your own */
-bool guard_is(pid_t pid);    /* for whoever reaps: this one was the guard, and is gone now */
-void guard_stop(void);       /* an orderly end: kills nothing */
+int guard_start(void);    /* 0 or negative errno */
+pid_t guard_group(void);  /* the process group for commands; 0: there is no guard, lead your own */
+bool guard_is(pid_t pid); /* for whoever reaps: this one was the guard, and is gone now */
+void guard_stop(void);    /* an orderly end: kills nothing */
 
 #endif

@@ -28,14 +28,16 @@ static _Noreturn void guard(int pipe_end) {
     do {
         n = read(pipe_end, &word, 1);
     } while (n < 0 && errno == EINTR);
-    if (n != 1) kill(0, SIGKILL);
+    if (n != 1)
+        kill(0, SIGKILL);
     _exit(0);
 }
 
 int guard_start(void) {
     int ends[2];
     pid_t pid;
-    if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return -errno;
     pid = fork();
     if (pid < 0) {
         int result = -errno;
@@ -54,20 +56,21 @@ int guard_start(void) {
     return 0;
 }
 
-pid_t guard_group(void) {
-    return guard_pid;
-}
+pid_t guard_group(void) { return guard_pid; }
 
 bool guard_is(pid_t pid) {
-    if (pid != guard_pid || pid == 0) return false;
+    if (pid != guard_pid || pid == 0)
+        return false;
     guard_pid = 0;
     return true;
 }
 
 void guard_stop(void) {
-    if (guard_pipe < 0) return;
+    if (guard_pipe < 0)
+        return;
     if (write(guard_pipe, "q", 1) == 1 && guard_pid > 0) {
-        while (waitpid(guard_pid, NULL, 0) < 0 && errno == EINTR) continue;
+        while (waitpid(guard_pid, NULL, 0) < 0 && errno == EINTR)
+            continue;
     }
     close(guard_pipe);
     guard_pipe = -1;

@@ -15,7 +15,8 @@ static void say(const struct worker *w, const struct job *job, const char *outco
         json_t *object = json_object();
         json_object_set_new(object, "id", cli_json_u64(m->id));
         json_object_set_new(object, "outcome", json_string(outcome));
-        if (why) json_object_set_new(object, "reason", json_string(why));
+        if (why)
+            json_object_set_new(object, "reason", json_string(why));
         json_object_set_new(object, "deliveries", cli_json_u64(m->deliveries));
         json_object_set_new(object, "acquisitions", cli_json_u64(m->acquisitions));
         json_object_set_new(object, "took_ns", cli_json_u64(took_ns));
@@ -28,7 +29,8 @@ static void say(const struct worker *w, const struct job *job, const char *outco
 
 /* What a settlement came to. Returns false if it did not happen. */
 static bool settled(struct worker *w, const struct job *job, int result) {
-    if (result >= 0) return true;
+    if (result >= 0)
+        return true;
     if (result == RP_LEASE_LOST) {
         w->lost++;
         say(w, job, "lost", "its lease ran out while the command ran");
@@ -99,10 +101,12 @@ void work_settle(struct worker *w, struct job *job, int how) {
 
 uint64_t work_extend(struct worker *w) {
     uint64_t now = cli_clock_ns(), next = 0;
-    if (w->lease_ns == 0) return 0;
+    if (w->lease_ns == 0)
+        return 0;
     for (size_t i = 0; i < w->job_limit; i++) {
         struct job *job = &w->jobs[i];
-        if (job->pid == 0 || job->lost) continue;
+        if (job->pid == 0 || job->lost)
+            continue;
         if (now >= job->extend_ns) {
             int result = rp_extend(w->consumer, &job->message, w->lease_ns);
             uint64_t pause = w->lease_ns / 3 > CLI_NS_PER_MS ? w->lease_ns / 3 : CLI_NS_PER_MS;
@@ -113,7 +117,8 @@ uint64_t work_extend(struct worker *w) {
             }
             job->extend_ns = now + pause;
         }
-        if (next == 0 || job->extend_ns < next) next = job->extend_ns;
+        if (next == 0 || job->extend_ns < next)
+            next = job->extend_ns;
     }
     return next;
 }

@@ -17,10 +17,12 @@ static int open_payload(const struct rp_message *m) {
     const char *data = m->data;
     size_t done = 0;
     int fd = memfd_create("ringpost-message", MFD_CLOEXEC);
-    if (fd < 0) return -errno;
+    if (fd < 0)
+        return -errno;
     while (done < m->bytes) {
         ssize_t n = write(fd, data + done, m->bytes - done);
-        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n < 0) {
             int result = -errno;
             close(fd);
@@ -52,8 +54,10 @@ static void set_environment(const struct worker *w, const struct rp_message *m) 
 static _Noreturn void become_command(const struct worker *w, const struct rp_message *m, int payload, int report, pid_t parent) {
     int error;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(127);
-    if (setpgid(0, guard_group()) != 0) setpgid(0, 0);
+    if (getppid() != parent)
+        _exit(127);
+    if (setpgid(0, guard_group()) != 0)
+        setpgid(0, 0);
     set_environment(w, m);
     if (dup2(payload, STDIN_FILENO) < 0) {
         error = errno;
@@ -62,7 +66,8 @@ static _Noreturn void become_command(const struct worker *w, const struct rp_mes
         execvp(w->command[0], w->command);
         error = errno;
     }
-    while (write(report, &error, sizeof error) < 0 && errno == EINTR) continue;
+    while (write(report, &error, sizeof error) < 0 && errno == EINTR)
+        continue;
     _exit(127);
 }
 
@@ -73,8 +78,10 @@ static int read_report(int fd, pid_t child) {
     do {
         n = read(fd, &error, sizeof error);
     } while (n < 0 && errno == EINTR);
-    if (n != sizeof error) return 0;
-    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) continue;
+    if (n != sizeof error)
+        return 0;
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        continue;
     return -error;
 }
 
@@ -100,7 +107,8 @@ static int fork_command(const struct worker *w, struct job *job, int payload, co
 int work_start(const struct worker *w, struct job *job) {
     int report[2];
     int result, payload = open_payload(&job->message);
-    if (payload < 0) return payload;
+    if (payload < 0)
+        return payload;
     if (pipe2(report, O_CLOEXEC) != 0) {
         result = -errno;
         close(payload);
@@ -110,8 +118,10 @@ int work_start(const struct worker *w, struct job *job) {
     result = fork_command(w, job, payload, report);
     close(payload);
     close(report[1]);
-    if (result == 0) result = read_report(report[0], job->pid);
+    if (result == 0)
+        result = read_report(report[0], job->pid);
     close(report[0]);
-    if (result < 0) job->pid = 0;
+    if (result < 0)
+        job->pid = 0;
     return result;
 }

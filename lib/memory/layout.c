@@ -45,6 +45,7 @@ static int check_parameters(const struct parameters *p) {
         {"backoff_factor (in thousandths)", p->backoff_factor_permille, 1000, 100000},
         {"jitter (in thousandths)", p->jitter_permille, 0, 1000},
         {"prefault", p->prefault, 0, 1},
+        {"mode", p->mode, 0, 0777},
         {"first_lap", p->first_lap, 1, LAP_MASK},
     };
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)

@@ -41,6 +41,8 @@ struct parameters {
     uint32_t backoff_factor_permille;
     uint32_t jitter_permille;
     uint32_t prefault;
+    uint32_t mode; /* for people: what counts is the file's */
+    uint32_t reserved;
     uint64_t lease_ns;
     uint64_t backoff_ns;
     uint64_t backoff_max_ns;
@@ -111,6 +113,7 @@ struct control {
     _Alignas(LINE) a64 next_id;
     _Alignas(LINE) a64 tick_until_ms; /* somebody keeps house until then; others need not */
     a64 walk_until_ms;                /* the same for walks because of a due time */
+    a64 slice_cursor; /* where the tick's walk goes on in a queue of very many cells */
     _Alignas(LINE) struct sleepers free_sleepers;
     struct sleepers sleepers[MAX_GROUPS];
     _Alignas(LINE) a64 totals[COUNTERS_PER_LINE]; /* of seats that were given up */

@@ -85,9 +85,8 @@ RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out) {
     count_cells(q, out);
     for (uint32_t i = 0; i < s->parameters.max_participants; i++)
         if (seat_state(load_acquire(&s->seats[i].word, seat_word)) == SEAT_ATTACHED) {
-            bool alive = is_alive(q, i);
-            out->participants += alive;
-            out->participants_dead += !alive;
+            out->participants++;
+            out->participants_dead += !is_alive(q, i);
         }
     uint64_t seats_share = (uint64_t)s->parameters.max_participants *
                            (sizeof(struct seat) + CELLS_PER_PARTICIPANT * ((uint64_t)l->cell_stride + sizeof(struct extra) +

@@ -192,6 +192,7 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         .dead_overflow = o->dead_overflow,
         .overflow = o->overflow,
         .prefault = o->prefault,
+        .mode = o->mode,
         .lease_ns = o->lease_ns,
         .backoff_ns = o->backoff_ns,
         .backoff_max_ns = o->backoff_max_ns,
@@ -278,6 +279,7 @@ RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out) {
     out->max_groups = p->max_groups;
     out->max_participants = p->max_participants;
     out->prefault = p->prefault;
+    out->mode = p->mode;
     return 0;
 }
 

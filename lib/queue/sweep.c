@@ -7,7 +7,12 @@
 #include "roster.h"
 #include <errno.h>
 
-enum { ROLE_MAX_MS = 10 * TICK_MS };
+enum {
+    CELLS_PER_TICK = 32768,    /* about half a millisecond */
+    MEND_BITS_EVERY = 20,      /* ticks */
+    REST_MAX_MS = 2000,        /* between walks because of due times */
+    ROLE_MAX_MS = 2 * REST_MAX_MS
+};
 
 /* One cell for one group. -> things done. */
 static int sweep_delivery(struct actor *a, unsigned group, uint32_t c, uint64_t w, uint64_t now_ms, uint64_t *due_ms,
@@ -61,38 +66,63 @@ static void raise_heads(const struct segment *s) {
     }
 }
 
-int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
+struct walk {
+    bool mend_bits;
+    uint64_t now_ms;
+    uint64_t due_ms; /* the earliest time met that is not over */
+    uint64_t dead[MAX_GROUPS];
+};
+
+static int walk_cells(struct actor *a, uint32_t from, uint32_t to, struct walk *walk) {
     const struct segment *s = a->segment;
-    uint32_t in_play = cells_in_play(s), groups = s->parameters.max_groups;
-    uint64_t due_ms = UINT64_MAX, dead[MAX_GROUPS] = {0}, dead_before[MAX_GROUPS];
     int done = 0;
-    for (unsigned g = 0; g < groups; g++)
-        dead_before[g] = load_relaxed(&s->groups[g].dead_count, hint);
-    /* Cleared before the walk: a time that is set during it lowers it again. */
-    store_seq_cst(&s->control->next_due_ms, UINT64_MAX, next_due);
-    for (uint32_t c = 0; c < in_play; c++) {
+    for (uint32_t c = from; c < to; c++) {
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
-        if (cell_state(w) == CELL_FREE && mend_bits)
+        if (cell_state(w) == CELL_FREE && walk->mend_bits)
             done += mend_bit(a, c);
         if (!cell_is_published(w))
             continue;
         for (uint32_t pending = cell_pending(w); pending != 0; pending &= pending - 1) {
             unsigned group = (unsigned)__builtin_ctz(pending);
-            if (group < groups)
-                done += sweep_delivery(a, group, c, w, now_ms, &due_ms, &dead[group]);
+            if (group < s->parameters.max_groups)
+                done += sweep_delivery(a, group, c, w, walk->now_ms, &walk->due_ms, &walk->dead[group]);
         }
     }
+    if (walk->due_ms != UINT64_MAX)
+        (void)due_lower(s, walk->due_ms);
+    return done;
+}
+
+int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
+    const struct segment *s = a->segment;
+    uint32_t groups = s->parameters.max_groups;
+    uint64_t dead_before[MAX_GROUPS];
+    struct walk walk = {.mend_bits = mend_bits, .now_ms = now_ms, .due_ms = UINT64_MAX};
+    for (unsigned g = 0; g < groups; g++)
+        dead_before[g] = load_relaxed(&s->groups[g].dead_count, hint);
+    /* Cleared before the walk: a time that is set during it lowers it again. */
+    store_seq_cst(&s->control->next_due_ms, UINT64_MAX, next_due);
+    int done = walk_cells(a, 0, cells_in_play(s), &walk);
     raise_heads(s);
-    if (due_ms != UINT64_MAX)
-        (void)due_lower(s, due_ms);
     for (unsigned g = 0; g < groups; g++) {
-        a64 *count = &s->groups[g].dead_count;
-        if (dead_before[g] != dead[g]) /* unless it moved during the walk, which then proves nothing */
-            (void)cas_relaxed(count, &dead_before[g], dead[g], hint);
-        if (s->parameters.dead_overflow == RP_DEAD_DROP_OLDEST && dead[g] > s->parameters.dead_capacity)
+        if (dead_before[g] != walk.dead[g]) /* unless it moved during the walk, which then proves nothing */
+            (void)cas_relaxed(&s->groups[g].dead_count, &dead_before[g], walk.dead[g], hint);
+        if (s->parameters.dead_overflow == RP_DEAD_DROP_OLDEST && walk.dead[g] > s->parameters.dead_capacity)
             done += dead_evict(a, g);
     }
     return done;
+}
+
+/* A tick's share of a queue so large that walking all of it would cost somebody milliseconds. */
+static void walk_slice(struct actor *a, uint64_t now_ms) {
+    a64 *cursor = &a->segment->control->slice_cursor;
+    uint32_t count = cells_in_play(a->segment);
+    uint64_t from = load_relaxed(cursor, hint) < count ? load_relaxed(cursor, hint) : 0;
+    uint64_t to = from + CELLS_PER_TICK < count ? from + CELLS_PER_TICK : count;
+    store_relaxed(cursor, to, hint);
+    struct walk walk = {.mend_bits = true, .now_ms = now_ms, .due_ms = UINT64_MAX};
+    (void)walk_cells(a, (uint32_t)from, (uint32_t)to, &walk);
+    raise_heads(a->segment);
 }
 
 int recover_the_dead(struct actor *a) {
@@ -124,7 +154,10 @@ static void tick(struct actor *a, uint64_t now_ms) {
     a->next_tick_ms = now_ms + TICK_MS;
     if (take_role(&control->tick_until_ms, now_ms, now_ms + TICK_MS)) {
         int recovered = recover_the_dead(a);
-        (void)sweep_walk(a, segment_now_ms(a->segment), recovered > 0 || now_ms / TICK_MS % 20 == 0);
+        if (recovered > 0 || cells_in_play(a->segment) <= CELLS_PER_TICK)
+            (void)sweep_walk(a, segment_now_ms(a->segment), recovered > 0 || now_ms / TICK_MS % MEND_BITS_EVERY == 0);
+        else
+            walk_slice(a, segment_now_ms(a->segment));
     } else if (pthread_mutex_trylock(&a->queue->prober_lock) == 0) {
         if (liveness_file(&a->queue->prober) == LIVENESS_GONE)
             store_relaxed(&a->queue->gone, 1, hint);
@@ -143,7 +176,7 @@ void housekeeping(struct actor *a, uint64_t now_ms) {
         (void)sweep_walk(a, segment_now_ms(a->segment), false);
         uint64_t took_ms = (clock_boot_ns() - start) / 1000000;
         uint64_t rest_ms = 1 + 20 * took_ms; /* walk at most a twentieth of the time */
-        store_relaxed(&control->walk_until_ms, now_ms + (rest_ms < TICK_MS ? rest_ms : TICK_MS), hint);
+        store_relaxed(&control->walk_until_ms, now_ms + (rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS), hint);
     }
 }
 

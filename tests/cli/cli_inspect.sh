@@ -2,16 +2,15 @@
 # stat, peek, info, ls, fsck, gc, purge: looking changes nothing, damage is found.
 . "$(dirname "$0")/lib.sh"
 export dir
-mkfifo "$dir/gate"
 
 run 0 create "$q" --backoff 1h..1h --lease 10m --capacity 100
 seq 5 | run 0 send "$q"
 run 0 work "$q" -n 1 -- bash -c 'exit 9' # 1 is delayed now
-"$RINGPOST" work "$q" -n 1 -- bash -c 'echo $$ >"$dir/command"; read -r x <"$dir/gate"' 2>/dev/null & # 2 is leased
+"$RINGPOST" work "$q" -n 1 -- "$dir/hold" 2>/dev/null & # 2 is leased
 worker=$!
 pids+=("$worker")
 eventually stat_is "$q" leased 1
-eventually lines_in "$dir/command" 1
+eventually lines_in "$dir/running" 1
 
 is "stat" "$(rp stat "$q" --json | json ready leased delayed dead sent participants capacity)" $'3\t1\t1\t0\t5\t1\t100'
 run 0 stat "$q"
@@ -51,7 +50,7 @@ has "whole" "$out" "$(printf 'x%.0s' {1..300})"
 # gc recovers what a dead process held
 kill -KILL "$worker"
 wait "$worker" 2>"$dir/err"
-eventually is_dead "$(<"$dir/command")"
+eventually is_dead "$(<"$dir/running")"
 is "stale" "$(rp ls --json | grep "\"$q\"" | json state)" stale
 rp gc --json >"$dir/out" 2>"$dir/err" # the status may speak of other queues of this machine
 out=$(<"$dir/out")

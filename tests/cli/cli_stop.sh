@@ -2,12 +2,11 @@
 # How a worker ends: by one signal, by two, by kill -9.
 . "$(dirname "$0")/lib.sh"
 export dir
-mkfifo "$dir/gate"
 
-# start_worker ARGUMENT...: a worker whose commands write their pid to $dir/running and wait at the gate
+# start_worker ARGUMENT...: a worker whose commands hold their message, see lib.sh
 start_worker() {
     : >"$dir/running"
-    "$RINGPOST" work "$@" -- bash -c 'echo $$ >>"$dir/running"; read -r x <"$dir/gate"' 2>"$dir/err" &
+    "$RINGPOST" work "$@" -- "$dir/hold" 2>"$dir/err" &
     worker=$!
     pids+=("$worker")
 }
@@ -33,9 +32,9 @@ start_worker "$q" -j 2
 eventually lines_in "$dir/running" 2
 kill -TERM "$worker"
 kill -0 "$worker" || fail "the worker did not finish what runs"
-echo >"$dir/gate"
+: >"$dir/go.2"
 eventually stat_is "$q" acked 1
-echo >"$dir/gate"
+: >"$dir/go.1"
 status_of "$worker"
 is "busy, SIGTERM" "$status" 0
 is "two done" "$(rp stat "$q" --json | json acked ready leased)" $'2\t3\t0'
@@ -64,21 +63,22 @@ is "uncharged" "$(json data deliveries <<<"$out" | sort)" $'3\t1\n4\t1\n5\t1'
 seq 2 | run 0 send "$q"
 : >"$dir/running"
 : >"$dir/grandchildren"
-"$RINGPOST" work "$q" -j 2 -- bash -c 'bash -c "echo \$\$ >>\"\$dir/grandchildren\"; read -r x <\"\$dir/gate\"; :" & echo $$ >>"$dir/running"; wait' 2>/dev/null &
+rm -f "$dir"/go.*
+"$RINGPOST" work "$q" -j 2 -- bash -c 'echo $$ >>"$dir/commands"; "$dir/hold" & echo $! >>"$dir/grandchildren"; wait' 2>/dev/null &
 worker=$!
 pids+=("$worker")
 eventually lines_in "$dir/running" 2
 eventually lines_in "$dir/grandchildren" 2
 kill -KILL "$worker"
 wait "$worker" 2>/dev/null
-for pid in $(cat "$dir/running" "$dir/grandchildren"); do eventually is_dead "$pid"; done
+for pid in $(cat "$dir/commands" "$dir/grandchildren"); do eventually is_dead "$pid"; done
 run 0 receive "$q" -n 2 --wait 20s --json
 is "redelivered, charged" "$(json data deliveries <<<"$out" | sort)" $'1\t2\n2\t2'
 
 # A whole process group killed at once, as a terminal or a supervisor does
 echo group | run 0 send "$q"
 : >"$dir/running"
-setsid bash -c 'exec "$0" work "$1" -- bash -c "echo \$\$ >>\"\$dir/running\"; read -r x <\"\$dir/gate\""' "$RINGPOST" "$q" 2>/dev/null &
+setsid "$RINGPOST" work "$q" -- "$dir/hold" 2>/dev/null &
 worker=$!
 pids+=("$worker")
 eventually lines_in "$dir/running" 1

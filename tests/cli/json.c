@@ -8,7 +8,8 @@
 static const json_t *find(const json_t *object, const char *path) {
     char key[64];
     size_t length = strcspn(path, ".");
-    if (length >= sizeof key) return NULL;
+    if (length >= sizeof key)
+        return NULL;
     memcpy(key, path, length);
     key[length] = '\0';
     object = json_object_get(object, key);
@@ -42,10 +43,12 @@ int main(int argc, char **argv) {
                 fprintf(stderr, "no '%s' in %s", argv[i], line);
                 return 1;
             }
-            if (i > 1) putchar('\t');
+            if (i > 1)
+                putchar('\t');
             print_value(value);
         }
-        if (argc > 1) putchar('\n');
+        if (argc > 1)
+            putchar('\n');
         json_decref(object);
     }
     return 0;

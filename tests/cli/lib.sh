@@ -50,6 +50,17 @@ mkfifo "$dir/never"
 exec 9<>"$dir/never"
 pause() { read -r -t 0.02 -u 9 || :; }
 
+# A command for workers: writes its pid to $dir/running, and ends when $dir/go or $dir/go.PAYLOAD is there.
+cat >"$dir/hold" <<'END'
+#!/bin/bash
+dir=$(dirname "$0")
+read -r payload
+echo $$ >>"$dir/running"
+until [[ -e $dir/go || -e $dir/go.$payload ]]; do read -r -t 0.01 <>"$dir/never"; done
+exit 0
+END
+chmod +x "$dir/hold"
+
 # eventually COMMAND...: polls until it succeeds, at most 20 s.
 eventually() {
     local deadline=$((SECONDS + 20))

@@ -16,13 +16,13 @@
 static char queue_name[64];
 
 /* As until() of peer.h, but for conditions that take their time: asks once in half a millisecond and leaves the processor to others. */
-#define eventually(condition)                                                                                                      \
-    __extension__({                                                                                                                \
-        time_t eventually_end = time(NULL) + PEER_DEADLINE_S;                                                                      \
-        bool eventually_met;                                                                                                       \
-        while (!(eventually_met = (condition)) && time(NULL) < eventually_end)                                                     \
-            nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);                                                                \
-        eventually_met;                                                                                                            \
+#define eventually(condition)                                                  \
+    __extension__({                                                            \
+        time_t eventually_end = time(NULL) + PEER_DEADLINE_S;                  \
+        bool eventually_met;                                                   \
+        while (!(eventually_met = (condition)) && time(NULL) < eventually_end) \
+            nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);            \
+        eventually_met;                                                        \
     })
 
 static inline int named(int result, const char *call, const char *file, int line) {
@@ -107,8 +107,8 @@ static inline void audit_is_clean(rp_queue *q) {
     struct rp_audit a;
     succeeds(rp_queue_audit(q, &a));
     if (a.violations || a.repairable)
-        fprintf(stderr, "audit: %llu violations, %llu repairable: %s\n", (unsigned long long)a.violations, (unsigned long long)a.repairable,
-                a.first);
+        fprintf(stderr, "audit: %llu violations, %llu repairable: %s\n", (unsigned long long)a.violations,
+                (unsigned long long)a.repairable, a.first);
     assert_int_equal(a.violations, 0);
     assert_int_equal(a.repairable, 0);
 }

@@ -1,0 +1,42 @@
+#!/bin/bash
+# The completion for bash offers every verb, every flag and the queues. The man pages name every flag.
+. "$(dirname "$0")/lib.sh"
+root=$(dirname "$0")/../..
+. "$root/tools/completion/ringpost.bash"
+
+# complete_words WORD...: what the last word may become, sorted
+complete_words() {
+    COMP_WORDS=("$RINGPOST" "$@")
+    COMP_CWORD=$#
+    _ringpost
+    printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd ' '
+}
+
+run 0 create "$q"
+is "verbs" "$(complete_words '')" "create dead fsck gc help info ls peek purge receive rm send stat version work"
+is "verb" "$(complete_words rec)" "receive"
+is "dead verbs" "$(complete_words dead '')" "ls purge redrive show"
+is "queue" "$(complete_words stat "$q")" "$q"
+is "queue of dead" "$(complete_words dead ls "$q")" "$q"
+is "flags" "$(complete_words receive --)" "--follow --group --help --json --no-ack --null --wait --whole"
+is "flags of dead" "$(complete_words dead redrive "$q" --d)" "--dry-run"
+is "values" "$(complete_words peek "$q" --state l)" "leased"
+has "command" " $(complete_words work "$q" -- bas) " " bash "
+
+for page in "$root"/docs/man/ringpost-*.1; do
+    verb=${page##*/ringpost-}
+    verb=${verb%.1}
+    names=("$verb")
+    [[ $verb == dead ]] && names=("dead ls" "dead redrive")
+    for name in "${names[@]}"; do
+        read -ra words <<<"$name"
+        for flag in $(_ringpost_flags "$RINGPOST" "${words[@]}"); do
+            [[ $flag == --help ]] && continue
+            grep -qE "(Fl|,) (n , Fl )?(0 , Fl )?-?${flag#-}( |$)" "$page" || fail "${page##*/} does not name $flag"
+        done
+    done
+done
+for verb in $(_ringpost_verbs "$RINGPOST" help); do
+    [[ $verb == help || $verb == version || -e $root/docs/man/ringpost-$verb.1 ]] || fail "no man page for $verb"
+done
+finish

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+# Completion for bash. Verbs and flags come from `ringpost help` and `--help`, so they are never out of date.
+
+_ringpost_flags() {
+    "$1" "${@:2}" --help 2>/dev/null | sed -n 's/^  \(-[a-z0-9], \)\{0,1\}\(--[a-z-]*\).*/\2/p; s/^  \(-[a-z0-9]\)[ ,].*/\1/p'
+}
+
+_ringpost_verbs() {
+    "$1" "${@:2}" 2>/dev/null | sed -n 's/^  \([a-z]*\)   *[a-z].*/\1/p'
+}
+
+_ringpost_queues() {
+    local file
+    for file in /dev/shm/ringpost.*; do
+        [[ -e $file && $file != *~* ]] && printf '%s\n' "${file#/dev/shm/ringpost.}"
+    done
+}
+
+_ringpost_reply() { # WORDS CURRENT
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
+}
+
+_ringpost() {
+    local command=${COMP_WORDS[0]} current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+    local verb=${COMP_WORDS[1]-} first=2 i
+    local -a words=("$verb")
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        _ringpost_reply "$(_ringpost_verbs "$command" help)" "$current"
+        return
+    fi
+    case $verb in
+        help)
+            _ringpost_reply "$(_ringpost_verbs "$command" help)" "$current"
+            return
+            ;;
+        dead)
+            if ((COMP_CWORD == 2)); then
+                _ringpost_reply "$(_ringpost_verbs "$command" dead --help)" "$current"
+                return
+            fi
+            words+=("${COMP_WORDS[2]}")
+            first=3
+            ;;
+        work)
+            for ((i = 2; i < COMP_CWORD; i++)); do
+                if [[ ${COMP_WORDS[i]} == -- ]]; then
+                    mapfile -t COMPREPLY < <(compgen -c -- "$current")
+                    ((i < COMP_CWORD - 1)) && mapfile -t COMPREPLY < <(compgen -f -- "$current")
+                    return
+                fi
+            done
+            ;;
+    esac
+    case $before in
+        --state) _ringpost_reply "ready leased delayed dead all" "$current" ;;
+        --reason) _ringpost_reply "rejected max-deliveries held unknown" "$current" ;;
+        --overflow) _ringpost_reply "reject block" "$current" ;;
+        --dead-overflow) _ringpost_reply "drop-oldest refuse" "$current" ;;
+        *)
+            if [[ $current == -* ]]; then
+                _ringpost_reply "$(_ringpost_flags "$command" "${words[@]}")" "$current"
+            elif ((COMP_CWORD == first)) && [[ $verb != create ]]; then
+                _ringpost_reply "$(_ringpost_queues)" "$current"
+            else
+                mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            fi
+            ;;
+    esac
+}
+complete -o filenames -F _ringpost ringpost
