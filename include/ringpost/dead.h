@@ -67,7 +67,8 @@ RP_API int rp_dead_peek(rp_queue *q, const char *group, uint64_t after_id, struc
                         size_t capacity);
 
 /**
- * Makes dead letters ready again, in order of their ids, counters reset. -> how many. -ENOENT if `id` was given and is not there.
+ * Makes dead letters ready again, in order of their ids, counters reset. -> how many. -ENOENT if `id` was given and is not there;
+ * RP_IN_USE if three processes still view it.
  * Crash: each was redriven or not.
  */
 RP_API int rp_dead_redrive(rp_queue *q, const char *group, const struct rp_redrive_options *o);

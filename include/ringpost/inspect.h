@@ -16,7 +16,8 @@ extern "C" {
 
 /**
  * Counters since creation, and what is there now. Counters are kept by each process for itself and added up here; one that
- * is killed may take its last few with it. The gauges are counted from the cells, one after the other, so in a queue
+ * is killed may take its last few with it, and one that
+ * is killed while it adds up a dead one's, those. The gauges are counted from the cells, one after the other, so in a queue
  * that is moving they are a blurred picture. Group figures are those of "default".
  */
 struct rp_queue_stats {

@@ -113,7 +113,7 @@ struct control {
     _Alignas(LINE) a64 next_id;
     _Alignas(LINE) a64 tick_until_ms; /* somebody keeps house until then; others need not */
     a64 walk_until_ms;                /* the same for walks because of a due time */
-    a64 slice_cursor; /* where the tick's walk goes on in a queue of very many cells */
+    a64 slice_cursor;                 /* where the tick's walk goes on in a queue of very many cells */
     _Alignas(LINE) struct sleepers free_sleepers;
     struct sleepers sleepers[MAX_GROUPS];
     _Alignas(LINE) a64 totals[COUNTERS_PER_LINE]; /* of seats that were given up */

@@ -35,9 +35,12 @@ extern uint32_t sim_min_slots; /* how small rings may be, a power of two */
 #define MUTANT(name) false
 #endif
 
-#define load_relaxed(word, label) (SIM_POINT(SIM_LOAD, word, label, "load_relaxed") atomic_load_explicit((word), memory_order_relaxed))
-#define load_acquire(word, label) (SIM_POINT(SIM_LOAD, word, label, "load_acquire") atomic_load_explicit((word), memory_order_acquire))
-#define load_seq_cst(word, label) (SIM_POINT(SIM_LOAD, word, label, "load_seq_cst") atomic_load_explicit((word), memory_order_seq_cst))
+#define load_relaxed(word, label) \
+    (SIM_POINT(SIM_LOAD, word, label, "load_relaxed") atomic_load_explicit((word), memory_order_relaxed))
+#define load_acquire(word, label) \
+    (SIM_POINT(SIM_LOAD, word, label, "load_acquire") atomic_load_explicit((word), memory_order_acquire))
+#define load_seq_cst(word, label) \
+    (SIM_POINT(SIM_LOAD, word, label, "load_seq_cst") atomic_load_explicit((word), memory_order_seq_cst))
 
 #define store_relaxed(word, value, label) \
     (SIM_POINT(SIM_STORE, word, label, "store_relaxed") atomic_store_explicit((word), (value), memory_order_relaxed))
@@ -47,15 +50,15 @@ extern uint32_t sim_min_slots; /* how small rings may be, a power of two */
     (SIM_POINT(SIM_STORE, word, label, "store_seq_cst") atomic_store_explicit((word), (value), memory_order_seq_cst))
 
 /* Compare and swap. `expected` is a pointer; on failure it receives what was found, acquired. */
-#define cas_acq_rel(word, expected, desired, label)                                                                      \
-    (SIM_POINT(SIM_RMW, word, label, "cas_acq_rel") atomic_compare_exchange_strong_explicit(                             \
-        (word), (expected), (desired), memory_order_acq_rel, memory_order_acquire))
-#define cas_seq_cst(word, expected, desired, label)                                                                      \
-    (SIM_POINT(SIM_RMW, word, label, "cas_seq_cst") atomic_compare_exchange_strong_explicit(                             \
-        (word), (expected), (desired), memory_order_seq_cst, memory_order_acquire))
-#define cas_relaxed(word, expected, desired, label)                                                                      \
-    (SIM_POINT(SIM_RMW, word, label, "cas_relaxed") atomic_compare_exchange_strong_explicit(                             \
-        (word), (expected), (desired), memory_order_relaxed, memory_order_relaxed))
+#define cas_acq_rel(word, expected, desired, label) \
+    (SIM_POINT(SIM_RMW, word, label, "cas_acq_rel") \
+         atomic_compare_exchange_strong_explicit((word), (expected), (desired), memory_order_acq_rel, memory_order_acquire))
+#define cas_seq_cst(word, expected, desired, label) \
+    (SIM_POINT(SIM_RMW, word, label, "cas_seq_cst") \
+         atomic_compare_exchange_strong_explicit((word), (expected), (desired), memory_order_seq_cst, memory_order_acquire))
+#define cas_relaxed(word, expected, desired, label) \
+    (SIM_POINT(SIM_RMW, word, label, "cas_relaxed") \
+         atomic_compare_exchange_strong_explicit((word), (expected), (desired), memory_order_relaxed, memory_order_relaxed))
 
 #define fetch_add_relaxed(word, value, label) \
     (SIM_POINT(SIM_RMW, word, label, "fetch_add_relaxed") atomic_fetch_add_explicit((word), (value), memory_order_relaxed))

@@ -10,10 +10,12 @@ enum { DETAIL_BYTES = 256, TEXT_BYTES = 128, LOWEST_ERRNO = -4095 };
 static _Thread_local char detail[DETAIL_BYTES];
 
 int fail(int result, const char *format, ...) {
+    char text[DETAIL_BYTES]; /* apart, as the detail itself may be among the arguments */
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(detail, sizeof detail, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    memcpy(detail, text, sizeof text);
     return result;
 }
 

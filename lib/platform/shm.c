@@ -40,12 +40,12 @@ int shm_path(const char *name, char path[SHM_PATH_MAX]) {
     if (name[0] == '/') {
         const char *last = strrchr(name, '/') + 1;
         if (*last == 0 || strchr(last, '~') || strlen(name) >= SHM_PATH_MAX)
-            return fail(-EINVAL, "'%s' cannot be the path of a queue", name);
+            return fail(-EINVAL, "'%.100s' cannot be the path of a queue", name);
         strcpy(path, name);
         return 0;
     }
     if (!is_queue_name(name))
-        return fail(-EINVAL, "'%s' is not a queue name: 1 to %d of A-Z a-z 0-9 . _ -, or a path that begins with /", name,
+        return fail(-EINVAL, "'%.60s' is not a queue name: 1 to %d of A-Z a-z 0-9 . _ -, or a path that begins with /", name,
                     NAME_MAX_BYTES);
     snprintf(path, SHM_PATH_MAX, DIRECTORY "/" PREFIX "%s", name);
     return 0;

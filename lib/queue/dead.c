@@ -143,10 +143,12 @@ static int dead_do(rp_queue *q, const char *group, const struct rp_redrive_optio
     struct actor actor;
     actor_open(&actor, q);
     int done = 0;
+    bool met = false;
     for (size_t i = 0; i < count && (o.limit == 0 || (uint64_t)done < o.limit); i++) {
         const struct found *f = &dead[i];
         if ((o.id != 0 && f->id != o.id) || !matches(q, (unsigned)g, f, o.reasons))
             continue;
+        met = true;
         done += o.dry_run || (verb == DEAD_REDRIVE ? redrive(&actor, (unsigned)g, f->cell, f->delivery)
                                                    : purge_one(&actor, (unsigned)g, f->cell, f->delivery));
     }
@@ -155,7 +157,8 @@ static int dead_do(rp_queue *q, const char *group, const struct rp_redrive_optio
     actor_close(&actor);
     free(dead);
     if (o.id != 0 && done == 0)
-        return fail(-ENOENT, "queue '%s' has no dead letter %llu", q->name, (unsigned long long)o.id);
+        return met ? fail(RP_IN_USE, "dead letter %llu: three processes still look at it", (unsigned long long)o.id)
+                   : fail(-ENOENT, "queue '%s' has no dead letter %llu", q->name, (unsigned long long)o.id);
     return done;
 }
 

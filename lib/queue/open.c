@@ -74,6 +74,8 @@ void actor_close(struct actor *a) {
 
 /* ---- opening ---- */
 
+enum { SEAT_ATTEMPTS = 20 };
+
 static void release(rp_queue *q) {
     if (q->memory != NULL)
         shm_unmap(q->memory, q->segment.layout.bytes);
@@ -124,17 +126,28 @@ static int make_seats(rp_queue *q) {
     return mended;
 }
 
+/* Is there a dead one whose seat somebody else is clearing just now? */
+static bool seats_to_come(rp_queue *q) {
+    for (uint32_t i = 0; i < q->segment.parameters.max_participants; i++) {
+        uint64_t w = load_acquire(&q->segment.seats[i].word, seat_word);
+        if (seat_state(w) == SEAT_CLEAN || liveness_probe(&q->prober, i) == LIVENESS_DEAD)
+            return true;
+    }
+    return false;
+}
+
 static int attach(rp_queue *q, const char *path) {
-    for (;;) {
+    for (int attempts = SEAT_ATTEMPTS;; attempts--) { /* not for ever: who clears a seat may be stopped */
         int result = attach_once(q, path);
         if (result == 0)
             return 0;
-        int mended = result == RP_NO_SEAT ? make_seats(q) : 0;
+        bool again = result == RP_NO_SEAT && (make_seats(q) > 0 || seats_to_come(q)) && attempts > 0;
         if (q->memory != NULL)
             shm_unmap(q->memory, q->segment.layout.bytes);
         q->memory = NULL;
-        if (mended == 0)
+        if (!again)
             return result;
+        spin_yield();
     }
 }
 
@@ -149,11 +162,8 @@ static int attach_named(const char *name, const char *path, bool read_only, rp_q
     q->canary = fork_canary_create();
     int result = q->canary == NULL ? fail(-ENOMEM, "no memory to tell forked children apart") : attach(q, path);
     if (result < 0) {
-        char why[256];
-        strncpy(why, rp_error_detail(), sizeof why - 1);
-        why[sizeof why - 1] = '\0';
         release(q);
-        return fail(result, "queue '%.80s': %s", name, why);
+        return fail(result, "queue '%.80s': %s", name, rp_error_detail());
     }
     *out = q;
     return 0;

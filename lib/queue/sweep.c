@@ -8,9 +8,9 @@
 #include <errno.h>
 
 enum {
-    CELLS_PER_TICK = 32768,    /* about half a millisecond */
-    MEND_BITS_EVERY = 20,      /* ticks */
-    REST_MAX_MS = 2000,        /* between walks because of due times */
+    CELLS_PER_TICK = 32768, /* about half a millisecond */
+    MEND_BITS_EVERY = 20,   /* ticks */
+    REST_MAX_MS = 2000,     /* between walks because of due times */
     ROLE_MAX_MS = 2 * REST_MAX_MS
 };
 

@@ -124,7 +124,7 @@ static void extend_holds_what_would_have_run_out(void **state) {
     rp_queue *q = leasing_queue(&p, &c);
     succeeds(send_text(p, "work"));
     succeeds(rp_receive(c, &m, 0));
-    succeeds(rp_extend(c, &m, 0)); /* until death */
+    succeeds(rp_extend(c, &m, 0));      /* until death */
     int64_t end = time_ns() + 200 * MS; /* many leases long */
     while (time_ns() < end)
         succeeds(rp_queue_sweep(q));

@@ -109,7 +109,8 @@ static uint32_t drain(rp_consumer *c) {
 
 static void between(uint64_t n, uint64_t low, uint64_t high) {
     if (n < low || n > high)
-        fprintf(stderr, "%llu is not between %llu and %llu\n", (unsigned long long)n, (unsigned long long)low, (unsigned long long)high);
+        fprintf(stderr, "%llu is not between %llu and %llu\n", (unsigned long long)n, (unsigned long long)low,
+                (unsigned long long)high);
     assert_true(n >= low && n <= high);
 }
 

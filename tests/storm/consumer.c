@@ -29,7 +29,8 @@ static bool inspect(struct receiver *r, const struct rp_message *m) {
         return false;
     struct letter const *l = m->data;
     if (m->acquisitions == 0 || m->deliveries > m->acquisitions)
-        ledger_violation("message %llu: deliveries %u, acquisitions %u", (unsigned long long)l->number, m->deliveries, m->acquisitions);
+        ledger_violation("message %llu: deliveries %u, acquisitions %u", (unsigned long long)l->number, m->deliveries,
+                         m->acquisitions);
     if (ledger_shown(l->number, m->acquisitions))
         order_check(&r->order, l);
     count(&w->tallies->receives);
@@ -132,7 +133,8 @@ static void consume_on(struct receiver *r) {
     struct rp_message messages[BATCH];
     for (int i = 0; i < ROUNDS && !storm_ends(); i++) {
         size_t max = worker_random(r->worker, 3) == 0 ? BATCH : 1;
-        int n = max > 1 ? rp_receive_batch(r->consumer, messages, max, PATIENCE_NS) : rp_receive(r->consumer, messages, PATIENCE_NS);
+        int n =
+            max > 1 ? rp_receive_batch(r->consumer, messages, max, PATIENCE_NS) : rp_receive(r->consumer, messages, PATIENCE_NS);
         if (n < 0 && n != RP_EMPTY)
             ledger_violation("receive: %s: %s", rp_error_name(n), rp_error_detail());
         if (n == 0)

@@ -19,6 +19,16 @@ void judge_sample(rp_queue *q, struct report *r) {
         ledger_violation("audit during the storm: %llu violations: %s", (ull)audit.violations, audit.first);
 }
 
+void judge_purge(const struct storm *s, rp_queue *q, struct report *r) {
+    if (!s->variant->purges)
+        return;
+    int purged = rp_queue_purge(q, NULL, RP_STATE_READY | RP_STATE_DELAYED);
+    if (purged < 0)
+        ledger_violation("purge: %s: %s", rp_error_name(purged), rp_error_detail());
+    else
+        r->purged += (uint64_t)purged;
+}
+
 /* Nobody is left but we: what the dead left must be gone after a bounded number of passes. */
 static void recover_all(rp_queue *q, struct report *r) {
     struct rp_queue_stats stats;
@@ -32,8 +42,8 @@ static void recover_all(rp_queue *q, struct report *r) {
             return;
         if (r->passes < PASSES_MAX)
             continue;
-        ledger_violation("after %llu passes %u dead are not recovered, %llu messages leased, %llu cells owned, %llu linger", (ull)r->passes,
-                         stats.participants_dead, (ull)stats.leased, (ull)stats.owned_cells, (ull)stats.lingering);
+        ledger_violation("after %llu passes %u dead are not recovered, %llu messages leased, %llu cells owned, %llu linger",
+                         (ull)r->passes, stats.participants_dead, (ull)stats.leased, (ull)stats.owned_cells, (ull)stats.lingering);
         return;
     }
 }
@@ -64,8 +74,8 @@ static void drain(struct worker *w, rp_queue *q, struct report *r) {
         if (result == RP_EMPTY && stats.ready + stats.leased + stats.delayed == 0)
             break;
         if (now_ns() > deadline) {
-            ledger_violation("the queue cannot be drained: %llu ready, %llu leased, %llu delayed", (ull)stats.ready, (ull)stats.leased,
-                             (ull)stats.delayed);
+            ledger_violation("the queue cannot be drained: %llu ready, %llu leased, %llu delayed", (ull)stats.ready,
+                             (ull)stats.leased, (ull)stats.delayed);
             break;
         }
     }
@@ -80,9 +90,10 @@ static void check_empty(rp_queue *q) {
     rp_queue_sweep(q);
     rp_queue_stats(q, &s);
     if (s.free_cells != s.cells || s.owned_cells != 0 || s.dead != 0 || s.lingering != 0)
-        ledger_violation("leak: %llu of %u cells free, %llu owned, %llu ready, %llu leased, %llu delayed, %llu dead, %llu lingering",
-                         (ull)s.free_cells, s.cells, (ull)s.owned_cells, (ull)s.ready, (ull)s.leased, (ull)s.delayed, (ull)s.dead,
-                         (ull)s.lingering);
+        ledger_violation(
+            "leak: %llu of %u cells free, %llu owned, %llu ready, %llu leased, %llu delayed, %llu dead, %llu lingering",
+            (ull)s.free_cells, s.cells, (ull)s.owned_cells, (ull)s.ready, (ull)s.leased, (ull)s.delayed, (ull)s.dead,
+            (ull)s.lingering);
     if (rp_queue_audit(q, &audit) != 0 || audit.violations != 0 || audit.repairable != 0 || audit.unsettled != 0)
         ledger_violation("audit at rest: %llu violations, %llu repairable, %llu unsettled: %s", (ull)audit.violations,
                          (ull)audit.repairable, (ull)audit.unsettled, audit.first);
@@ -110,9 +121,7 @@ static void check_capacity(const struct storm *s, rp_queue *q) {
 }
 
 /* May the dead ring drop letters? Only where it is smaller than what the queue holds and does not refuse. */
-static bool drops(const struct storm *s) {
-    return s->variant->rejects && !s->variant->dead_refuse;
-}
+static bool drops(const struct storm *s) { return s->variant->rejects && !s->variant->dead_refuse; }
 
 /* Who is missing was dropped, and counted, or received by one who died. */
 static void check_missing(const struct storm *s, const struct crew *c, rp_queue *q, const struct report *r) {
@@ -120,9 +129,11 @@ static void check_missing(const struct storm *s, const struct crew *c, rp_queue 
     rp_queue_stats(q, &stats);
     if (!drops(s) && stats.dead_dropped != 0)
         ledger_violation("%llu dead letters were dropped", (ull)stats.dead_dropped);
-    uint64_t excused = drops(s) ? stats.dead_dropped + crew_kills(c) : c->kills[ROLE_CONSUMER];
+    uint64_t excused = drops(s) ? stats.dead_dropped + crew_kills(c) : s->variant->purges ? r->purged : c->kills[ROLE_CONSUMER];
     if (r->missing > excused)
         ledger_violation("%llu messages are missing, but only %llu can be explained", (ull)r->missing, (ull)excused);
+    if (r->purged > r->missing + r->unknown + r->silent)
+        ledger_violation("%llu messages were purged, but only %llu are missing", (ull)r->purged, (ull)r->missing);
     uint64_t settlers = c->kills[ROLE_CONSUMER] + c->kills[ROLE_UNDERTAKER];
     if (r->silent > settlers)
         ledger_violation("%llu messages were acked by the dead, of whom there are %llu", (ull)r->silent, (ull)settlers);
@@ -143,7 +154,7 @@ static void check_mark(const struct storm *s, uint64_t number, union mark m, str
     if (m.sent == SENT_DONE && settled == 0) {
         if (open > 0)
             r->silent++;
-        else if (s->variant->at_most_once || (drops(s) && m.shown > 0))
+        else if (s->variant->at_most_once || s->variant->purges || (drops(s) && m.shown > 0))
             r->missing++; /* no more than were killed or dropped, see below */
         else
             ledger_violation("message %llu is lost: shown %u times, first %u, acquisitions %u, redriven %u, rejected %u", n,

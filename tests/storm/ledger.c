@@ -31,14 +31,16 @@ uint64_t ledger_take_numbers(void) {
     return first + LEDGER_CHUNK <= LEDGER_MESSAGES ? first : UINT64_MAX;
 }
 
-union mark ledger_mark(uint64_t number) { return (union mark){.word = atomic_load(&ledger->marks[number])}; }
+union mark ledger_mark(uint64_t number) {
+    return (union mark){.word = atomic_load(&ledger->marks[number])};
+}
 
 /* One change of the entry `m`, as one step. Declares nothing that outlives it but `before`, in the function around it. */
-#define CHANGE(number, m, statements)                                                                                              \
-    union mark before = ledger_mark(number), m;                                                                                    \
-    do {                                                                                                                           \
-        m = before;                                                                                                                \
-        statements                                                                                                                 \
+#define CHANGE(number, m, statements)           \
+    union mark before = ledger_mark(number), m; \
+    do {                                        \
+        m = before;                             \
+        statements                              \
     } while (!atomic_compare_exchange_weak(&ledger->marks[number], &before.word, m.word))
 
 void ledger_send_begins(uint64_t number) {

@@ -61,8 +61,9 @@ static void print(const struct variant *v, const struct crew *c, const struct re
     printf("         receives %llu, redeliveries %llu, acks %llu, acked by the dead %llu, missing %llu, nacks %llu, extends %llu, "
            "lease lost %llu\n",
            SUM(receives), SUM(redeliveries), SUM(acks), (ull)r->silent, (ull)r->missing, SUM(nacks), SUM(extends), SUM(lost));
-    printf("         dead letters purged %llu, redriven %llu; drained %llu after %llu passes; audits %llu\n", SUM(purges), SUM(redrives),
-           (ull)r->drained, (ull)r->passes, (ull)r->audits);
+    printf(
+        "         dead letters purged %llu, redriven %llu; purged when ready %llu; drained %llu after %llu passes; audits %llu\n",
+        SUM(purges), SUM(redrives), (ull)r->purged, (ull)r->drained, (ull)r->passes, (ull)r->audits);
 }
 
 static int run(const struct variant *v, double seconds, uint64_t seed, weather *body) {

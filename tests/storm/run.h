@@ -6,7 +6,7 @@
 #include "judge.h"
 
 struct arguments {
-    double seconds; /* of all variants together */
+    double seconds;      /* of all variants together */
     const char *variant; /* NULL: all */
     uint64_t seed;
 };

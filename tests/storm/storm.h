@@ -19,9 +19,10 @@ struct variant {
     uint32_t max_participants;
     uint32_t dead_capacity; /* 0: everything may be dead */
     bool dead_refuse;       /* else the oldest dead letter is dropped, and so may be missing */
-    bool rejects;      /* consumers reject; undertakers purge and redrive */
-    bool at_most_once; /* all consumers are RP_ACK_NONE */
-    bool block;        /* senders wait for room */
+    bool rejects;           /* consumers reject; undertakers purge and redrive */
+    bool purges;            /* the parent, who is never killed, purges what is ready now and then */
+    bool at_most_once;      /* all consumers are RP_ACK_NONE */
+    bool block;             /* senders wait for room */
     unsigned crew[ROLES];
 };
 

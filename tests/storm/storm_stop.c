@@ -20,7 +20,13 @@ enum {
 static const struct variant variants[] = {
     {.name = "small", .capacity = 64, .lease_ms = 40, .prefetch = 8, .max_participants = 24, .crew = {4, 4, 3, 1}},
     {.name = "large", .capacity = 2048, .lease_ms = 50, .prefetch = 100, .max_participants = 24, .crew = {4, 4, 3, 1}},
-    {.name = "dead", .capacity = 256, .max_deliveries = 3, .lease_ms = 40, .max_participants = 24, .rejects = true, .dead_refuse = true,
+    {.name = "dead",
+     .capacity = 256,
+     .max_deliveries = 3,
+     .lease_ms = 40,
+     .max_participants = 24,
+     .rejects = true,
+     .dead_refuse = true,
      .crew = {4, 4, 2, 1, 2}},
 };
 
@@ -44,7 +50,8 @@ static bool may_stop(const struct crew *c, unsigned i) {
     unsigned running = 0;
     for (unsigned k = 0; k < c->count; k++)
         running += !c->members[k].stopped && c->members[k].role == c->members[i].role;
-    return !c->members[i].stopped && (running > 1 || c->members[i].role > ROLE_CONSUMER); /* one who sends and one who receives go on */
+    return !c->members[i].stopped &&
+           (running > 1 || c->members[i].role > ROLE_CONSUMER); /* one who sends and one who receives go on */
 }
 
 /* Somebody who is inside a sweep or an open just now, or anybody. */
@@ -69,7 +76,8 @@ static void stop_at_random(struct crew *c, rp_queue *q, struct report *r, uint64
     struct stall sends = {.tally = offsetof(struct tallies, sends)}, acks = {.tally = offsetof(struct tallies, acks)};
     uint64_t now, sample_ns = 0;
     while ((now = now_ns()) < end_ns) {
-        nanosleep(&(struct timespec){.tv_nsec = (long)worker_random(&dice, PAUSE_MAX_US) * 1000}, NULL); /* the instants are random */
+        nanosleep(&(struct timespec){.tv_nsec = (long)worker_random(&dice, PAUSE_MAX_US) * 1000},
+                  NULL); /* the instants are random */
         watch(&sends, now_ns());
         watch(&acks, now_ns());
         crew_continue(c, now_ns(), false);
@@ -88,6 +96,6 @@ static void stop_at_random(struct crew *c, rp_queue *q, struct report *r, uint64
 }
 
 int main(int argc, char **argv) {
-    struct arguments a = arguments_parse(argc, argv, 10);
+    struct arguments a = arguments_parse(argc, argv, 15);
     return run_variants(&a, variants, sizeof variants / sizeof variants[0], stop_at_random);
 }
