@@ -274,11 +274,11 @@ struct echo *echo_start(const struct machine *m, const struct echo_setup *setup)
     if (e.buffer == NULL) {
         crew_fail("out of memory");
     }
+    open_ends(&e, false, true);
+    crew_fork(m->cpus[1], answer, &e); /* before we are pinned: under a real-time policy the child could not leave our processor */
     if (!machine_pin(m->cpus[0])) {
         crew_fail("cannot be pinned");
     }
-    open_ends(&e, false, true);
-    crew_fork(m->cpus[1], answer, &e);
     return &e;
 }
 

@@ -123,6 +123,11 @@ static bool matches(const struct rp_queue *q, unsigned group, const struct found
     return (letter.reason & reasons) != 0;
 }
 
+static bool is_dead(const struct rp_queue *q, unsigned group, uint64_t id) {
+    struct found f;
+    return lookup_next(q, group, RP_STATE_DEAD, id - 1, &f) && f.id == id;
+}
+
 enum dead_verb { DEAD_REDRIVE, DEAD_PURGE };
 
 static int dead_do(rp_queue *q, const char *group, const struct rp_redrive_options *given, enum dead_verb verb) {
@@ -143,12 +148,10 @@ static int dead_do(rp_queue *q, const char *group, const struct rp_redrive_optio
     struct actor actor;
     actor_open(&actor, q);
     int done = 0;
-    bool met = false;
     for (size_t i = 0; i < count && (o.limit == 0 || (uint64_t)done < o.limit); i++) {
         const struct found *f = &dead[i];
         if ((o.id != 0 && f->id != o.id) || !matches(q, (unsigned)g, f, o.reasons))
             continue;
-        met = true;
         done += o.dry_run || (verb == DEAD_REDRIVE ? redrive(&actor, (unsigned)g, f->cell, f->delivery)
                                                    : purge_one(&actor, (unsigned)g, f->cell, f->delivery));
     }
@@ -157,7 +160,8 @@ static int dead_do(rp_queue *q, const char *group, const struct rp_redrive_optio
     actor_close(&actor);
     free(dead);
     if (o.id != 0 && done == 0)
-        return met ? fail(RP_IN_USE, "dead letter %llu: three processes still look at it", (unsigned long long)o.id)
+        return is_dead(q, (unsigned)g, o.id)
+                   ? fail(RP_IN_USE, "dead letter %llu: three processes still look at it", (unsigned long long)o.id)
                    : fail(-ENOENT, "queue '%s' has no dead letter %llu", q->name, (unsigned long long)o.id);
     return done;
 }

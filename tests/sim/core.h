@@ -70,11 +70,11 @@ enum status {
 struct participant {
     struct fiber fiber;
     enum status status;
-    bool fresh;         /* came from where nothing was pending: switching away at its next point would change nothing */
-    bool ticked;        /* a timeout woke it while nobody else could move, during this call */
-    uint64_t local;     /* all it has learnt: stands for its registers and its own memory */
-    uint64_t said;      /* what the judge knows of it: all that remains when it dies */
-    uint32_t steps;     /* points in the explored part */
+    bool fresh;     /* came from where nothing was pending: switching away at its next point would change nothing */
+    bool ticked;    /* a timeout woke it while nobody else could move, during this call */
+    uint64_t local; /* all it has learnt: stands for its registers and its own memory */
+    uint64_t said;  /* what the judge knows of it: all that remains when it dies */
+    uint32_t steps; /* points in the explored part */
     uint32_t call_steps;
     const char *call;
     uint64_t sleep_key; /* what it sleeps on */
@@ -106,14 +106,20 @@ extern const struct sim_program *program;
 extern bool has_threads[SIM_FIBERS]; /* processes of more than one participant */
 
 static inline struct participant *self(void) { return &world.p[world.current]; }
-static inline unsigned process_of(unsigned who)
-{
+static inline unsigned process_of(unsigned who) {
     return who < SIM_PARTICIPANTS && program->thread_of[who] ? program->thread_of[who] - 1u : who;
 }
 /* Runs setup and the participants up to sim_ready, and saves the state. */
 void world_prepare(const struct sim_program *p);
 /* One run from the saved state to its end. -> false: it failed, or was cut (see run). */
 bool world_run(void);
+/* From outside of all fibers: lets `who` go on until the phase is over. */
+void resume(unsigned who);
+extern bool in_fiber;
+/* Wakes the sleepers whose time has come. */
+void wake_due(void);
+/* A point: lets the exploration decide what happens here. `sides`: enum sim_side. */
+void decide(unsigned sides);
 /* Nobody here can go on: somebody else does. Returns when this participant is chosen again. */
 void schedule_away(bool yield);
 
@@ -163,8 +169,7 @@ void state_restore(void);
 /* A number for this state of everything. Equal numbers: the same future, whatever is decided. */
 uint64_t state_key(void);
 
-static inline uint64_t mix(uint64_t a, uint64_t b)
-{
+static inline uint64_t mix(uint64_t a, uint64_t b) {
     uint64_t x = (a ^ (b + UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xff51afd7ed558ccd);
     x ^= x >> 32;
     x = (x + b) * UINT64_C(0xc4ceb9fe1a85ec53);

@@ -3,26 +3,21 @@
  * Exhaustive search runs the program again from the saved state for each way through its decisions, depth first. A run is cut where its state was seen
  * before with at least as many preemptions left: every continuation has been looked at then, or will be. The state is a number
  * (state_key), so two different ones may be taken for the same once in 10^12 or so.
- *
- * Decisions are written as tokens: WHO STEP ACTION, where WHO is a letter (0: the beginning), STEP counts that participant's own points, and
- * ACTION is :X switch to X, k killed, kX X is killed, z frozen, +N time jumps by the N-th size. Where no token says otherwise, the
- * participant goes on, or the next one in order does. Counting each one's own points keeps most tokens meaningful when others are left out.
  */
 #include "explore.h"
-#include "core.h"
+#include "tokens.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { DEPTH_MAX = 65536, TOKENS_MAX = 4096 };
+enum { DEPTH_MAX = 65536 };
 
 const char *explore_mutant;
 bool explore_mutant_met;
 
-bool sim_mutant(const char *name)
-{
+bool sim_mutant(const char *name) {
     if (!explore_mutant || strcmp(name, explore_mutant) != 0)
         return false;
     return explore_mutant_met = true;
@@ -30,114 +25,6 @@ bool sim_mutant(const char *name)
 
 static const struct explore_options *options;
 static enum { DEPTH_FIRST, RANDOM, REPLAY } mode;
-
-/* ---- tokens ---- */
-
-struct token {
-    uint8_t who;
-    uint32_t step;
-    struct option option;
-    bool used;
-};
-static struct token taken_tokens[TOKENS_MAX]; /* by the present run */
-static unsigned taken_count;
-static struct token given[TOKENS_MAX]; /* for a replay */
-static unsigned given_count;
-
-static char letter(unsigned who) { return who == NO_ONE ? '0' : (char)('A' + who); }
-
-static void tokens_print(const struct token *t, unsigned count, char *text, size_t bytes)
-{
-    size_t n = 0;
-    text[0] = 0;
-    for (unsigned i = 0; i < count && n + 24 < bytes; i++) {
-        n += (size_t)snprintf(text + n, bytes - n, "%s%c", i ? "," : "", letter(t[i].who));
-        if (t[i].who != NO_ONE)
-            n += (size_t)snprintf(text + n, bytes - n, "%u", t[i].step);
-        unsigned argument = t[i].option.argument;
-        switch (t[i].option.action) {
-        case GO_ON:
-            break;
-        case SWITCH:
-            n += (size_t)snprintf(text + n, bytes - n, ":%c", letter(argument));
-            break;
-        case KILL:
-            n += (size_t)snprintf(text + n, bytes - n, argument == t[i].who ? "k" : "k%c", letter(argument));
-            break;
-        case FREEZE:
-            n += (size_t)snprintf(text + n, bytes - n, "z");
-            break;
-        case JUMP:
-            n += (size_t)snprintf(text + n, bytes - n, "+%u", argument);
-            break;
-        }
-    }
-}
-
-static bool token_parse(const char **text, struct token *t)
-{
-    const char *s = *text;
-    *t = (struct token){0};
-    if (*s == '0') {
-        t->who = NO_ONE;
-        s++;
-    } else if (*s >= 'A' && *s < 'A' + SIM_FIBERS) {
-        t->who = (uint8_t)(*s++ - 'A');
-        t->step = (uint32_t)strtoul(s, (char **)&s, 10);
-    } else
-        return false;
-    t->option.argument = t->who;
-    if (*s == ':') {
-        t->option.action = SWITCH;
-        t->option.argument = (uint8_t)(s[1] - 'A');
-        s += 2;
-    } else if (*s == 'k') {
-        t->option.action = KILL;
-        s++;
-        if (*s >= 'A' && *s < 'A' + SIM_FIBERS)
-            t->option.argument = (uint8_t)(*s++ - 'A');
-    } else if (*s == 'z') {
-        t->option.action = FREEZE;
-        s++;
-    } else if (*s == '+') {
-        t->option.action = JUMP;
-        t->option.argument = (uint8_t)strtoul(s + 1, (char **)&s, 10);
-    } else
-        return false;
-    if (*s == ',')
-        s++;
-    *text = s;
-    return true;
-}
-
-static bool tokens_parse(const char *text)
-{
-    given_count = 0;
-    while (*text && given_count < TOKENS_MAX)
-        if (!token_parse(&text, &given[given_count++]))
-            return false;
-    return *text == 0;
-}
-
-static void token_take(unsigned who, uint32_t step, struct option o)
-{
-    if (taken_count < TOKENS_MAX)
-        taken_tokens[taken_count++] = (struct token){(uint8_t)who, step, o, false};
-}
-
-static unsigned choose_given(unsigned who, uint32_t step, const struct option *o, unsigned count)
-{
-    for (unsigned t = 0; t < given_count; t++) {
-        if (given[t].used || given[t].who != who || given[t].step != step)
-            continue;
-        for (unsigned i = 0; i < count; i++)
-            if (o[i].action == given[t].option.action && o[i].argument == given[t].option.argument) {
-                given[t].used = true;
-                return i;
-            }
-    }
-    return 0;
-}
 
 /* ---- states that were seen ---- */
 
@@ -148,8 +35,7 @@ static struct {
 } seen;
 enum { SEEN_SHIFT_MIN = 16, SEEN_SHIFT_MAX = 26 };
 
-static void seen_clear(void)
-{
+static void seen_clear(void) {
     seen.room = UINT64_C(1) << SEEN_SHIFT_MIN;
     free(seen.key);
     seen.key = calloc(seen.room, sizeof *seen.key);
@@ -158,16 +44,14 @@ static void seen_clear(void)
         abort();
 }
 
-static uint64_t *seen_place(uint64_t key)
-{
+static uint64_t *seen_place(uint64_t key) {
     uint64_t i = key & (seen.room - 1);
     while (seen.key[i] && seen.key[i] != key)
         i = (i + 1) & (seen.room - 1);
     return &seen.key[i];
 }
 
-static void seen_add(uint64_t key)
-{
+static void seen_add(uint64_t key) {
     if (seen.count * 2 > seen.room) {
         if (seen.room == UINT64_C(1) << SEEN_SHIFT_MAX)
             return; /* forgetting costs time, nothing else */
@@ -186,22 +70,18 @@ static void seen_add(uint64_t key)
     seen.count++;
 }
 
-static uint64_t key_with(uint64_t key, int preemptions)
-{
+static uint64_t key_with(uint64_t key, int preemptions) {
     uint64_t k = mix(key, (uint64_t)preemptions);
     return k ? k : 1;
 }
 
 /* ---- depth first ---- */
 
-static struct {
-    uint16_t taken, count;
-} path[DEPTH_MAX];
+static struct { uint16_t taken, count; } path[DEPTH_MAX];
 static unsigned path_length; /* decided before the run */
 static unsigned depth;       /* decided so far in the run */
 
-bool state_seen(enum place place)
-{
+bool state_seen(enum place place) {
     if (mode != DEPTH_FIRST || options->no_cuts || depth < path_length)
         return false;
     uint64_t key = mix(state_key(), place);
@@ -213,8 +93,7 @@ bool state_seen(enum place place)
     return false;
 }
 
-static unsigned choose_next(bool forced, unsigned count)
-{
+static unsigned choose_next(bool forced, unsigned count) {
     if (depth == DEPTH_MAX) {
         sim_fail("more than %d decisions in one run", DEPTH_MAX);
         return 0;
@@ -233,8 +112,7 @@ static unsigned choose_next(bool forced, unsigned count)
     return path[depth++].taken;
 }
 
-static bool next_path(void)
-{
+static bool next_path(void) {
     path_length = depth < path_length ? depth : path_length;
     while (path_length > 0 && path[path_length - 1].taken + 1 == path[path_length - 1].count)
         path_length--;
@@ -247,8 +125,7 @@ static bool next_path(void)
 /* ---- random ---- */
 
 static uint64_t random_state;
-static uint64_t draw(uint64_t below)
-{
+static uint64_t draw(uint64_t below) {
     random_state += UINT64_C(0x9e3779b97f4a7c15);
     return mix(random_state, 7) % below;
 }
@@ -256,9 +133,9 @@ static bool draw_chance(double p) { return (double)draw(1u << 30) < p * (double)
 
 enum { CHANGES = 8 };
 static struct {
-    bool priorities;       /* PCT: the one with the highest priority moves; at some steps that one falls behind all others */
-    unsigned one_in;       /* else: how often to switch */
-    uint64_t usual_steps;  /* of a run, learnt from those before */
+    bool priorities;      /* PCT: the one with the highest priority moves; at some steps that one falls behind all others */
+    unsigned one_in;      /* else: how often to switch */
+    uint64_t usual_steps; /* of a run, learnt from those before */
     uint64_t fault[SIM_JUMPS + 3]; /* at which steps */
     enum action fault_action[SIM_JUMPS + 3];
     unsigned fault_count;
@@ -268,16 +145,14 @@ static struct {
     int lowest;
 } plan;
 
-static void plan_fault(enum action a, double p, int most)
-{
+static void plan_fault(enum action a, double p, int most) {
     for (int i = 0; i < most && draw_chance(p) && plan.fault_count < SIM_JUMPS + 3; i++) {
         plan.fault[plan.fault_count] = draw(plan.usual_steps);
         plan.fault_action[plan.fault_count++] = a;
     }
 }
 
-static void plan_run(uint64_t seed)
-{
+static void plan_run(uint64_t seed) {
     random_state = mix(seed, 3);
     if (plan.usual_steps < 32)
         plan.usual_steps = 32;
@@ -295,8 +170,7 @@ static void plan_run(uint64_t seed)
         plan.change[i] = draw(plan.usual_steps);
 }
 
-static unsigned pick(enum action a, const struct option *o, unsigned count)
-{
+static unsigned pick(enum action a, const struct option *o, unsigned count) {
     unsigned found = 0, chosen = 0;
     for (unsigned i = 0; i < count; i++)
         if (o[i].action == a && draw(++found) == 0)
@@ -304,8 +178,7 @@ static unsigned pick(enum action a, const struct option *o, unsigned count)
     return chosen;
 }
 
-static unsigned pick_highest(unsigned who, bool forced, const struct option *o, unsigned count)
-{
+static unsigned pick_highest(unsigned who, bool forced, const struct option *o, unsigned count) {
     unsigned best = 0;
     int priority = forced || who == NO_ONE ? -1000000 : plan.priority[who];
     for (unsigned i = 0; i < count; i++)
@@ -316,8 +189,7 @@ static unsigned pick_highest(unsigned who, bool forced, const struct option *o, 
     return best;
 }
 
-static unsigned choose_random(unsigned who, bool forced, const struct option *o, unsigned count)
-{
+static unsigned choose_random(unsigned who, bool forced, const struct option *o, unsigned count) {
     for (unsigned i = 0; i < plan.fault_count; i++)
         if (!forced && world.steps >= plan.fault[i]) {
             unsigned chosen = pick(plan.fault_action[i], o, count);
@@ -341,8 +213,7 @@ static unsigned choose_random(unsigned who, bool forced, const struct option *o,
 
 /* ---- */
 
-unsigned choose(unsigned who, bool forced, const struct option *o, unsigned count)
-{
+unsigned choose(unsigned who, bool forced, const struct option *o, unsigned count) {
     uint32_t step = who == NO_ONE ? 0 : world.p[who].steps;
     unsigned chosen = mode == DEPTH_FIRST ? choose_next(forced, count)
                       : mode == RANDOM    ? choose_random(who, forced, o, count)
@@ -352,8 +223,7 @@ unsigned choose(unsigned who, bool forced, const struct option *o, unsigned coun
     return chosen;
 }
 
-static bool run_given(void)
-{
+static bool run_given(void) {
     mode = REPLAY;
     cuts = false;
     taken_count = 0;
@@ -367,8 +237,7 @@ static bool run_given(void)
 }
 
 /* Leaves out every decision that the failure does not need: many at once while that works, then one by one. */
-static void make_smaller(struct explore_result *result)
-{
+static void make_smaller(struct explore_result *result) {
     static struct token before[TOKENS_MAX];
     memcpy(given, taken_tokens, sizeof given);
     given_count = taken_count;
@@ -392,15 +261,13 @@ static void make_smaller(struct explore_result *result)
     tokens_print(given, given_count, result->decisions, sizeof result->decisions);
 }
 
-static double now(void)
-{
+static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void failed(struct explore_result *result)
-{
+static void failed(struct explore_result *result) {
     if (result->failures++)
         return;
     memcpy(result->failure, run.failure, sizeof result->failure);
@@ -409,8 +276,7 @@ static void failed(struct explore_result *result)
         make_smaller(result);
 }
 
-static void one_run(struct explore_result *result)
-{
+static void one_run(struct explore_result *result) {
     depth = 0;
     taken_count = 0;
     bool good = world_run();
@@ -426,8 +292,7 @@ static void one_run(struct explore_result *result)
     result->call_steps_name = run.calls_steps_name;
 }
 
-static void explore_all(struct explore_result *result, double begin)
-{
+static void explore_all(struct explore_result *result, double begin) {
     mode = DEPTH_FIRST;
     cuts = !options->no_cuts;
     seen_clear();
@@ -444,8 +309,7 @@ static void explore_all(struct explore_result *result, double begin)
     result->complete = true;
 }
 
-static void explore_random(struct explore_result *result, double begin)
-{
+static void explore_random(struct explore_result *result, double begin) {
     mode = RANDOM;
     cuts = false;
     plan.usual_steps = 0;
@@ -464,8 +328,7 @@ static void explore_random(struct explore_result *result, double begin)
     }
 }
 
-void explore(const struct sim_program *p, const struct explore_options *o, struct explore_result *result)
-{
+void explore(const struct sim_program *p, const struct explore_options *o, struct explore_result *result) {
     *result = (struct explore_result){0};
     options = o;
     budget = o->budget;

@@ -8,29 +8,29 @@
 struct explore_options {
     struct sim_budget budget;
     bool random;
-    bool no_cuts;    /* exhaustive: also go on where everything that follows was seen already */
-    uint64_t seed;   /* random: of the first run */
-    uint64_t runs;   /* at most; 0: no limit */
-    double seconds;  /* at most; 0: no limit */
+    bool no_cuts;              /* exhaustive: also go on where everything that follows was seen already */
+    uint64_t seed;             /* random: of the first run */
+    uint64_t runs;             /* at most; 0: no limit */
+    double seconds;            /* at most; 0: no limit */
     double kill, freeze, jump; /* random: how likely each is in a run */
-    const char *replay; /* not NULL: this run only */
+    const char *replay;        /* not NULL: this run only */
     bool trace;
     bool keep_going; /* after a failure, to count (only the first is kept) */
 };
 
 struct explore_result {
-    uint64_t runs;      /* schedules that were run, cut ones included */
-    uint64_t ends;      /* of those, that ran to their end and were judged */
-    uint64_t states;    /* that were told apart */
-    uint64_t points;    /* decided or not, in all runs */
+    uint64_t runs;   /* schedules that were run, cut ones included */
+    uint64_t ends;   /* of those, that ran to their end and were judged */
+    uint64_t states; /* that were told apart */
+    uint64_t points; /* decided or not, in all runs */
     uint64_t failures;
-    bool complete;      /* every schedule within the budget was covered */
+    bool complete; /* every schedule within the budget was covered */
     double seconds;
-    uint64_t depth;     /* most decisions in a run */
+    uint64_t depth; /* most decisions in a run */
     uint64_t runs_that_needed_ticks;
     uint64_t call_steps; /* most points in one call */
     const char *call_steps_name;
-    uint64_t seed;       /* random: of the failing run */
+    uint64_t seed; /* random: of the failing run */
     char failure[FAILURE_BYTES];
     char decisions[32768]; /* of the failing run, made as few as was possible */
 };

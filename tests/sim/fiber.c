@@ -8,10 +8,8 @@
 
 enum { GUARD_BYTES = 4096 };
 
-void fiber_create(struct fiber *f)
-{
-    unsigned char *memory =
-        mmap(NULL, GUARD_BYTES + FIBER_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+void fiber_create(struct fiber *f) {
+    unsigned char *memory = mmap(NULL, GUARD_BYTES + FIBER_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED || mprotect(memory, GUARD_BYTES, PROT_NONE) != 0) {
         perror("sim: no memory for a stack");
         abort();
@@ -19,7 +17,7 @@ void fiber_create(struct fiber *f)
     f->stack = memory + GUARD_BYTES;
 }
 
-#if defined(__x86_64__)
+#if FIBER_ASSEMBLY
 
 /* What a call must preserve (System V ABI) but the floating-point control words, which nobody changes. */
 void fiber_switch_raw(void **save, void *load);
@@ -44,8 +42,7 @@ __asm__(".text\n"
         "    ret\n"
         ".size fiber_switch_raw, .-fiber_switch_raw\n");
 
-void fiber_begin(struct fiber *f, void (*entry)(void))
-{
+void fiber_begin(struct fiber *f, void (*entry)(void)) {
     /* As if `entry` had been called: at its first instruction the stack pointer is 8 below a multiple of 16. */
     uintptr_t *top = (uintptr_t *)(void *)(f->stack + FIBER_STACK_BYTES);
     for (int i = 1; i <= 10; i++)
@@ -54,20 +51,13 @@ void fiber_begin(struct fiber *f, void (*entry)(void))
     f->stack_pointer = &top[-10];
 }
 
-void fiber_switch(struct fiber *from, struct fiber *to)
-{
-    fiber_switch_raw(&from->stack_pointer, to->stack_pointer);
-}
+void fiber_switch(struct fiber *from, struct fiber *to) { fiber_switch_raw(&from->stack_pointer, to->stack_pointer); }
 
-unsigned char *fiber_stack_begin(const struct fiber *f)
-{
-    return f->stack_pointer;
-}
+unsigned char *fiber_stack_begin(const struct fiber *f) { return f->stack_pointer; }
 
 #else
 
-void fiber_begin(struct fiber *f, void (*entry)(void))
-{
+void fiber_begin(struct fiber *f, void (*entry)(void)) {
     getcontext(&f->context);
     f->context.uc_stack.ss_sp = f->stack;
     f->context.uc_stack.ss_size = FIBER_STACK_BYTES;
@@ -75,14 +65,8 @@ void fiber_begin(struct fiber *f, void (*entry)(void))
     makecontext(&f->context, entry, 0);
 }
 
-void fiber_switch(struct fiber *from, struct fiber *to)
-{
-    swapcontext(&from->context, &to->context);
-}
+void fiber_switch(struct fiber *from, struct fiber *to) { swapcontext(&from->context, &to->context); }
 
-unsigned char *fiber_stack_begin(const struct fiber *f)
-{
-    return f->stack;
-}
+unsigned char *fiber_stack_begin(const struct fiber *f) { return f->stack; }
 
 #endif

@@ -6,13 +6,9 @@
 
 enum { ROUNDS = 24 };
 
-static void let_pass(void)
-{
-    sim_advance_ns(witness.expect.settle_ns ? witness.expect.settle_ns : UINT64_C(2000000000));
-}
+static void let_pass(void) { sim_advance_ns(witness.expect.settle_ns ? witness.expect.settle_ns : UINT64_C(2000000000)); }
 
-static bool ack_all_there_is(struct desk *d)
-{
+static bool ack_all_there_is(struct desk *d) {
     bool any = false;
     while (witness_receive(d, 0) == 0) {
         any = true;
@@ -23,8 +19,7 @@ static bool ack_all_there_is(struct desk *d)
 }
 
 /* Until nothing is left but dead letters. */
-static void drain(struct desk *d)
-{
+static void drain(struct desk *d) {
     for (unsigned round = 0; round < ROUNDS; round++) {
         let_pass();
         int mended = witness_sweep(d);
@@ -44,8 +39,7 @@ static void drain(struct desk *d)
  * The world moves on: everything is mended, received and acked, all memory is used for other messages, and some of those are queued,
  * some held by a living consumer, when he who was stopped comes back.
  */
-void witness_interim(void)
-{
+void witness_interim(void) {
     struct desk d;
     witness_open(&d);
     for (unsigned round = 0; round < 4; round++) {
@@ -68,8 +62,7 @@ void witness_interim(void)
     witness_close(&d);
 }
 
-static void check_rest(void)
-{
+static void check_rest(void) {
     struct rp_open_options o;
     rp_open_options_init(&o, sizeof o);
     o.read_only = 1;
@@ -81,11 +74,12 @@ static void check_rest(void)
     if (audit.violations)
         sim_fail("audit: %llu violations: %s", (unsigned long long)audit.violations, audit.first);
     if (audit.unsettled || audit.repairable)
-        sim_fail("audit: %llu unsettled, %llu repairable: %s", (unsigned long long)audit.unsettled, (unsigned long long)audit.repairable,
-                 audit.first);
+        sim_fail("audit: %llu unsettled, %llu repairable: %s", (unsigned long long)audit.unsettled,
+                 (unsigned long long)audit.repairable, audit.first);
     if (s.ready || s.leased || s.delayed || s.dead || s.lingering)
         sim_fail("at the end: %llu ready, %llu leased, %llu delayed, %llu dead, %llu lingering", (unsigned long long)s.ready,
-                 (unsigned long long)s.leased, (unsigned long long)s.delayed, (unsigned long long)s.dead, (unsigned long long)s.lingering);
+                 (unsigned long long)s.leased, (unsigned long long)s.delayed, (unsigned long long)s.dead,
+                 (unsigned long long)s.lingering);
     if (s.free_cells != s.cells)
         sim_fail("at the end %llu of %u cells are free", (unsigned long long)s.free_cells, s.cells);
     if (s.participants != 0)
@@ -93,8 +87,7 @@ static void check_rest(void)
     rp_queue_close(q);
 }
 
-void witness_finish(void)
-{
+void witness_finish(void) {
     struct desk d;
     witness_open(&d);
     drain(&d);

@@ -13,20 +13,17 @@
 enum { MESSAGES_EACH = 256 };
 static uint16_t first_of[SIM_FIBERS][MESSAGES_EACH], next_of[EVENTS]; /* event + 1 */
 
-static const struct event *first(uint32_t tag)
-{
+static const struct event *first(uint32_t tag) {
     uint16_t i = first_of[(tag >> 16) - 1][tag & 0xffff];
     return i ? &witness.events[i - 1] : NULL;
 }
-static const struct event *next(const struct event *e)
-{
+static const struct event *next(const struct event *e) {
     uint16_t i = next_of[e - witness.events];
     return i ? &witness.events[i - 1] : NULL;
 }
 #define EACH_OF(e, tag) (const struct event *e = first(tag); e; e = next(e))
 
-static void sort_by_message(void)
-{
+static void sort_by_message(void) {
     memset(first_of, 0, sizeof first_of);
     for (unsigned i = witness.count; i-- > 0;) {
         uint32_t tag = witness.events[i].tag;
@@ -52,20 +49,19 @@ struct account {
     bool died; /* was a dead letter: its counts began again */
 };
 
-static void check_receipt(const struct event *e, const struct account *a)
-{
+static void check_receipt(const struct event *e, const struct account *a) {
     if (a->send->result != 0 && !unknown(a->send))
         sim_fail("message %x was received although its send said %s", e->tag, rp_error_name(a->send->result));
     if (a->send->id != e->id && !(unknown(a->send) && a->send->id == 0))
-        sim_fail("message %x was sent as %llu and received as %llu", e->tag, (unsigned long long)a->send->id, (unsigned long long)e->id);
+        sim_fail("message %x was sent as %llu and received as %llu", e->tag, (unsigned long long)a->send->id,
+                 (unsigned long long)e->id);
     if (e->end <= a->send->begin)
         sim_fail("message %x was received before it was sent", e->tag);
     if (e->acquisitions < 1 || e->deliveries < 1 || e->deliveries > e->acquisitions)
         sim_fail("message %x: acquisition %u, delivery %u", e->tag, e->acquisitions, e->deliveries);
 }
 
-static void check_pair(const struct event *a, const struct event *b, bool anew)
-{
+static void check_pair(const struct event *a, const struct event *b, bool anew) {
     if (anew) {
         if (a->kind == ACK && a->result == 0 && b->kind == RECEIVED && before(a, b))
             sim_fail("message %x was delivered after it was acked", a->tag);
@@ -79,34 +75,45 @@ static void check_pair(const struct event *a, const struct event *b, bool anew)
         sim_fail("message %x was nacked as acquisition %u and acked as %u", a->tag, a->acquisitions, b->acquisitions);
 }
 
-static void gather(uint32_t tag, struct account *a)
-{
+static void gather(uint32_t tag, struct account *a) {
     *a = (struct account){0};
-    for EACH_OF (e, tag) {
-        switch (e->kind) {
-        case SEND:
-            a->send = e; /* the last attempt: a commit may be tried again */
-            break;
-        case RECEIVED:
-            a->received++;
-            break;
-        case ACK:
-            a->acked += e->result == 0;
-            a->perhaps_acked += unknown(e);
-            break;
-        case DIED:
-            a->died = true;
-            break;
-        default:
-            break;
+    for
+        EACH_OF(e, tag) {
+            switch (e->kind) {
+            case SEND:
+                a->send = e; /* the last attempt: a commit may be tried again */
+                break;
+            case RECEIVED: a->received++; break;
+            case ACK:
+                a->acked += e->result == 0;
+                a->perhaps_acked += unknown(e);
+                break;
+            case DIED: a->died = true; break;
+            default: break;
+            }
         }
-    }
+}
+
+/* A lease that was granted: nobody else got the message before it was over, unless its holder died or gave it back. */
+static void check_lease(const struct event *e, bool anew) {
+    if (anew || witness.expect.purges || (sim_killed() >> e->who & 1) || e->who == SIM_CREATOR)
+        return;
+    if (!(e->kind == RECEIVED || (e->kind == EXTEND && e->result == 0)))
+        return;
+    for
+        EACH_OF(f, e->tag)
+    if (f->who == e->who && f > e && (f->kind == NACK || f->kind == REJECT || f->kind == VIEW_END || f->kind == EXTEND))
+        return; /* given back, or its time was changed */
+    for
+        EACH_OF(f, e->tag)
+    if (f->kind == RECEIVED && f->acquisitions > e->acquisitions && f->end_ns + 2000000 < e->until_ns)
+        sim_fail("message %x, acquisition %u, was delivered again %.3f ms before its lease was over", e->tag, e->acquisitions,
+                 (double)(e->until_ns - f->end_ns) / 1e6);
 }
 
 static unsigned lost, perhaps_lost;
 
-static void judge_message(uint32_t tag)
-{
+static void judge_message(uint32_t tag) {
     struct account a;
     gather(tag, &a);
     if (!a.send) {
@@ -114,13 +121,16 @@ static void judge_message(uint32_t tag)
             sim_fail("message %x was received and never sent", tag);
         return;
     }
-    for EACH_OF (e, tag) {
-        if (e->kind == RECEIVED)
-            check_receipt(e, &a);
-        for EACH_OF (f, tag)
-            if (f != e)
-                check_pair(e, f, a.died || witness.expect.redrives);
-    }
+    for
+        EACH_OF(e, tag) {
+            if (e->kind == RECEIVED)
+                check_receipt(e, &a);
+            check_lease(e, a.died || witness.expect.redrives);
+        for
+            EACH_OF(f, tag)
+        if (f != e)
+            check_pair(e, f, a.died || witness.expect.redrives);
+        }
     if (a.acked > 1)
         sim_fail("message %x was acked %u times", tag, a.acked);
     if (a.acked > 0 || (a.send->result != 0 && !unknown(a.send)))
@@ -134,8 +144,7 @@ static void judge_message(uint32_t tag)
 /* ---- order ---- */
 
 /* Was this the first time that the message was handed out? After it was dead, counts begin again: nobody knows. */
-static bool first_time(const struct event *e)
-{
+static bool first_time(const struct event *e) {
     if (e->kind != RECEIVED || e->acquisitions != 1 || witness.expect.redrives)
         return false;
     struct account a;
@@ -144,127 +153,181 @@ static bool first_time(const struct event *e)
 }
 
 /* Of one producer, one that was sent later was handed out for the first time before one that was sent earlier was even asked for. */
-static void judge_order(void)
-{
-    for EACH (e) {
-        if (!first_time(e))
-            continue;
-        for EACH (f)
-            if (f->tag >> 16 == e->tag >> 16 && f->tag < e->tag && (before(e, f) || (e < f && e->who == f->who)) && first_time(f))
+static void judge_order(void) {
+    const struct event *firsts[EVENTS];
+    unsigned count = 0;
+    for
+        EACH(e)
+    if (first_time(e))
+        firsts[count++] = e;
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned k = 0; k < count; k++) {
+            const struct event *e = firsts[i], *f = firsts[k];
+            if (f->tag >> 16 == e->tag >> 16 && f->tag < e->tag && (before(e, f) || (e < f && e->who == f->who)))
                 sim_fail("message %x was first delivered before message %x of the same producer", e->tag, f->tag);
-    }
+        }
 }
 
-static void judge_ids(void)
-{
-    for EACH (e)
-        for EACH (f) {
-            if (e->kind != SEND || f->kind != SEND || e->result != 0 || f->result != 0 || e >= f)
-                continue;
-            if (e->id == f->id)
-                sim_fail("messages %x and %x have the same id", e->tag, f->tag);
-            if (e->tag >> 16 == f->tag >> 16 && e->id > f->id)
-                sim_fail("ids of one producer: %llu, then %llu", (unsigned long long)e->id, (unsigned long long)f->id);
+static void judge_ids(void) {
+    const struct event *sends[EVENTS];
+    unsigned count = 0;
+    for
+        EACH(e)
+    if (e->kind == SEND && e->result == 0)
+        sends[count++] = e;
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned k = i + 1; k < count; k++) {
+            if (sends[i]->id == sends[k]->id)
+                sim_fail("messages %x and %x have the same id", sends[i]->tag, sends[k]->tag);
+            if (sends[i]->who == sends[k]->who && sends[i]->id > sends[k]->id)
+                sim_fail("ids of one producer: %llu, then %llu", (unsigned long long)sends[i]->id,
+                         (unsigned long long)sends[k]->id);
         }
 }
 
 /* ---- EMPTY and FULL ---- */
 
-/* EMPTY is exact: a message that was there before the call, and was taken for the first time by a call after it, was there all the time. */
-static void judge_empty(void)
-{
-    for EACH (e) {
-        if (e->kind != EMPTY || e->result != RP_EMPTY)
-            continue;
-        for EACH (f)
-            if (before(e, f) && first_time(f)) {
-                struct account a;
-                gather(f->tag, &a);
-                if (a.send && a.send->result == 0 && before(a.send, e))
-                    sim_fail("a receive said EMPTY while message %x was there", f->tag);
-            }
-    }
-}
-
-/* Was memory of the message in use, as far as anybody can tell, at some moment of the call? */
-static bool occupies(const struct event *origin, const struct event *during)
-{
-    if (origin->begin >= during->end || (origin->result != 0 && !unknown(origin) && before(origin, during)))
+/* Was the message, which `received` got later, ready all the time from before `empty` began? Sent and never taken, or given back at once. */
+static bool was_there(const struct event *received, const struct event *empty) {
+    struct account a;
+    gather(received->tag, &a);
+    if (!a.send || a.send->result != 0 || a.died || witness.expect.redrives)
         return false;
-    bool settled = false;
-    for EACH_OF (e, origin->tag) {
-        if (e->kind == ACK && e->result == 0 && before(e, during))
-            settled = true;
-        if (e->kind == ABANDON && e->result == 0 && before(e, during))
-            settled = true;
+    if (received->acquisitions == 1) {
+        bool waited = empty->end_ns > empty->begin_ns && !sim_jumped() && a.send->end_ns + 101000000 < empty->end_ns;
+        return before(a.send, empty) || waited;
     }
-    if (!settled)
-        return true;
-    for EACH_OF (e, origin->tag) { /* a view keeps it */
-        if (e->kind != RECEIVED)
-            continue;
-        bool ended = false;
-        for EACH_OF (f, origin->tag)
-            ended = ended || (f->who == e->who && f > e && before(f, during) &&
-                              (f->kind == ACK || f->kind == NACK || f->kind == REJECT || f->kind == VIEW_END));
-        if (!ended)
-            return true;
-    }
+    for
+        EACH_OF(e, received->tag)
+    if (e->kind == NACK && e->result == 0 && e->at_once && e->acquisitions + 1 == received->acquisitions)
+        return before(e, empty);
     return false;
 }
 
-static void judge_full(void)
-{
-    for EACH (e) {
-        if ((e->kind != SEND && e->kind != LOAN) || e->result != RP_FULL)
-            continue;
-        unsigned held = 0;
-        for EACH (f)
-            if ((f->kind == LOAN || f->kind == SEND) && f->tag != e->tag) {
-                bool counted = false; /* a loan and its commit are one message */
-                for EACH_OF (g, f->tag)
-                    counted = counted || (g < f && (g->kind == LOAN || g->kind == SEND));
-                held += !counted && occupies(f, e);
-            }
-        if (held < witness.capacity)
-            sim_fail("message %x: FULL while %u of %u places were in use", e->tag, held, witness.capacity);
-    }
+/* EMPTY is exact: a message that was there before the call, and was taken by a call after it, was there all the time. */
+static void judge_empty(void) {
+    for
+        EACH(e) {
+            if (e->kind != EMPTY || e->result != RP_EMPTY)
+                continue;
+        for
+            EACH(f)
+        if (f->kind == RECEIVED && before(e, f) && was_there(f, e))
+            sim_fail("a receive said EMPTY while message %x was there", f->tag);
+        }
 }
 
-void witness_judge(void)
-{
+/* Somebody who waits gets what is there within a tick, whoever is stopped. */
+static void judge_patience(void) {
+    const uint64_t tick_ns = 101000000;
+    for
+        EACH(e) {
+            if (e->kind != RECEIVED || sim_frozen() >> e->who & 1 || e->end_ns <= e->begin_ns + tick_ns || !first_time(e))
+                continue;
+            struct account a;
+            gather(e->tag, &a);
+            if (a.send->result == 0 && a.send->end_ns + tick_ns < e->end_ns)
+                sim_fail("a receiver waited %.0f ms for message %x, which was there", (double)(e->end_ns - a.send->end_ns) / 1e6,
+                         e->tag);
+        }
+}
+
+/* Was memory of the message in use, as far as anybody can tell, at some moment of the call? */
+static bool occupies(const struct event *origin, const struct event *during) {
+    if (origin->begin >= during->end || (origin->result != 0 && !unknown(origin) && before(origin, during)))
+        return false;
+    bool settled = false;
+    for
+        EACH_OF(e, origin->tag) {
+            if (e->kind == ACK && e->result == 0 && before(e, during))
+                settled = true;
+            if (e->kind == ABANDON && e->result == 0 && before(e, during))
+                settled = true;
+        }
+    if (!settled)
+        return true;
+    for
+        EACH_OF(e, origin->tag) { /* a view keeps it */
+            if (e->kind != RECEIVED)
+                continue;
+            bool ended = false;
+        for
+            EACH_OF(f, origin->tag)
+        ended = ended || (f->who == e->who && f > e && before(f, during) &&
+                          (f->kind == ACK || f->kind == NACK || f->kind == REJECT || f->kind == VIEW_END));
+        if (!ended)
+            return true;
+        }
+    return false;
+}
+
+static void judge_full(void) {
+    for
+        EACH(e) {
+            if ((e->kind != SEND && e->kind != LOAN) || e->result != RP_FULL)
+                continue;
+            unsigned held = 0;
+        for
+            EACH(f)
+        if ((f->kind == LOAN || f->kind == SEND) && f->tag != e->tag) {
+            bool counted = false; /* a loan and its commit are one message */
+                for
+                    EACH_OF(g, f->tag)
+                counted = counted || (g < f && (g->kind == LOAN || g->kind == SEND));
+                held += !counted && occupies(f, e);
+        }
+        if (held < witness.capacity)
+            sim_fail("message %x: FULL while %u of %u places were in use", e->tag, held, witness.capacity);
+        }
+}
+
+/* Messages that were sent and never acked: as many as were purged, evicted, or taken along by somebody who acked before he looked. */
+static void judge_losses(void) {
+    unsigned purged = 0, dead_letters = 0, taken_along = 0;
+    bool purge_unknown = false;
+    for
+        EACH(e) {
+            if (e->kind == PURGE) {
+                purge_unknown = purge_unknown || unknown(e);
+                purged += e->result > 0 ? (unsigned)e->result : 0;
+            }
+            dead_letters += e->kind == DIED;
+            taken_along += e->kind == EMPTY && e->at_most_once && unknown(e);
+        }
+    if (witness.expect.evicts) {
+        if (lost > 0 && dead_letters < witness.expect.evicts)
+            sim_fail("%u messages were dropped from the dead ring, which holds %u of %u", lost, dead_letters,
+                     witness.expect.evicts);
+        return;
+    }
+    if (lost > purged + taken_along && !purge_unknown) {
+        for
+            EACH(e) {
+                struct account a = {0};
+                if (e->kind == SEND && e->result == 0)
+                    gather(e->tag, &a);
+                if (a.send && !a.acked && !a.perhaps_acked)
+                    sim_fail("message %x was sent and never acked (%u such, %u purged)", e->tag, lost, purged);
+            }
+    }
+    if (lost + perhaps_lost < purged)
+        sim_fail("%u messages were purged, %u to %u are missing", purged, lost, lost + perhaps_lost);
+}
+
+void witness_judge(void) {
     lost = perhaps_lost = 0;
     sort_by_message();
     for (unsigned who = 0; who < SIM_FIBERS; who++)
         for (uint32_t n = 1; n <= witness.sent_by[who]; n++)
             judge_message((who + 1) << 16 | n);
-    uint32_t dropped = 0;
-    bool unknown_purge = false;
-    for EACH (e)
-        if (e->kind == PURGE) {
-            unknown_purge = unknown_purge || unknown(e);
-            dropped += e->result > 0 ? (uint32_t)e->result : 0;
-        }
-    if (!witness.expect.evicts && (lost + perhaps_lost < dropped || (lost > dropped && !unknown_purge))) {
-        for EACH (e)
-            if (e->kind == SEND && e->result == 0) {
-                struct account a;
-                gather(e->tag, &a);
-                if (!a.acked && !a.perhaps_acked)
-                    sim_fail("message %x was sent and never acked (%u such, %u purged)", e->tag, lost, dropped);
-            }
-        sim_fail("%u messages were purged, %u to %u are missing", dropped, lost, lost + perhaps_lost);
-    }
-    unsigned dead_letters = 0;
-    for EACH (e)
-        dead_letters += e->kind == DIED;
-    if (witness.expect.evicts && lost > 0 && dead_letters < witness.expect.evicts)
-        sim_fail("%u messages were dropped from the dead ring, which holds %u of %u", lost, dead_letters, witness.expect.evicts);
+    judge_losses();
     judge_ids();
-    if (!witness.expect.disorder)
+    if (!witness.expect.claims_ahead)
         judge_order();
-    if (!witness.expect.purges)
+    if (!witness.expect.purges && !witness.expect.claims_ahead)
         judge_empty();
+    if (!sim_jumped())
+        judge_patience();
     if (!witness.expect.purges && !witness.expect.evicts)
         judge_full();
 }

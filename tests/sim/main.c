@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct sim_program *const *const lists[] = {scenarios_pairs, scenarios_time,    scenarios_death, scenarios_dead,
-                                                         scenarios_room,  scenarios_threads, NULL};
+static const struct sim_program *const *const lists[] = {scenarios_pairs, scenarios_time, scenarios_death,   scenarios_dead,
+                                                         scenarios_room,  scenarios_wrap, scenarios_threads, NULL};
 
 static struct {
     const char *scenario;
     const char *replay;
     const char *mutant;
-    bool list, all, random, exhaustive, trace, no_cuts, keep_going, quiet;
+    bool list, all, ci, random, trace, no_cuts, keep_going, quiet;
     int bound, kills, freezes, jumps; /* -2: the scenario's */
     uint64_t seed, runs;
     double seconds;
@@ -24,20 +24,19 @@ static struct {
 
 static int passed, failed;
 
-static void usage(void)
-{
+static void usage(void) {
     fputs("usage: sim --list\n"
           "       sim --scenario NAME [--bound N] [--kills N] [--freezes N] [--jumps N] [--seconds S] [--runs N] [--no-cuts]\n"
           "       sim --scenario NAME --random [--seed N] [--runs N] [--seconds S]\n"
           "       sim --scenario NAME --seed N           one random run\n"
           "       sim --scenario NAME --replay DECISIONS [--trace]\n"
-          "       sim --all [--seconds S]                every scenario, S seconds in all: exhaustive, then random with what time is left\n"
+          "       sim --all [--seconds S]                every scenario in S seconds: exhaustive as far as they go, then random\n"
+          "       sim --scenario NAME --ci [--seconds S] the same for one\n"
           "       ... [--mutant NAME] [--keep-going]\n",
           stderr);
 }
 
-static struct sim_budget budget_of(const struct sim_program *p)
-{
+static struct sim_budget budget_of(const struct sim_program *p) {
     struct sim_budget b = p->budget;
     if (given.bound != -2)
         b.preemptions = given.bound;
@@ -51,24 +50,23 @@ static struct sim_budget budget_of(const struct sim_program *p)
 }
 
 /* In a random run more may go wrong at once. */
-static struct sim_budget random_budget(const struct sim_program *p)
-{
+static struct sim_budget random_budget(const struct sim_program *p) {
     struct sim_budget b = p->budget;
     b.preemptions = -1;
-    b.kills += b.kills > 0;
+    b.kills = 2;
     b.jumps += b.jumps > 0;
     return b;
 }
 
-static void describe(const struct sim_program *p, const struct explore_options *o, const struct explore_result *r)
-{
+static void describe(const struct sim_program *p, const struct explore_options *o, const struct explore_result *r) {
     if (given.quiet)
         return;
     printf("%-20s ", p->name);
     if (o->random)
         printf("random from seed %llu: ", (unsigned long long)o->seed);
     else
-        printf("bound %d, %d kills, %d freezes, %d jumps: ", o->budget.preemptions, o->budget.kills, o->budget.freezes, o->budget.jumps);
+        printf("bound %d, %d kills, %d freezes, %d jumps: ", o->budget.preemptions, o->budget.kills, o->budget.freezes,
+               o->budget.jumps);
     printf("%llu runs, %llu judged", (unsigned long long)r->runs, (unsigned long long)r->ends);
     if (!o->random)
         printf(", %llu states, %s", (unsigned long long)r->states, r->complete ? "complete" : "TRUNCATED");
@@ -80,8 +78,7 @@ static void describe(const struct sim_program *p, const struct explore_options *
     printf("\n");
 }
 
-static void show_failure(const struct sim_program *p, const struct explore_options *o, struct explore_result *r)
-{
+static void show_failure(const struct sim_program *p, const struct explore_options *o, struct explore_result *r) {
     printf("FAILED %s: %s\n", p->name, r->failure);
     if (o->random)
         printf("  seed %llu\n", (unsigned long long)r->seed);
@@ -97,8 +94,7 @@ static void show_failure(const struct sim_program *p, const struct explore_optio
 }
 
 /* True: nothing was found. */
-static bool go(const struct sim_program *p, const struct explore_options *o, struct explore_result *r)
-{
+static bool go(const struct sim_program *p, const struct explore_options *o, struct explore_result *r) {
     explore(p, o, r);
     describe(p, o, r);
     if (r->failures)
@@ -106,8 +102,7 @@ static bool go(const struct sim_program *p, const struct explore_options *o, str
     return r->failures == 0;
 }
 
-static const struct sim_program *find(const char *name)
-{
+static const struct sim_program *find(const char *name) {
     for (unsigned l = 0; lists[l]; l++)
         for (unsigned i = 0; lists[l][i]; i++)
             if (strcmp(lists[l][i]->name, name) == 0)
@@ -115,17 +110,27 @@ static const struct sim_program *find(const char *name)
     return NULL;
 }
 
-static struct explore_options random_options(const struct sim_program *p)
-{
-    return (struct explore_options){.budget = random_budget(p), .random = true, .seed = given.seed, .runs = given.runs, .seconds = given.seconds,
-                                    .kill = 0.5, .freeze = 0.4, .jump = 0.6, .keep_going = given.keep_going};
+static struct explore_options random_options(const struct sim_program *p) {
+    return (struct explore_options){.budget = random_budget(p),
+                                    .random = true,
+                                    .seed = given.seed,
+                                    .runs = given.runs,
+                                    .seconds = given.seconds,
+                                    .kill = 0.5,
+                                    .freeze = 0.4,
+                                    .jump = 0.6,
+                                    .keep_going = given.keep_going};
 }
 
-static void one(const struct sim_program *p)
-{
+static void one(const struct sim_program *p) {
     static struct explore_result r;
-    struct explore_options o = {.budget = budget_of(p), .runs = given.runs, .seconds = given.seconds, .no_cuts = given.no_cuts,
-                                .replay = given.replay, .trace = given.trace, .keep_going = given.keep_going};
+    struct explore_options o = {.budget = budget_of(p),
+                                .runs = given.runs,
+                                .seconds = given.seconds,
+                                .no_cuts = given.no_cuts,
+                                .replay = given.replay,
+                                .trace = given.trace,
+                                .keep_going = given.keep_going};
     if (given.random) {
         o = random_options(p);
         o.trace = given.trace;
@@ -135,32 +140,40 @@ static void one(const struct sim_program *p)
 
 static double share_of(const struct sim_program *p) { return p->share > 0 ? p->share : 1; }
 
-/* Each scenario gets its share of the time; what one does not need for an exhaustive search it spends on random runs, half of it at most. */
-static void all(void)
-{
+/*
+ * What fits into `seconds`: everything within the scenario's bound, with a death, then with somebody stopped, then with both; at last random runs.
+ */
+static bool in_time(const struct sim_program *p, double seconds) {
     static struct explore_result r;
-    double shares = 0, seconds = given.seconds > 0 ? given.seconds : 180;
+    struct sim_budget steps[] = {budget_of(p), budget_of(p), budget_of(p)};
+    bool both = steps[2].kills > 0 && steps[2].freezes > 0;
+    steps[0].freezes = 0;
+    steps[1].kills = 0;
+    double spent = 0;
+    for (unsigned i = both ? 0 : 2; i < 3; i++) {
+        struct explore_options o = {.budget = steps[i], .seconds = (seconds * 0.85 - spent) * (i < 2 ? 0.5 : 1)};
+        if (!go(p, &o, &r))
+            return false;
+        spent += r.seconds;
+    }
+    struct explore_options o = random_options(p);
+    o.runs = 0;
+    o.seconds = seconds - spent < seconds * 0.15 ? seconds * 0.15 : (seconds - spent) * 0.5;
+    return go(p, &o, &r);
+}
+
+/* Each scenario gets its share of the time. */
+static void all(void) {
+    double shares = 0;
     for (unsigned l = 0; lists[l]; l++)
         for (unsigned i = 0; lists[l][i]; i++)
             shares += share_of(lists[l][i]);
     for (unsigned l = 0; lists[l]; l++)
-        for (unsigned i = 0; lists[l][i]; i++) {
-            const struct sim_program *p = lists[l][i];
-            double mine = seconds * share_of(p) / shares;
-            struct explore_options o = {.budget = budget_of(p), .seconds = mine * 0.8};
-            bool good = go(p, &o, &r);
-            if (good) {
-                o = random_options(p);
-                o.runs = 0;
-                o.seconds = mine * 0.2;
-                good = go(p, &o, &r);
-            }
-            *(good ? &passed : &failed) += 1;
-        }
+        for (unsigned i = 0; lists[l][i]; i++)
+            *(in_time(lists[l][i], given.seconds * share_of(lists[l][i]) / shares) ? &passed : &failed) += 1;
 }
 
-static bool number(const char *name, const char *flag, const char *value, int *into)
-{
+static bool number(const char *name, const char *flag, const char *value, int *into) {
     if (strcmp(name, flag) != 0 || !value)
         return false;
     *into = atoi(value);
@@ -168,13 +181,13 @@ static bool number(const char *name, const char *flag, const char *value, int *i
 }
 
 /* -> how many words were used; 0: not understood. */
-static int option(const char *name, const char *value)
-{
+static int option(const char *name, const char *value) {
     struct {
         const char *name;
         bool *flag;
-    } const flags[] = {{"--list", &given.list},       {"--all", &given.all},     {"--random", &given.random},   {"--trace", &given.trace},
-                       {"--no-cuts", &given.no_cuts}, {"--quiet", &given.quiet}, {"--keep-going", &given.keep_going}};
+    } const flags[] = {
+        {"--list", &given.list},   {"--all", &given.all},         {"--ci", &given.ci},       {"--random", &given.random},
+        {"--trace", &given.trace}, {"--no-cuts", &given.no_cuts}, {"--quiet", &given.quiet}, {"--keep-going", &given.keep_going}};
     for (unsigned i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (strcmp(name, flags[i].name) == 0) {
             *flags[i].flag = true;
@@ -205,8 +218,7 @@ static int option(const char *name, const char *value)
     return 2;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     trace_word_name = segment_word_name;
     for (int i = 1; i < argc;) {
@@ -224,6 +236,8 @@ int main(int argc, char **argv)
                 printf("%-20s %s\n", lists[l][i]->name, lists[l][i]->about);
         return 0;
     }
+    if ((given.all || given.ci) && given.seconds <= 0)
+        given.seconds = given.all ? 180 : 4;
     if (given.all) {
         all();
     } else if (given.scenario) {
@@ -232,7 +246,10 @@ int main(int argc, char **argv)
             fprintf(stderr, "sim: no scenario '%s'; see --list\n", given.scenario);
             return 2;
         }
-        one(p);
+        if (given.ci)
+            *(in_time(p, given.seconds) ? &passed : &failed) += 1;
+        else
+            one(p);
     } else {
         usage();
         return 2;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Names for the words of a segment, for traces. */
+#include "names.h"
 #include "core.h"
 #include "layout.h"
-#include "names.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static bool in(uint64_t offset, uint64_t begin, uint64_t each, uint64_t count, uint64_t *index, uint64_t *rest)
-{
+static bool in(uint64_t offset, uint64_t begin, uint64_t each, uint64_t count, uint64_t *index, uint64_t *rest) {
     if (offset < begin || offset >= begin + each * count)
         return false;
     *index = (offset - begin) / each;
@@ -20,11 +19,11 @@ struct field {
     const char *name;
     size_t offset;
 };
-#define FIELD(type, name) {#name, offsetof(struct type, name)}
+#define FIELD(type, name) \
+    { #name, offsetof(struct type, name) }
 
 /* The last field that begins at or before the offset, and how far into it. */
-static const char *field_of(const struct field *fields, size_t count, uint64_t offset)
-{
+static const char *field_of(const struct field *fields, size_t count, uint64_t offset) {
     static char text[48];
     const struct field *found = NULL;
     for (size_t i = 0; i < count; i++)
@@ -39,23 +38,23 @@ static const char *field_of(const struct field *fields, size_t count, uint64_t o
 }
 #define FIELD_OF(fields, offset) field_of(fields, sizeof(fields) / sizeof((fields)[0]), offset)
 
-static const struct field control_fields[] = {
-    FIELD(control, active),      FIELD(control, free_tickets), FIELD(control, starved),       FIELD(control, paused),
-    FIELD(control, next_due_ms), FIELD(control, tickets),      FIELD(control, cells_in_play), FIELD(control, lane_tail),
-    FIELD(control, next_id),     FIELD(control, free_sleepers), FIELD(control, sleepers),     FIELD(control, totals)};
-static const struct field group_fields[] = {
-    FIELD(group, word),          FIELD(group, name),        FIELD(group, lane_head),   FIELD(group, early_head), FIELD(group, returned_head),
-    FIELD(group, early_tail),    FIELD(group, returned_tail), FIELD(group, deaths_tail), FIELD(group, deaths_head), FIELD(group, dead_count)};
+static const struct field control_fields[] = {FIELD(control, active),        FIELD(control, free_tickets), FIELD(control, starved),
+                                              FIELD(control, paused),        FIELD(control, next_due_ms),  FIELD(control, tickets),
+                                              FIELD(control, cells_in_play), FIELD(control, lane_tail),    FIELD(control, next_id),
+                                              FIELD(control, free_sleepers), FIELD(control, sleepers),     FIELD(control, totals)};
+static const struct field group_fields[] = {FIELD(group, word),          FIELD(group, name),          FIELD(group, lane_head),
+                                            FIELD(group, early_head),    FIELD(group, returned_head), FIELD(group, early_tail),
+                                            FIELD(group, returned_tail), FIELD(group, deaths_tail),   FIELD(group, deaths_head),
+                                            FIELD(group, dead_count)};
 static const struct field seat_fields[] = {FIELD(seat, word), FIELD(seat, pid), FIELD(seat, attached_wall_ns), FIELD(seat, name),
                                            FIELD(seat, counters)};
 static const struct field cell_fields[] = {FIELD(cell, word), FIELD(cell, delivery), FIELD(cell, position), FIELD(cell, time),
                                            FIELD(cell, id)};
-static const struct field delivery_fields[] = {FIELD(delivery, word),         FIELD(delivery, time),        FIELD(delivery, position),
-                                               FIELD(delivery, failures),     FIELD(delivery, first_failed), FIELD(delivery, last_failed),
-                                               FIELD(delivery, holder),       FIELD(delivery, name_check)};
+static const struct field delivery_fields[] = {
+    FIELD(delivery, word),         FIELD(delivery, time),        FIELD(delivery, position), FIELD(delivery, failures),
+    FIELD(delivery, first_failed), FIELD(delivery, last_failed), FIELD(delivery, holder),   FIELD(delivery, name_check)};
 
-bool segment_word_name(uint64_t key, char *text, size_t bytes)
-{
+bool segment_word_name(uint64_t key, char *text, size_t bytes) {
     if (key >= (uint64_t)FILES * FILE_BYTES_MAX)
         return false;
     const struct header *h = (const void *)file_master((unsigned)(key / FILE_BYTES_MAX));
@@ -77,7 +76,8 @@ bool segment_word_name(uint64_t key, char *text, size_t bytes)
     else if (in(o, l->group_rings, 8 * (2 * (uint64_t)l->slot_count + l->death_slot_count), p->max_groups, &i, &r)) {
         uint64_t slot = r / 8;
         const char *ring = slot < l->slot_count ? "early" : slot < 2 * l->slot_count ? "returned" : "deaths";
-        snprintf(text, bytes, "%s slot %d", ring, (int)(slot < 2 * l->slot_count ? slot % l->slot_count : slot - 2 * l->slot_count));
+        snprintf(text, bytes, "%s slot %d", ring,
+                 (int)(slot < 2 * l->slot_count ? slot % l->slot_count : slot - 2 * l->slot_count));
     } else if (in(o, l->deliveries, sizeof(struct delivery), (uint64_t)p->max_groups * l->cell_count, &i, &r))
         snprintf(text, bytes, "beside %d %s", (int)(i % l->cell_count), FIELD_OF(delivery_fields, r));
     else if (in(o, l->texts, sizeof(struct failure_text), l->text_count, &i, &r))

@@ -4,13 +4,13 @@
  * mappings keep alive, a clock that moves when the scheduler says so, a futex on which fibers sleep. What is said in the headers holds; every
  * call that others can notice, or that notices others, is a point.
  */
+#include "platform_sim.h"
 #include "clock.h"
 #include "core.h"
 #include "error.h"
 #include "fork.h"
 #include "futex.h"
 #include "liveness.h"
-#include "platform_sim.h"
 #include "process.h"
 #include "shm.h"
 
@@ -26,21 +26,18 @@ static void see(uint64_t value) { self()->local = mix(self()->local, value); }
 
 /* ---- time ---- */
 
-uint64_t clock_boot_ns(void)
-{
+uint64_t clock_boot_ns(void) {
     sim_platform_point(SIM_PURE | SIM_CLOCK, "clock_boot_ns");
     see(world.now_ns);
     return world.now_ns;
 }
 
-uint64_t coarse_clock_boot_ns(struct coarse_clock *c)
-{
+uint64_t coarse_clock_boot_ns(struct coarse_clock *c) {
     c->boot_ns = c->coarse_ns = clock_boot_ns();
     return c->boot_ns;
 }
 
-uint64_t clock_wall_ns(void)
-{
+uint64_t clock_wall_ns(void) {
     see(world.now_ns);
     return WALL_AT_BOOT_NS + world.now_ns;
 }
@@ -48,8 +45,7 @@ uint64_t clock_wall_coarse_ns(void) { return clock_wall_ns(); }
 
 /* ---- sleeping ---- */
 
-int futex_wait(a32 *word, uint32_t expected, uint64_t timeout_ns)
-{
+int futex_wait(a32 *word, uint32_t expected, uint64_t timeout_ns) {
     sim_platform_point(0, "futex_wait");
     uint32_t value = atomic_load_explicit(word, memory_order_relaxed);
     see(value);
@@ -58,8 +54,7 @@ int futex_wait(a32 *word, uint32_t expected, uint64_t timeout_ns)
     return 0;
 }
 
-int futex_wake(a32 *word, int count)
-{
+int futex_wake(a32 *word, int count) {
     sim_platform_point(SIM_LIVENESS, "futex_wake");
     return sim_wake(word, count);
 }
@@ -70,24 +65,21 @@ uint64_t spin_budget_ns(void) { return 0; }
 
 /* ---- files ---- */
 
-int shm_path(const char *name, char path[SHM_PATH_MAX])
-{
+int shm_path(const char *name, char path[SHM_PATH_MAX]) {
     if (!name || !*name || strlen(name) > 40)
         return fail(-EINVAL, "not the name of a queue");
     snprintf(path, SHM_PATH_MAX, name[0] == '/' ? "%s" : "/dev/shm/ringpost.%s", name);
     return 0;
 }
 
-static int file_find(const char *path)
-{
+static int file_find(const char *path) {
     for (int f = 0; f < FILES; f++)
         if (world.os.files[f].linked && strcmp(world.os.files[f].path, path) == 0)
             return f;
     return -1;
 }
 
-static struct os_description *description(int fd)
-{
+static struct os_description *description(int fd) {
     unsigned i = (unsigned)(fd - FIRST_DESCRIPTOR);
     if (fd < FIRST_DESCRIPTOR || i >= SIM_FIBERS * DESCRIPTIONS)
         return NULL;
@@ -95,8 +87,7 @@ static struct os_description *description(int fd)
     return d->inode && d->open ? d : NULL;
 }
 
-static int description_open(int file)
-{
+static int description_open(int file) {
     unsigned me = process_of(world.current);
     for (int i = 0; i < DESCRIPTIONS; i++) {
         struct os_description *d = &world.os.descriptions[me][i];
@@ -109,14 +100,12 @@ static int description_open(int file)
     return -EMFILE;
 }
 
-static void description_end_if_unused(struct os_description *d)
-{
+static void description_end_if_unused(struct os_description *d) {
     if (!d->open && !d->mapped)
         *d = (struct os_description){0};
 }
 
-int sim_close(int fd)
-{
+int sim_close(int fd) {
     struct os_description *d = description(fd);
     if (!d)
         return -1;
@@ -127,8 +116,7 @@ int sim_close(int fd)
     return 0;
 }
 
-static void *map(struct os_description *d, bool read_only)
-{
+static void *map(struct os_description *d, bool read_only) {
     unsigned me = process_of(world.current);
     unsigned first = read_only ? ALIASES - READ_ONLY_ALIASES : 0;
     unsigned end = read_only ? ALIASES : ALIASES - READ_ONLY_ALIASES;
@@ -142,8 +130,7 @@ static void *map(struct os_description *d, bool read_only)
     return NULL;
 }
 
-int shm_create(const char *path, size_t bytes, uint32_t mode, const char *group, bool prefault, struct shm_build *b)
-{
+int shm_create(const char *path, size_t bytes, uint32_t mode, const char *group, bool prefault, struct shm_build *b) {
     (void)mode, (void)group, (void)prefault;
     memset(b, 0, offsetof(struct shm_build, path));
     b->private_path[0] = 0;
@@ -167,8 +154,7 @@ int shm_create(const char *path, size_t bytes, uint32_t mode, const char *group,
     return fail(-ENOSPC, "too many simulated files");
 }
 
-int shm_publish(struct shm_build *b)
-{
+int shm_publish(struct shm_build *b) {
     sim_platform_point(0, "shm_publish");
     if (file_find(b->path) >= 0)
         return fail(-EEXIST, "%s exists", b->path);
@@ -178,8 +164,7 @@ int shm_publish(struct shm_build *b)
     return 0;
 }
 
-void shm_discard(struct shm_build *b)
-{
+void shm_discard(struct shm_build *b) {
     if (b->memory)
         shm_unmap(b->memory, b->bytes);
     if (b->fd >= 0)
@@ -188,16 +173,14 @@ void shm_discard(struct shm_build *b)
     b->fd = -1;
 }
 
-int shm_open_file(const char *path, bool read_only)
-{
+int shm_open_file(const char *path, bool read_only) {
     (void)read_only;
     sim_platform_point(SIM_PURE, "shm_open_file");
     int f = file_find(path);
     return f < 0 ? fail(-ENOENT, "%s: no such file", path) : description_open(f);
 }
 
-int shm_stat(int fd, struct shm_identity *id, uint64_t *bytes)
-{
+int shm_stat(int fd, struct shm_identity *id, uint64_t *bytes) {
     sim_platform_point(SIM_PURE, "shm_stat");
     struct os_description *d = description(fd);
     if (!d)
@@ -208,19 +191,18 @@ int shm_stat(int fd, struct shm_identity *id, uint64_t *bytes)
     return (int)world.os.files[d->file].linked;
 }
 
-int shm_map(int fd, size_t bytes, bool read_only, void **memory)
-{
+int shm_map(int fd, size_t bytes, bool read_only, void **memory) {
     struct os_description *d = description(fd);
     if (!d)
         return -EBADF;
     if (bytes != world.os.files[d->file].bytes || d->mapped)
-        sim_fail("shm_map: %zu bytes of %llu%s", bytes, (unsigned long long)world.os.files[d->file].bytes, d->mapped ? ", twice" : "");
+        sim_fail("shm_map: %zu bytes of %llu%s", bytes, (unsigned long long)world.os.files[d->file].bytes,
+                 d->mapped ? ", twice" : "");
     *memory = map(d, read_only);
     return 0;
 }
 
-void shm_unmap(void *memory, size_t bytes)
-{
+void shm_unmap(void *memory, size_t bytes) {
     (void)bytes;
     unsigned me = process_of(world.current);
     for (unsigned i = 0; i < DESCRIPTIONS; i++) {
@@ -236,13 +218,9 @@ void shm_unmap(void *memory, size_t bytes)
     sim_fail("shm_unmap: nothing is mapped there");
 }
 
-void shm_prefault(void *memory, size_t bytes, bool read_only)
-{
-    (void)memory, (void)bytes, (void)read_only;
-}
+void shm_prefault(void *memory, size_t bytes, bool read_only) { (void)memory, (void)bytes, (void)read_only; }
 
-int shm_remove(const char *path)
-{
+int shm_remove(const char *path) {
     sim_platform_point(0, "shm_remove");
     int f = file_find(path);
     if (f < 0)
@@ -251,16 +229,14 @@ int shm_remove(const char *path)
     return 0;
 }
 
-int shm_collect(const char *directory)
-{
+int shm_collect(const char *directory) {
     (void)directory;
     return 0;
 }
 
 /* ---- who is alive ---- */
 
-static bool locked(uint64_t inode, uint32_t seat)
-{
+static bool locked(uint64_t inode, uint32_t seat) {
     for (unsigned who = 0; who < SIM_FIBERS; who++)
         for (unsigned i = 0; i < DESCRIPTIONS; i++) {
             const struct os_description *d = &world.os.descriptions[who][i];
@@ -270,8 +246,7 @@ static bool locked(uint64_t inode, uint32_t seat)
     return false;
 }
 
-static bool pinned(int file, uint32_t seat)
-{
+static bool pinned(int file, uint32_t seat) {
     for (unsigned who = 0; who < SIM_FIBERS; who++)
         for (unsigned i = 0; i < PINS; i++) {
             const struct os_pin *p = &world.os.pins[who][i];
@@ -281,15 +256,13 @@ static bool pinned(int file, uint32_t seat)
     return false;
 }
 
-void os_died(unsigned who)
-{
+void os_died(unsigned who) {
     memset(world.os.descriptions[who], 0, sizeof world.os.descriptions[who]);
     memset(world.os.pins[who], 0, sizeof world.os.pins[who]);
     memset(world.os.aliases[who], 0, sizeof world.os.aliases[who]);
 }
 
-int attach_begin(const char *path, bool read_only, struct attach *a)
-{
+int attach_begin(const char *path, bool read_only, struct attach *a) {
     int fd = shm_open_file(path, read_only);
     if (fd < 0)
         return fd;
@@ -297,8 +270,7 @@ int attach_begin(const char *path, bool read_only, struct attach *a)
     return shm_stat(fd, &a->identity, &a->bytes) < 0 ? -EBADF : 0;
 }
 
-int attach_lock(struct attach *a, uint32_t seat)
-{
+int attach_lock(struct attach *a, uint32_t seat) {
     sim_platform_point(SIM_LIVENESS, "attach_lock");
     struct os_description *d = description(a->fd);
     if (!d || seat >= SEATS)
@@ -311,20 +283,17 @@ int attach_lock(struct attach *a, uint32_t seat)
     return 0;
 }
 
-void attach_unlock(struct attach *a, uint32_t seat)
-{
+void attach_unlock(struct attach *a, uint32_t seat) {
     sim_platform_point(0, "attach_unlock");
     description(a->fd)->exclusive &= ~(1u << seat);
 }
 
-void attach_end(struct attach *a)
-{
+void attach_end(struct attach *a) {
     sim_close(a->fd);
     a->fd = -1;
 }
 
-void prober_init(struct prober *p, const char *path, const struct shm_identity *identity)
-{
+void prober_init(struct prober *p, const char *path, const struct shm_identity *identity) {
     snprintf(p->path, sizeof p->path, "%s", path);
     p->identity = *identity;
     p->fd = -1;
@@ -332,21 +301,18 @@ void prober_init(struct prober *p, const char *path, const struct shm_identity *
 void prober_close(struct prober *p) { p->fd = -1; }
 
 /* The attached file under its name, or -1. */
-static int probed_file(const struct prober *p)
-{
+static int probed_file(const struct prober *p) {
     int f = file_find(p->path);
     return f >= 0 && world.os.files[f].inode == p->identity.inode ? f : -1;
 }
 
-enum liveness liveness_file(struct prober *p)
-{
+enum liveness liveness_file(struct prober *p) {
     sim_platform_point(SIM_PURE, "liveness_file");
     see(probed_file(p) >= 0);
     return probed_file(p) >= 0 ? LIVENESS_ALIVE : LIVENESS_GONE;
 }
 
-enum liveness liveness_probe(struct prober *p, uint32_t seat)
-{
+enum liveness liveness_probe(struct prober *p, uint32_t seat) {
     sim_platform_point(SIM_PURE | SIM_LIVENESS, "liveness_probe");
     if (probed_file(p) < 0)
         return LIVENESS_GONE;
@@ -355,8 +321,7 @@ enum liveness liveness_probe(struct prober *p, uint32_t seat)
     return answer;
 }
 
-int death_claim(const struct prober *p, uint32_t seat, struct death *death)
-{
+int death_claim(const struct prober *p, uint32_t seat, struct death *death) {
     sim_platform_point(SIM_LIVENESS, "death_claim");
     death->pin = NULL;
     int file = probed_file(p);
@@ -379,8 +344,7 @@ int death_claim(const struct prober *p, uint32_t seat, struct death *death)
     return -EMFILE;
 }
 
-void death_release(struct death *death)
-{
+void death_release(struct death *death) {
     sim_platform_point(0, "death_release");
     if (death->pin)
         *(struct os_pin *)death->pin = (struct os_pin){0};
@@ -396,14 +360,10 @@ void fork_lock(void) {}
 void fork_unlock(void) {}
 
 uint32_t process_pid(void) { return 100 + process_of(world.current); }
-void process_name(char name[16])
-{
+void process_name(char name[16]) {
     memset(name, 0, 16);
     snprintf(name, 16, "sim-%c", 'A' + (int)process_of(world.current));
 }
 uint64_t process_boot_id(void) { return 1; }
 uint64_t process_time_namespace(void) { return 1; }
-uint64_t process_random(void)
-{
-    return sim_random();
-}
+uint64_t process_random(void) { return sim_random(); }

@@ -27,22 +27,16 @@ void sim_mutex_unlock(uint32_t *mutex);
 #define free(memory) sim_free(memory)
 #define close(fd) sim_close(fd)
 /* The simulator's mutex lies where the real one would. */
-static inline int sim_pthread_lock(pthread_mutex_t *mutex)
-{
+static inline int sim_pthread_lock(pthread_mutex_t *mutex) {
     sim_mutex_lock((uint32_t *)(void *)mutex);
     return 0;
 }
-static inline int sim_pthread_trylock(pthread_mutex_t *mutex)
-{
-    return sim_mutex_trylock((uint32_t *)(void *)mutex) ? 0 : -1;
-}
-static inline int sim_pthread_unlock(pthread_mutex_t *mutex)
-{
+static inline int sim_pthread_trylock(pthread_mutex_t *mutex) { return sim_mutex_trylock((uint32_t *)(void *)mutex) ? 0 : -1; }
+static inline int sim_pthread_unlock(pthread_mutex_t *mutex) {
     sim_mutex_unlock((uint32_t *)(void *)mutex);
     return 0;
 }
-static inline int sim_pthread_init(pthread_mutex_t *mutex)
-{
+static inline int sim_pthread_init(pthread_mutex_t *mutex) {
     memset(mutex, 0, sizeof *mutex);
     return 0;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "scenario.h"
 
-struct rp_queue_options scenario_options(uint32_t capacity)
-{
+struct rp_queue_options scenario_options(uint32_t capacity) {
     struct rp_queue_options o;
     witness_options(&o);
     o.capacity = capacity;
@@ -11,8 +10,7 @@ struct rp_queue_options scenario_options(uint32_t capacity)
     return o;
 }
 
-void scenario_preload(unsigned messages)
-{
+void scenario_preload(unsigned messages) {
     struct desk d;
     witness_open(&d);
     for (unsigned i = 0; i < messages; i++)
@@ -20,8 +18,7 @@ void scenario_preload(unsigned messages)
     witness_close(&d);
 }
 
-void scenario_create(uint32_t capacity, unsigned messages)
-{
+void scenario_create(uint32_t capacity, unsigned messages) {
     struct rp_queue_options o = scenario_options(capacity);
     witness_create(&o, NULL);
     if (messages > 0)

@@ -15,6 +15,7 @@ extern const struct sim_program *const scenarios_time[];
 extern const struct sim_program *const scenarios_death[];
 extern const struct sim_program *const scenarios_room[];
 extern const struct sim_program *const scenarios_dead[];
+extern const struct sim_program *const scenarios_wrap[];
 extern const struct sim_program *const scenarios_threads[];
 
 /* A queue for `capacity` messages of 8 bytes with a lease of one second, no backoff, and `messages` in it. */

@@ -2,8 +2,7 @@
 /* The dead ring. */
 #include "scenario.h"
 
-static void create(uint32_t dead_capacity, uint32_t overflow, struct witness_expectations e, unsigned messages)
-{
+static void create(uint32_t dead_capacity, uint32_t overflow, struct witness_expectations e, unsigned messages) {
     struct rp_queue_options o = scenario_options(4);
     o.dead_capacity = dead_capacity;
     o.dead_overflow = overflow;
@@ -11,12 +10,13 @@ static void create(uint32_t dead_capacity, uint32_t overflow, struct witness_exp
     scenario_preload(messages);
 }
 static void setup_redrives(void) { create(2, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.redrives = true}, 1); }
-static void setup_purges(void) { create(2, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.redrives = true, .purges = true}, 2); }
+static void setup_purges(void) {
+    create(2, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.redrives = true, .purges = true}, 2);
+}
 static void setup_evicts(void) { create(1, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.evicts = 1}, 2); }
 static void setup_refuses(void) { create(1, RP_DEAD_REFUSE, (struct witness_expectations){0}, 2); }
 
-static void body_reject_redrive(unsigned me)
-{
+static void body_reject_redrive(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 0)
@@ -32,12 +32,15 @@ static void body_reject_redrive(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program reject_redrive = {
-    .name = "reject-redrive", .about = "reject against redrive and receive", .participants = 2, .setup = setup_redrives,
-    .body = body_reject_redrive, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program reject_redrive = {.name = "reject-redrive",
+                                                  .about = "reject against redrive and receive",
+                                                  .participants = 2,
+                                                  .setup = setup_redrives,
+                                                  .body = body_reject_redrive,
+                                                  FINISH,
+                                                  .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-static void body_redrive_purge(unsigned me)
-{
+static void body_redrive_purge(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 0) {
@@ -54,12 +57,15 @@ static void body_redrive_purge(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program redrive_purge = {
-    .name = "redrive-purge", .about = "redrive against dead purge", .participants = 2, .setup = setup_purges, .body = body_redrive_purge,
-    FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program redrive_purge = {.name = "redrive-purge",
+                                                 .about = "redrive against dead purge",
+                                                 .participants = 2,
+                                                 .setup = setup_purges,
+                                                 .body = body_redrive_purge,
+                                                 FINISH,
+                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-static void body_reject_reject(unsigned me)
-{
+static void body_reject_reject(unsigned me) {
     (void)me;
     struct desk d;
     witness_open(&d);
@@ -69,11 +75,19 @@ static void body_reject_reject(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program evict = {
-    .name = "evict", .about = "two deaths, room for one: the oldest goes", .participants = 2, .setup = setup_evicts,
-    .body = body_reject_reject, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
-static const struct sim_program refuse = {
-    .name = "refuse", .about = "two deaths, room for one: one is refused", .participants = 2, .setup = setup_refuses,
-    .body = body_reject_reject, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program evict = {.name = "evict",
+                                         .about = "two deaths, room for one: the oldest goes",
+                                         .participants = 2,
+                                         .setup = setup_evicts,
+                                         .body = body_reject_reject,
+                                         FINISH,
+                                         .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program refuse = {.name = "refuse",
+                                          .about = "two deaths, room for one: one is refused",
+                                          .participants = 2,
+                                          .setup = setup_refuses,
+                                          .body = body_reject_reject,
+                                          FINISH,
+                                          .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
 const struct sim_program *const scenarios_dead[] = {&reject_redrive, &redrive_purge, &evict, &refuse, NULL};

@@ -5,14 +5,12 @@
 static void setup_empty(void) { scenario_create(2, 0); }
 static void setup_one(void) { scenario_create(2, 1); }
 
-static void receive_and_ack(struct desk *d)
-{
+static void receive_and_ack(struct desk *d) {
     if (witness_receive(d, 0) == 0)
         witness_ack(d, 0);
 }
 
-static void body_sender(unsigned me)
-{
+static void body_sender(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -25,12 +23,15 @@ static void body_sender(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program dead_sender = {
-    .name = "dead-sender", .about = "a sender that dies anywhere, and its recoverer", .participants = 2, .setup = setup_empty,
-    .body = body_sender, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program dead_sender = {.name = "dead-sender",
+                                               .about = "a sender that dies anywhere, and its recoverer",
+                                               .participants = 2,
+                                               .setup = setup_empty,
+                                               .body = body_sender,
+                                               FINISH,
+                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-static void body_holder(unsigned me)
-{
+static void body_holder(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -43,13 +44,16 @@ static void body_holder(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program dead_holder = {
-    .name = "dead-holder", .about = "a receiver that dies anywhere, and its recoverer", .participants = 2, .setup = setup_one,
-    .body = body_holder, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program dead_holder = {.name = "dead-holder",
+                                               .about = "a receiver that dies anywhere, and its recoverer",
+                                               .participants = 2,
+                                               .setup = setup_one,
+                                               .body = body_holder,
+                                               FINISH,
+                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
 /* The creator leaves one message that it holds, one that is ready, one on loan, and dies. */
-static void setup_left(void)
-{
+static void setup_left(void) {
     struct rp_queue_options o = scenario_options(4);
     witness_create(&o, NULL);
     struct desk d;
@@ -60,8 +64,7 @@ static void setup_left(void)
     witness_receive(&d, 0);
     witness_loan(&d, &l);
 }
-static void body_recover(unsigned me)
-{
+static void body_recover(unsigned me) {
     (void)me;
     struct desk d;
     witness_open(&d);
@@ -71,13 +74,16 @@ static void body_recover(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program recoverers = {
-    .name = "recoverers", .about = "two recover the same dead, one of them may die too", .participants = 2, .setup = setup_left,
-    .body = body_recover, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program recoverers = {.name = "recoverers",
+                                              .about = "two recover the same dead, one of them may die too",
+                                              .participants = 2,
+                                              .setup = setup_left,
+                                              .body = body_recover,
+                                              FINISH,
+                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
 /* C dies in the middle of a send, A and B recover. */
-static void body_recover_sender(unsigned me)
-{
+static void body_recover_sender(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -88,12 +94,17 @@ static void body_recover_sender(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program recoverers_sender = {
-    .name = "recoverers-sender", .about = "two recover a sender that dies anywhere", .participants = 3, .setup = setup_empty,
-    .body = body_recover_sender, FINISH, .budget = {.preemptions = 2, .kills = 1}, .killable = 4, .share = 2};
+static const struct sim_program recoverers_sender = {.name = "recoverers-sender",
+                                                     .about = "two recover a sender that dies anywhere",
+                                                     .participants = 3,
+                                                     .setup = setup_empty,
+                                                     .body = body_recover_sender,
+                                                     FINISH,
+                                                     .budget = {.preemptions = 2, .kills = 1},
+                                                     .killable = 4,
+                                                     .share = 2};
 
-static void body_recover_holder(unsigned me)
-{
+static void body_recover_holder(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -104,13 +115,18 @@ static void body_recover_holder(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program recoverers_holder = {
-    .name = "recoverers-holder", .about = "two recover a receiver that dies anywhere", .participants = 3, .setup = setup_one,
-    .body = body_recover_holder, FINISH, .budget = {.preemptions = 2, .kills = 1}, .killable = 4, .share = 2};
+static const struct sim_program recoverers_holder = {.name = "recoverers-holder",
+                                                     .about = "two recover a receiver that dies anywhere",
+                                                     .participants = 3,
+                                                     .setup = setup_one,
+                                                     .body = body_recover_holder,
+                                                     FINISH,
+                                                     .budget = {.preemptions = 2, .kills = 1},
+                                                     .killable = 4,
+                                                     .share = 2};
 
 /* One seat is dirty; a newcomer takes a seat while another sweeps. */
-static void setup_seats(uint32_t seats)
-{
+static void setup_seats(uint32_t seats) {
     struct rp_queue_options o = scenario_options(1);
     o.max_participants = seats;
     witness_create(&o, NULL);
@@ -122,8 +138,7 @@ static void setup_seats(uint32_t seats)
 static void setup_three_seats(void) { setup_seats(3); }
 static void setup_two_seats(void) { setup_seats(2); }
 
-static void body_attach_sweep(unsigned me)
-{
+static void body_attach_sweep(unsigned me) {
     struct desk d = {0};
     if (me == 1)
         witness_open(&d);
@@ -141,12 +156,83 @@ static void body_attach_sweep(unsigned me)
     if (d.queue)
         witness_close(&d);
 }
-static const struct sim_program attach_sweep = {
-    .name = "attach-sweep", .about = "a newcomer, a sweep, a dirty seat", .participants = 2, .setup = setup_three_seats,
-    .body = body_attach_sweep, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}, .share = 2};
+static const struct sim_program attach_sweep = {.name = "attach-sweep",
+                                                .about = "a newcomer, a sweep, a dirty seat",
+                                                .participants = 2,
+                                                .setup = setup_three_seats,
+                                                .body = body_attach_sweep,
+                                                FINISH,
+                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                                .share = 2};
 
-static void body_attach_attach(unsigned me)
-{
+/* B and C recover the dead one, A takes his seat: nobody may clear away what is A's. */
+static void body_attach_sweeps(unsigned me) {
+    struct desk d = {0};
+    if (me != 0)
+        witness_open(&d);
+    sim_ready();
+    if (me != 0) {
+        witness_sweep(&d);
+    } else if (witness_attach(&d) == 0) {
+        witness_consumer(&d);
+        witness_receive(&d, 0);
+        if (d.held_count && witness_ack(&d, 0) != 0)
+            sim_fail("a newcomer lost a lease that had just begun");
+        witness_close(&d);
+        d.queue = NULL;
+    }
+    sim_done();
+    if (d.queue)
+        witness_close(&d);
+}
+static const struct sim_program attach_sweeps = {.name = "attach-sweeps",
+                                                 .about = "a newcomer takes the seat that two recover",
+                                                 .participants = 3,
+                                                 .setup = setup_three_seats,
+                                                 .body = body_attach_sweeps,
+                                                 FINISH,
+                                                 .budget = {.preemptions = 2},
+                                                 .share = 2};
+
+/* The sender is dead, his message is held, and its entry in the lane was overwritten: it is committed all the same. */
+static void setup_overwritten(void) {
+    struct rp_queue_options o = scenario_options(2);
+    witness_create(&o, NULL);
+    struct desk d;
+    witness_open(&d);
+    witness_send(&d, 0);
+}
+static void body_overwritten(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    if (me == 0) {
+        witness_receive(&d, 0);
+        for (unsigned i = 0; i < 8; i++) {
+            witness_send(&d, 0);
+            witness_receive(&d, 0);
+            witness_ack(&d, 1);
+        }
+    }
+    sim_ready();
+    if (me == 0) {
+        witness_ack(&d, 0);
+    } else {
+        witness_sweep(&d);
+        witness_send(&d, 0);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program overwritten = {.name = "overwritten",
+                                               .about = "a dead sender's message is held, its slot has been used again",
+                                               .participants = 2,
+                                               .setup = setup_overwritten,
+                                               .body = body_overwritten,
+                                               FINISH,
+                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                               .lane_slots = 8};
+
+static void body_attach_attach(unsigned me) {
     (void)me;
     struct desk d = {0};
     sim_ready();
@@ -154,9 +240,15 @@ static void body_attach_attach(unsigned me)
         witness_close(&d);
     sim_done();
 }
-static const struct sim_program attach_attach = {
-    .name = "attach-attach", .about = "two newcomers, two seats, one of them dirty", .participants = 2, .setup = setup_two_seats,
-    .body = body_attach_attach, FINISH, .budget = {.preemptions = 2, .kills = 1}, .share = 2};
+static const struct sim_program attach_attach = {.name = "attach-attach",
+                                                 .about = "two newcomers, two seats, one of them dirty",
+                                                 .participants = 2,
+                                                 .setup = setup_two_seats,
+                                                 .body = body_attach_attach,
+                                                 FINISH,
+                                                 .budget = {.preemptions = 2, .kills = 1},
+                                                 .share = 2};
 
 const struct sim_program *const scenarios_death[] = {&dead_sender,       &dead_holder,  &recoverers,    &recoverers_sender,
-                                                     &recoverers_holder, &attach_sweep, &attach_attach, NULL};
+                                                     &recoverers_holder, &attach_sweep, &attach_sweeps, &overwritten,
+                                                     &attach_attach,     NULL};

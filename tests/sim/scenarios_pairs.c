@@ -7,8 +7,7 @@ static void setup_one(void) { scenario_create(2, 1); }
 static void setup_two(void) { scenario_create(2, 2); }
 static void setup_four(void) { scenario_create(4, 0); }
 
-static void body_send_send(unsigned me)
-{
+static void body_send_send(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -18,19 +17,21 @@ static void body_send_send(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program send_send = {
-    .name = "send-send", .about = "two producers", .participants = 2, .setup = setup_empty, .body = body_send_send, FINISH,
-    .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program send_send = {.name = "send-send",
+                                             .about = "two producers",
+                                             .participants = 2,
+                                             .setup = setup_empty,
+                                             .body = body_send_send,
+                                             FINISH,
+                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-static void receive_and_ack(struct desk *d, unsigned times)
-{
+static void receive_and_ack(struct desk *d, unsigned times) {
     for (unsigned i = 0; i < times; i++)
         if (witness_receive(d, 0) == 0)
             witness_ack(d, 0);
 }
 
-static void body_send_receive(unsigned me)
-{
+static void body_send_receive(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -43,12 +44,15 @@ static void body_send_receive(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program send_receive = {
-    .name = "send-receive", .about = "a producer and a consumer that acks", .participants = 2, .setup = setup_empty,
-    .body = body_send_receive, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program send_receive = {.name = "send-receive",
+                                                .about = "a producer and a consumer that acks",
+                                                .participants = 2,
+                                                .setup = setup_empty,
+                                                .body = body_send_receive,
+                                                FINISH,
+                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-static void body_receive_receive(unsigned me)
-{
+static void body_receive_receive(unsigned me) {
     (void)me;
     struct desk d;
     witness_open(&d);
@@ -57,12 +61,15 @@ static void body_receive_receive(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program receive_receive = {
-    .name = "receive-receive", .about = "two consumers, two messages", .participants = 2, .setup = setup_two,
-    .body = body_receive_receive, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program receive_receive = {.name = "receive-receive",
+                                                   .about = "two consumers, two messages",
+                                                   .participants = 2,
+                                                   .setup = setup_two,
+                                                   .body = body_receive_receive,
+                                                   FINISH,
+                                                   .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-static void body_nack_receive(unsigned me)
-{
+static void body_nack_receive(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 0)
@@ -76,12 +83,15 @@ static void body_nack_receive(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program nack_receive = {
-    .name = "nack-receive", .about = "a holder gives back, another receives", .participants = 2, .setup = setup_two,
-    .body = body_nack_receive, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program nack_receive = {.name = "nack-receive",
+                                                .about = "a holder gives back, another receives",
+                                                .participants = 2,
+                                                .setup = setup_two,
+                                                .body = body_nack_receive,
+                                                FINISH,
+                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-static void body_loan(unsigned me)
-{
+static void body_loan(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -98,12 +108,15 @@ static void body_loan(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program loan_sweep = {
-    .name = "loan-sweep", .about = "loan, commit, abandon against a sweep", .participants = 2, .setup = setup_empty, .body = body_loan,
-    FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program loan_sweep = {.name = "loan-sweep",
+                                              .about = "loan, commit, abandon against a sweep",
+                                              .participants = 2,
+                                              .setup = setup_empty,
+                                              .body = body_loan,
+                                              FINISH,
+                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-static void body_batch(unsigned me)
-{
+static void body_batch(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -117,12 +130,15 @@ static void body_batch(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program batch = {
-    .name = "batch", .about = "send and receive in batches", .participants = 2, .setup = setup_four, .body = body_batch, FINISH,
-    .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program batch = {.name = "batch",
+                                         .about = "send and receive in batches",
+                                         .participants = 2,
+                                         .setup = setup_four,
+                                         .body = body_batch,
+                                         FINISH,
+                                         .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-static void body_close(unsigned me)
-{
+static void body_close(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 0) {
@@ -137,12 +153,15 @@ static void body_close(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program close_receive = {
-    .name = "close-receive", .about = "a consumer closes with held messages", .participants = 2, .setup = setup_two, .body = body_close,
-    FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program close_receive = {.name = "close-receive",
+                                                 .about = "a consumer closes with held messages",
+                                                 .participants = 2,
+                                                 .setup = setup_two,
+                                                 .body = body_close,
+                                                 FINISH,
+                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-static void body_purge_send(unsigned me)
-{
+static void body_purge_send(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -155,18 +174,54 @@ static void body_purge_send(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static void setup_purge(void)
-{
+static void setup_purge(void) {
     struct rp_queue_options o = scenario_options(2);
     witness_create(&o, &(struct witness_expectations){.purges = true});
     scenario_preload(1);
 }
-static const struct sim_program purge_send = {
-    .name = "purge-send", .about = "purge against send, receive and ack", .participants = 2, .setup = setup_purge,
-    .body = body_purge_send, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program purge_send = {.name = "purge-send",
+                                              .about = "purge against send, receive and ack",
+                                              .participants = 2,
+                                              .setup = setup_purge,
+                                              .body = body_purge_send,
+                                              FINISH,
+                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-static void body_purge_ack(unsigned me)
-{
+/* B commits the only cell that C has left free, A purges: C may get that cell. */
+static void body_purge_commit(unsigned me) {
+    struct desk d;
+    struct lent l = {0}, other;
+    witness_open(&d);
+    if (me == 1)
+        witness_loan(&d, &l);
+    if (me == 2)
+        while (witness_loan(&d, &other) == 0)
+            ;
+    sim_ready();
+    if (me == 0) {
+        witness_purge(&d, RP_STATE_ALL);
+    } else if (me == 1) {
+        witness_commit(&d, &l);
+    } else {
+        witness_send(&d, 0);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static void setup_purges(void) {
+    struct rp_queue_options o = scenario_options(1);
+    witness_create(&o, &(struct witness_expectations){.purges = true});
+}
+static const struct sim_program purge_commit = {.name = "purge-commit",
+                                                .about = "purge against a commit and a sender that waits for the cell",
+                                                .participants = 3,
+                                                .setup = setup_purges,
+                                                .body = body_purge_commit,
+                                                FINISH,
+                                                .budget = {.preemptions = 2},
+                                                .share = 2};
+
+static void body_purge_ack(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 1)
@@ -179,12 +234,15 @@ static void body_purge_ack(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program purge_ack = {
-    .name = "purge-ack", .about = "a leased message is purged under its holder", .participants = 2, .setup = setup_purge,
-    .body = body_purge_ack, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program purge_ack = {.name = "purge-ack",
+                                             .about = "a leased message is purged under its holder",
+                                             .participants = 2,
+                                             .setup = setup_purge,
+                                             .body = body_purge_ack,
+                                             FINISH,
+                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-static void body_reuse(unsigned me)
-{
+static void body_reuse(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -198,9 +256,58 @@ static void body_reuse(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program reuse = {
-    .name = "reuse", .about = "a cell goes round while another looks at it", .participants = 2, .setup = setup_one, .body = body_reuse,
-    FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program reuse = {.name = "reuse",
+                                         .about = "a cell goes round while another looks at it",
+                                         .participants = 2,
+                                         .setup = setup_one,
+                                         .body = body_reuse,
+                                         FINISH,
+                                         .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_pairs[] = {&send_send,     &send_receive, &receive_receive, &nack_receive, &loan_sweep, &batch,
-                                                     &close_receive, &purge_send,   &purge_ack,       &reuse,        NULL};
+static void setup_ahead(void) {
+    struct rp_queue_options o = scenario_options(2);
+    witness_create(&o, &(struct witness_expectations){.claims_ahead = true});
+    scenario_preload(2);
+}
+static void body_prefetch(unsigned me) {
+    struct desk d;
+    witness_attach(&d);
+    witness_consumer_with(&d, me == 0 ? 2 : 0, RP_ACK_EXPLICIT);
+    sim_ready();
+    receive_and_ack(&d, 2);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program prefetch = {.name = "prefetch",
+                                            .about = "a consumer that claims ahead, and another",
+                                            .participants = 2,
+                                            .setup = setup_ahead,
+                                            .body = body_prefetch,
+                                            FINISH,
+                                            .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+static void body_at_most_once(unsigned me) {
+    struct desk d;
+    witness_attach(&d);
+    witness_consumer_with(&d, 0, me == 0 ? RP_ACK_NONE : RP_ACK_EXPLICIT);
+    sim_ready();
+    if (me == 0) {
+        witness_receive(&d, 0);
+        witness_receive(&d, 0);
+    } else {
+        receive_and_ack(&d, 2);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program at_most_once = {.name = "at-most-once",
+                                                .about = "a consumer that acks nothing, and another",
+                                                .participants = 2,
+                                                .setup = setup_two,
+                                                .body = body_at_most_once,
+                                                FINISH,
+                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+const struct sim_program *const scenarios_pairs[] = {&send_send, &send_receive,  &receive_receive, &nack_receive, &loan_sweep,
+                                                     &batch,     &close_receive, &purge_send,      &purge_ack,    &purge_commit,
+                                                     &reuse,     &prefetch,      &at_most_once,    NULL};

@@ -2,26 +2,22 @@
 /* Little room: sleepers and their wake-ups, a full lane, old entries in the way. */
 #include "scenario.h"
 
-static void receive_and_ack(struct desk *d)
-{
+static void receive_and_ack(struct desk *d) {
     if (witness_receive(d, 0) == 0)
         witness_ack(d, 0);
 }
 
-static void setup_blocking(void)
-{
+static void setup_blocking(void) {
     struct rp_queue_options o = scenario_options(1);
     o.overflow = RP_OVERFLOW_BLOCK;
     witness_create(&o, NULL);
 }
-static void fill(struct desk *d)
-{
+static void fill(struct desk *d) {
     while (witness_send(d, 0) == 0)
         ;
 }
 
-static void body_blocked(unsigned me)
-{
+static void body_blocked(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 1)
@@ -36,14 +32,18 @@ static void body_blocked(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program blocked_send = {
-    .name = "blocked-send", .about = "a sender that sleeps until there is room", .participants = 2, .setup = setup_blocking,
-    .body = body_blocked, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}, .strict_wakes = true};
+static const struct sim_program blocked_send = {.name = "blocked-send",
+                                                .about = "a sender that sleeps until there is room",
+                                                .participants = 2,
+                                                .setup = setup_blocking,
+                                                .body = body_blocked,
+                                                FINISH,
+                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                                .strict_wakes = true};
 
 static void setup_empty(void) { scenario_create(2, 0); }
 
-static void body_sleeping(unsigned me)
-{
+static void body_sleeping(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -55,12 +55,16 @@ static void body_sleeping(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program sleeping_receive = {
-    .name = "sleeping-receive", .about = "a receiver that sleeps until there is a message", .participants = 2, .setup = setup_empty,
-    .body = body_sleeping, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}, .strict_wakes = true};
+static const struct sim_program sleeping_receive = {.name = "sleeping-receive",
+                                                    .about = "a receiver that sleeps until there is a message",
+                                                    .participants = 2,
+                                                    .setup = setup_empty,
+                                                    .body = body_sleeping,
+                                                    FINISH,
+                                                    .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                                    .strict_wakes = true};
 
-static void body_sleepers(unsigned me)
-{
+static void body_sleepers(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -73,12 +77,17 @@ static void body_sleepers(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program sleeping_receivers = {
-    .name = "sleeping-receivers", .about = "two sleep, two messages come", .participants = 3, .setup = setup_empty,
-    .body = body_sleepers, FINISH, .budget = {.preemptions = 2}, .strict_wakes = true, .share = 2};
+static const struct sim_program sleeping_receivers = {.name = "sleeping-receivers",
+                                                      .about = "two sleep, two messages come",
+                                                      .participants = 3,
+                                                      .setup = setup_empty,
+                                                      .body = body_sleepers,
+                                                      FINISH,
+                                                      .budget = {.preemptions = 2},
+                                                      .strict_wakes = true,
+                                                      .share = 2};
 
-static void body_nack_wakes(unsigned me)
-{
+static void body_nack_wakes(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 0)
@@ -92,14 +101,18 @@ static void body_nack_wakes(unsigned me)
     witness_close(&d);
 }
 static void setup_one(void) { scenario_create(2, 1); }
-static const struct sim_program nack_wakes = {
-    .name = "nack-wakes", .about = "a sleeper gets what another gives back", .participants = 2, .setup = setup_one,
-    .body = body_nack_wakes, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}, .strict_wakes = true};
+static const struct sim_program nack_wakes = {.name = "nack-wakes",
+                                              .about = "a sleeper gets what another gives back",
+                                              .participants = 2,
+                                              .setup = setup_one,
+                                              .body = body_nack_wakes,
+                                              FINISH,
+                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                              .strict_wakes = true};
 
 /* The lane's eight slots are full of messages that nobody has taken; the next sends move the oldest out of the way. */
 static void setup_full_lane(void) { scenario_create(12, 8); }
-static void body_in_the_way(unsigned me)
-{
+static void body_in_the_way(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -112,12 +125,17 @@ static void body_in_the_way(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program in_the_way = {
-    .name = "in-the-way", .about = "a sender moves an untaken entry, a receiver comes", .participants = 2, .setup = setup_full_lane,
-    .body = body_in_the_way, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}, .share = 2};
+static const struct sim_program in_the_way = {.name = "in-the-way",
+                                              .about = "a sender moves an untaken entry, a receiver comes",
+                                              .participants = 2,
+                                              .setup = setup_full_lane,
+                                              .body = body_in_the_way,
+                                              FINISH,
+                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                              .lane_slots = 8,
+                                              .share = 2};
 
-static void body_both_in_the_way(unsigned me)
-{
+static void body_both_in_the_way(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -127,18 +145,22 @@ static void body_both_in_the_way(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program both_in_the_way = {
-    .name = "both-in-the-way", .about = "two senders meet the same old entry", .participants = 2, .setup = setup_full_lane,
-    .body = body_both_in_the_way, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}, .share = 2};
+static const struct sim_program both_in_the_way = {.name = "both-in-the-way",
+                                                   .about = "two senders meet the same old entry",
+                                                   .participants = 2,
+                                                   .setup = setup_full_lane,
+                                                   .body = body_both_in_the_way,
+                                                   FINISH,
+                                                   .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                                   .lane_slots = 8,
+                                                   .share = 2};
 
-static void setup_purged_lane(void)
-{
+static void setup_purged_lane(void) {
     struct rp_queue_options o = scenario_options(12);
     witness_create(&o, &(struct witness_expectations){.purges = true});
     scenario_preload(8);
 }
-static void body_purge_wrap(unsigned me)
-{
+static void body_purge_wrap(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
@@ -151,9 +173,52 @@ static void body_purge_wrap(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program purge_wrap = {
-    .name = "purge-wrap", .about = "purge of a full lane against sends that reuse its slots", .participants = 2,
-    .setup = setup_purged_lane, .body = body_purge_wrap, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}, .share = 2};
+static const struct sim_program purge_wrap = {.name = "purge-wrap",
+                                              .about = "purge of a full lane against sends that reuse its slots",
+                                              .participants = 2,
+                                              .setup = setup_purged_lane,
+                                              .body = body_purge_wrap,
+                                              FINISH,
+                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                              .lane_slots = 8,
+                                              .share = 2};
 
-const struct sim_program *const scenarios_room[] = {&blocked_send, &sleeping_receive, &sleeping_receivers, &nack_wakes,
-                                                    &in_the_way,   &both_in_the_way,  &purge_wrap,         NULL};
+/* Many producers that send one message each and go: nobody moves the hints for long, and the lane goes round under an idle receiver. */
+static void body_short_lived(unsigned me) {
+    struct desk d;
+    witness_attach(&d);
+    witness_consumer(&d);
+    if (me == 1)
+        for (unsigned i = 0; i < 80; i++) {
+            witness_producer(&d);
+            witness_send(&d, 0);
+            rp_producer_close(d.producer);
+            d.producer = NULL;
+            if (i % 8 == 7)
+                witness_purge(&d, RP_STATE_READY);
+        }
+    witness_producer(&d);
+    sim_ready();
+    if (me == 1)
+        witness_send(&d, 0);
+    else
+        receive_and_ack(&d);
+    sim_done();
+    witness_close(&d);
+}
+static void setup_short_lived(void) {
+    struct rp_queue_options o = scenario_options(1);
+    o.max_participants = 3;
+    witness_create(&o, &(struct witness_expectations){.purges = true});
+}
+static const struct sim_program short_lived = {.name = "short-lived",
+                                               .about = "the lane went round under an idle receiver, nobody moved the hints",
+                                               .participants = 2,
+                                               .setup = setup_short_lived,
+                                               .body = body_short_lived,
+                                               FINISH,
+                                               .budget = {.preemptions = 2, .kills = 1}};
+
+const struct sim_program *const scenarios_room[] = {&blocked_send, &sleeping_receive, &sleeping_receivers,
+                                                    &nack_wakes,   &in_the_way,       &both_in_the_way,
+                                                    &purge_wrap,   &short_lived,      NULL};

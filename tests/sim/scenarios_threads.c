@@ -5,12 +5,9 @@
 #include <string.h>
 
 /* The process's handle. */
-static struct {
-    rp_queue *queue;
-} shared;
+static struct { rp_queue *queue; } shared;
 
-static void setup(void)
-{
+static void setup(void) {
     memset(&shared, 0, sizeof shared);
     sim_keep(&shared, sizeof shared);
     scenario_create(2, 1);
@@ -20,8 +17,7 @@ static void setup(void)
  * A and B are threads of one process that has received the same message twice, since the first lease ran out: the process is holder and viewer. Both
  * views end at once; C sweeps, and receives.
  */
-static void body_two_views(unsigned me)
-{
+static void body_two_views(unsigned me) {
     struct desk d;
     if (me == 0) {
         witness_open(&d);
@@ -56,9 +52,15 @@ static void body_two_views(unsigned me)
         witness_close(&d);
     }
 }
-static const struct sim_program two_views = {
-    .name = "two-views", .about = "two threads of a process end their views of one message", .participants = 3, .setup = setup,
-    .body = body_two_views, FINISH, .thread_of = {0, 1, 0}, .budget = {.preemptions = 2, .kills = 1, .jumps = 1},
-    .jumps_ns = {PAST_LEASE_NS}, .share = 2};
+static const struct sim_program two_views = {.name = "two-views",
+                                             .about = "two threads of a process end their views of one message",
+                                             .participants = 3,
+                                             .setup = setup,
+                                             .body = body_two_views,
+                                             FINISH,
+                                             .thread_of = {0, 1, 0},
+                                             .budget = {.preemptions = 2, .kills = 1, .jumps = 1},
+                                             .jumps_ns = {PAST_LEASE_NS},
+                                             .share = 2};
 
 const struct sim_program *const scenarios_threads[] = {&two_views, NULL};

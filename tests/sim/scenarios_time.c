@@ -4,15 +4,13 @@
 
 static void setup_one(void) { scenario_create(2, 1); }
 
-static void receive_and_ack(struct desk *d)
-{
+static void receive_and_ack(struct desk *d) {
     if (witness_receive(d, 0) == 0)
         witness_ack(d, 0);
 }
 
 /* A holds the message; B sweeps, at a time that may be past the lease, and receives. */
-static void body_expiry(unsigned me)
-{
+static void body_expiry(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 0)
@@ -27,16 +25,21 @@ static void body_expiry(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program ack_expiry = {
-    .name = "ack-expiry", .about = "a late ack against the end of the lease", .participants = 2, .setup = setup_one,
-    .body = body_expiry, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1}, .jumps_ns = {PAST_LEASE_NS}};
+static const struct sim_program ack_expiry = {.name = "ack-expiry",
+                                              .about = "a late ack against the end of the lease",
+                                              .participants = 2,
+                                              .setup = setup_one,
+                                              .body = body_expiry,
+                                              FINISH,
+                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1},
+                                              .jumps_ns = {PAST_LEASE_NS}};
 
-static void body_claim_expiry(unsigned me)
-{
+static void body_claim_expiry(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
     if (me == 0) {
+        sim_linger();
         receive_and_ack(&d);
     } else {
         witness_sweep(&d);
@@ -46,12 +49,16 @@ static void body_claim_expiry(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program claim_expiry = {
-    .name = "claim-expiry", .about = "sweeps against a claim whose lease may not be written yet", .participants = 2, .setup = setup_one,
-    .body = body_claim_expiry, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1}, .jumps_ns = {PAST_LEASE_NS}};
+static const struct sim_program claim_expiry = {.name = "claim-expiry",
+                                                .about = "sweeps against a claim whose lease may not be written yet",
+                                                .participants = 2,
+                                                .setup = setup_one,
+                                                .body = body_claim_expiry,
+                                                FINISH,
+                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1},
+                                                .jumps_ns = {PAST_LEASE_NS}};
 
-static void body_extend(unsigned me)
-{
+static void body_extend(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 0)
@@ -67,12 +74,16 @@ static void body_extend(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program extend_expiry = {
-    .name = "extend-expiry", .about = "extend against the end of the lease", .participants = 2, .setup = setup_one,
-    .body = body_extend, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1}, .jumps_ns = {PAST_LEASE_NS}};
+static const struct sim_program extend_expiry = {.name = "extend-expiry",
+                                                 .about = "extend against the end of the lease",
+                                                 .participants = 2,
+                                                 .setup = setup_one,
+                                                 .body = body_extend,
+                                                 FINISH,
+                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1},
+                                                 .jumps_ns = {PAST_LEASE_NS}};
 
-static void body_nack_expiry(unsigned me)
-{
+static void body_nack_expiry(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 0)
@@ -87,19 +98,48 @@ static void body_nack_expiry(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static void setup_backoff(void)
-{
+static void setup_backoff(void) {
     struct rp_queue_options o = scenario_options(2);
     o.backoff_ns = o.backoff_max_ns = 100 * MS;
     witness_create(&o, NULL);
     scenario_preload(1);
 }
-static const struct sim_program nack_expiry = {
-    .name = "nack-expiry", .about = "nack with backoff against the end of the lease", .participants = 2, .setup = setup_backoff,
-    .body = body_nack_expiry, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 2}, .jumps_ns = {PAST_LEASE_NS}};
+static const struct sim_program nack_expiry = {.name = "nack-expiry",
+                                               .about = "nack with backoff against the end of the lease",
+                                               .participants = 2,
+                                               .setup = setup_backoff,
+                                               .body = body_nack_expiry,
+                                               FINISH,
+                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 2},
+                                               .jumps_ns = {PAST_LEASE_NS}};
 
-static void body_sweepers(unsigned me)
-{
+/* A looks at a message that B received after A's lease, and gave back: while A leaves, B receives it again. */
+static void body_viewer_leaves(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    witness_sweep(&d);
+    witness_receive(&d, 0);
+    if (me == 0)
+        sim_advance_ns(PAST_LEASE_NS);
+    else
+        witness_nack(&d, 0, 0, true);
+    sim_ready();
+    if (me == 0)
+        witness_ack(&d, 0);
+    else
+        receive_and_ack(&d);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program viewer_leaves = {.name = "viewer-leaves",
+                                                 .about = "a viewer leaves while the message is received again",
+                                                 .participants = 2,
+                                                 .setup = setup_one,
+                                                 .body = body_viewer_leaves,
+                                                 FINISH,
+                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+static void body_sweepers(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 2)
@@ -115,14 +155,19 @@ static void body_sweepers(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program sweepers_expiry = {
-    .name = "sweepers-expiry", .about = "two sweepers end the lease of a third who acks", .participants = 3, .setup = setup_one,
-    .body = body_sweepers, FINISH, .budget = {.preemptions = 2, .freezes = 1, .jumps = 1}, .freezable = 3, .jumps_ns = {PAST_LEASE_NS},
-    .share = 2};
+static const struct sim_program sweepers_expiry = {.name = "sweepers-expiry",
+                                                   .about = "two sweepers end the lease of a third who acks",
+                                                   .participants = 3,
+                                                   .setup = setup_one,
+                                                   .body = body_sweepers,
+                                                   FINISH,
+                                                   .budget = {.preemptions = 2, .freezes = 1, .jumps = 1},
+                                                   .freezable = 3,
+                                                   .jumps_ns = {PAST_LEASE_NS},
+                                                   .share = 2};
 
 /* Three receive the message in turn, each when the lease of the one before has run out; the third expiry is final. */
-static void body_three(unsigned me)
-{
+static void body_three(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 0)
@@ -139,19 +184,23 @@ static void body_three(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program three_holders = {
-    .name = "three-holders", .about = "three holders whose leases run out in turn", .participants = 3, .setup = setup_one,
-    .body = body_three, FINISH, .budget = {.preemptions = 1, .kills = 0, .freezes = 0, .jumps = 3}, .jumps_ns = {PAST_LEASE_NS}, .share = 2};
+static const struct sim_program three_holders = {.name = "three-holders",
+                                                 .about = "three holders whose leases run out in turn",
+                                                 .participants = 3,
+                                                 .setup = setup_one,
+                                                 .body = body_three,
+                                                 FINISH,
+                                                 .budget = {.preemptions = 1, .kills = 0, .freezes = 0, .jumps = 3},
+                                                 .jumps_ns = {PAST_LEASE_NS},
+                                                 .share = 2};
 
-static void setup_last_chance(void)
-{
+static void setup_last_chance(void) {
     struct rp_queue_options o = scenario_options(2);
     o.max_deliveries = 1;
     witness_create(&o, &(struct witness_expectations){.evicts = 1});
     scenario_preload(1);
 }
-static void body_last_chance(unsigned me)
-{
+static void body_last_chance(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 0)
@@ -166,10 +215,14 @@ static void body_last_chance(unsigned me)
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program last_chance = {
-    .name = "last-chance", .about = "the last delivery expires into the dead ring, its holder acks", .participants = 2,
-    .setup = setup_last_chance, .body = body_last_chance, FINISH,
-    .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1}, .jumps_ns = {PAST_LEASE_NS}};
+static const struct sim_program last_chance = {.name = "last-chance",
+                                               .about = "the last delivery expires into the dead ring, its holder acks",
+                                               .participants = 2,
+                                               .setup = setup_last_chance,
+                                               .body = body_last_chance,
+                                               FINISH,
+                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1},
+                                               .jumps_ns = {PAST_LEASE_NS}};
 
-const struct sim_program *const scenarios_time[] = {&ack_expiry,      &claim_expiry,  &extend_expiry, &nack_expiry,
+const struct sim_program *const scenarios_time[] = {&ack_expiry,      &claim_expiry,  &extend_expiry, &nack_expiry, &viewer_leaves,
                                                     &sweepers_expiry, &three_holders, &last_chance,   NULL};

@@ -16,8 +16,7 @@ static struct {
     a64 results;
 } shared;
 
-static void keep_shared(void)
-{
+static void keep_shared(void) {
     memset(&shared, 0, sizeof shared);
     sim_keep(&shared, sizeof shared);
 }
@@ -25,8 +24,7 @@ static void keep_shared(void)
 /* ---- counting: two participants of n stores each have (2n over n) schedules ---- */
 
 static unsigned stores;
-static void body_stores(unsigned me)
-{
+static void body_stores(unsigned me) {
     sim_ready();
     for (unsigned i = 0; i < stores; i++)
         store_relaxed(me ? &shared.x : &shared.y, i + 1, own);
@@ -36,16 +34,14 @@ static const struct sim_program counting = {.name = "counting", .participants = 
 
 /* ---- a counter: load and store lose an update, compare-and-swap does not ---- */
 
-static void body_lost_update(unsigned me)
-{
+static void body_lost_update(unsigned me) {
     (void)me;
     sim_ready();
     uint64_t seen = load_relaxed(&shared.count, own);
     store_relaxed(&shared.count, seen + 1, own);
     sim_done();
 }
-static void body_counter(unsigned me)
-{
+static void body_counter(unsigned me) {
     (void)me;
     sim_ready();
     uint64_t seen = load_relaxed(&shared.count, own);
@@ -53,8 +49,7 @@ static void body_counter(unsigned me)
         ;
     sim_done();
 }
-static void finish_counter(void)
-{
+static void finish_counter(void) {
     uint64_t killed = sim_killed() ? 1 : 0;
     uint64_t count = load_relaxed(&shared.count, own);
     if (count > 2 || count + killed < 2)
@@ -70,8 +65,7 @@ static const struct sim_program counter = {
 static bool with_tags;
 static uint64_t tagged(uint64_t before, uint64_t node) { return with_tags ? ((before >> 8) + 1) << 8 | node : node; }
 
-static uint64_t pop(void)
-{
+static uint64_t pop(void) {
     uint64_t head = load_acquire(&shared.head, toy);
     for (;;) {
         uint64_t node = head & 255;
@@ -82,15 +76,13 @@ static uint64_t pop(void)
             return node;
     }
 }
-static void push(uint64_t node)
-{
+static void push(uint64_t node) {
     uint64_t head = load_acquire(&shared.head, toy);
     do
         store_relaxed(&shared.next[node - 1], head & 255, own);
     while (!cas_acq_rel(&shared.head, &head, tagged(head, node), toy));
 }
-static void body_stack(unsigned me)
-{
+static void body_stack(unsigned me) {
     sim_ready();
     if (me == 0) {
         uint64_t a = pop();
@@ -105,27 +97,25 @@ static void body_stack(unsigned me)
     }
     sim_done();
 }
-static void setup_stack(void)
-{
+static void setup_stack(void) {
     keep_shared();
     push(3);
     push(2);
     push(1);
 }
-static void finish_stack(void)
-{
+static void finish_stack(void) {
     for (uint64_t n = 0; (n = pop()) != 0;)
         fetch_add_relaxed(&shared.results, UINT64_C(1) << 8 * n, own);
     if (load_relaxed(&shared.results, own) != 0x01010100)
         sim_fail("nodes were taken %llx times", (unsigned long long)load_relaxed(&shared.results, own) >> 8);
 }
-static const struct sim_program stack = {.name = "stack", .participants = 2, .setup = setup_stack, .body = body_stack, .finish = finish_stack};
+static const struct sim_program stack = {
+    .name = "stack", .participants = 2, .setup = setup_stack, .body = body_stack, .finish = finish_stack};
 
 /* ---- a lost wake-up: the sleeper reads the bell after it looked ---- */
 
 static bool bell_first;
-static void body_wake(unsigned me)
-{
+static void body_wake(unsigned me) {
     sim_ready();
     sim_call(me ? "wait" : "ring");
     if (me) {
@@ -150,8 +140,7 @@ static const struct sim_program wake_up = {
 
 /* ---- a lock whose holder dies, or is stopped ---- */
 
-static void body_lock(unsigned me)
-{
+static void body_lock(unsigned me) {
     sim_ready();
     sim_call("lock");
     for (uint64_t nobody = 0; !cas_acq_rel(&shared.lock, &nobody, me + 1, toy); nobody = 0)
@@ -164,8 +153,7 @@ static const struct sim_program lock = {.name = "lock", .participants = 2, .setu
 
 /* ---- a lease by the clock: only a jump makes it end, only a stopped holder writes late ---- */
 
-static void body_lease(unsigned me)
-{
+static void body_lease(unsigned me) {
     sim_ready();
     if (me == 0) {
         store_release(&shared.x, sim_now_ns() + 1000, toy);
@@ -180,20 +168,18 @@ static void body_lease(unsigned me)
     }
     sim_done();
 }
-static void finish_lease(void)
-{
+static void finish_lease(void) {
     if (load_acquire(&shared.flag, toy) && load_acquire(&shared.y, toy) == 1)
         sim_fail("written by somebody who lost his lease");
 }
-static const struct sim_program lease = {.name = "lease", .participants = 2, .setup = keep_shared, .body = body_lease,
-                                         .finish = finish_lease, .jumps_ns = {2000}};
+static const struct sim_program lease = {
+    .name = "lease", .participants = 2, .setup = keep_shared, .body = body_lease, .finish = finish_lease, .jumps_ns = {2000}};
 
 /* ---- all outcomes, with and without cuts ---- */
 
 static bool outcomes[4096];
 static unsigned outcome_count;
-static void body_outcomes(unsigned me)
-{
+static void body_outcomes(unsigned me) {
     sim_ready();
     a64 *mine = me ? &shared.x : &shared.y, *other = me ? &shared.y : &shared.x;
     store_relaxed(mine, 1, own);
@@ -204,8 +190,7 @@ static void body_outcomes(unsigned me)
     store_relaxed(mine, 2, own);
     sim_done();
 }
-static void finish_outcomes(void)
-{
+static void finish_outcomes(void) {
     uint64_t o = load_relaxed(&shared.results, own) | (uint64_t)load_relaxed(&shared.x, own) << 12 | (uint64_t)sim_killed() << 14;
     o = (o ^ o >> 7) % 4096;
     if (!outcomes[o])
@@ -220,8 +205,7 @@ static const struct sim_program outcome = {
 static int failed;
 static struct explore_result result;
 
-static void check(bool good, const char *what)
-{
+static void check(bool good, const char *what) {
     printf("%-5s %s (%llu runs, %llu judged%s%s%s%s)\n", good ? "ok" : "WRONG", what, (unsigned long long)result.runs,
            (unsigned long long)result.ends, result.complete ? ", complete" : "", result.failures ? ": " : "", result.failure,
            result.decisions);
@@ -229,13 +213,11 @@ static void check(bool good, const char *what)
 }
 
 static bool clean(void) { return result.complete && !result.failures; }
-static const struct explore_result *go(const struct sim_program *p, struct explore_options o)
-{
+static const struct explore_result *go(const struct sim_program *p, struct explore_options o) {
     explore(p, &o, &result);
     return &result;
 }
-static bool finds(const struct sim_program *p, struct explore_options o)
-{
+static bool finds(const struct sim_program *p, struct explore_options o) {
     if (!go(p, o)->failures)
         return false;
     static struct explore_result again;
@@ -244,8 +226,7 @@ static bool finds(const struct sim_program *p, struct explore_options o)
     return again.failures == 1;
 }
 
-static void test_counting(void)
-{
+static void test_counting(void) {
     const uint64_t choose_n[] = {1, 2, 6, 20, 70, 252, 924};
     for (stores = 1; stores <= 6; stores++) {
         go(&counting, (struct explore_options){.budget = {.preemptions = -1}, .no_cuts = true});
@@ -262,8 +243,7 @@ static void test_counting(void)
     check(clean() && result.ends == 1, "cut: one end is judged");
 }
 
-static void test_bugs(void)
-{
+static void test_bugs(void) {
     const struct explore_options unbounded = {.budget = {.preemptions = -1}};
     const struct explore_options random = {.budget = {.preemptions = -1}, .random = true, .seed = 1, .runs = 20000};
     check(!finds(&lost_update, (struct explore_options){0}) && clean(), "no lost update without preemption");
@@ -300,8 +280,7 @@ static void test_bugs(void)
     check(finds(&lease, (struct explore_options){.budget = {.freezes = 1, .jumps = 1}}), "lease, frozen writer");
 }
 
-static void test_cuts(void)
-{
+static void test_cuts(void) {
     for (int kills = 0; kills <= 1; kills++)
         for (int bound = -1; bound <= 3; bound++) {
             static bool all[4096];
@@ -319,8 +298,7 @@ static void test_cuts(void)
         }
 }
 
-int main(void)
-{
+int main(void) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     test_counting();
     test_bugs();

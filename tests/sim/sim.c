@@ -9,15 +9,12 @@
 #include <string.h>
 
 enum {
-    STEPS_MAX = 200000,   /* points in a run */
+    STEPS_MAX = 200000,    /* points in a run */
     CALL_STEPS_MAX = 6000, /* points in one call of the library */
-    IDLE_MAX = 64,        /* timeouts of sleepers in a row while nobody else can move */
-    START_NS = 1000000000
+    IDLE_MAX = 64          /* timeouts of sleepers in a row while nobody else can move */
 };
 
 struct world world;
-uint64_t sim_first_lap = 1;
-uint32_t sim_min_slots = 8;
 struct fiber main_fiber;
 const struct sim_program *program;
 bool has_threads[SIM_FIBERS];
@@ -28,16 +25,14 @@ bool cuts;
 /* ---- ends of a run ---- */
 
 static void leave(void) __attribute__((noreturn));
-static void leave(void)
-{
+static void leave(void) {
     fiber_switch(&self()->fiber, &main_fiber);
     abort();
 }
 
-static bool in_fiber;
+bool in_fiber;
 
-void sim_fail(const char *format, ...)
-{
+void sim_fail(const char *format, ...) {
     if (!run.failed) {
         va_list arguments;
         va_start(arguments, format);
@@ -50,30 +45,21 @@ void sim_fail(const char *format, ...)
         leave();
 }
 
-static void stop_if_seen(void)
-{
-    if (world.exploring && cuts && state_seen(AT_CALL))
-        run_cut();
-}
-
-void run_cut(void)
-{
+void run_cut(void) {
     run.cut = true;
     leave();
 }
 
 /* ---- scheduling ---- */
 
-static void resume(unsigned who)
-{
+void resume(unsigned who) {
     world.current = who;
     in_fiber = true;
     fiber_switch(&main_fiber, &world.p[who].fiber);
     in_fiber = false;
 }
 
-static void switch_to(unsigned who)
-{
+static void switch_to(unsigned who) {
     struct participant *from = self();
     if (who == world.current)
         return;
@@ -82,23 +68,20 @@ static void switch_to(unsigned who)
     fiber_switch(&from->fiber, &world.p[who].fiber);
 }
 
-static void wake(struct participant *p)
-{
+static void wake(struct participant *p) {
     unsigned process = process_of((unsigned)(p - world.p));
     p->status = world.stopped >> process & 1 ? FROZEN : READY;
     p->fresh = true;
 }
 
-static void wake_due(void)
-{
+void wake_due(void) {
     for (unsigned i = 0; i < SIM_FIBERS; i++)
         if (world.p[i].status == SLEEPING && world.p[i].wake_ns <= world.now_ns)
             wake(&world.p[i]);
 }
 
 /* Time passes until the first sleeper wakes. False: nobody sleeps, or all for ever. */
-static bool pass_time(void)
-{
+static bool pass_time(void) {
     uint64_t first = UINT64_MAX;
     for (unsigned i = 0; i < SIM_FIBERS; i++)
         if (world.p[i].status == SLEEPING && world.p[i].wake_ns < first)
@@ -116,8 +99,7 @@ static bool pass_time(void)
     return true;
 }
 
-static bool anybody(enum status status)
-{
+static bool anybody(enum status status) {
     for (unsigned i = 0; i < SIM_FIBERS; i++)
         if (world.p[i].status == status)
             return true;
@@ -125,8 +107,7 @@ static bool anybody(enum status status)
 }
 
 /* Nobody is ready: somebody's time comes, or -> false, the phase is over. */
-static bool let_time_pass(void)
-{
+static bool let_time_pass(void) {
     if (!anybody(SLEEPING))
         return false;
     if (world.idle++ < IDLE_MAX && pass_time())
@@ -137,8 +118,7 @@ static bool let_time_pass(void)
     return false;
 }
 
-void schedule_away(bool yield)
-{
+void schedule_away(bool yield) {
     unsigned me = world.current;
     struct option options[OPTIONS];
     unsigned count = 0;
@@ -171,20 +151,15 @@ void schedule_away(bool yield)
 
 /* ---- faults ---- */
 
-static bool listed(unsigned bits, unsigned who)
-{
-    return who < SIM_PARTICIPANTS && (bits == 0 || bits >> who & 1);
-}
+static bool listed(unsigned bits, unsigned who) { return who < SIM_PARTICIPANTS && (bits == 0 || bits >> who & 1); }
 
-static bool may_kill(unsigned who)
-{
+static bool may_kill(unsigned who) {
     enum status s = world.p[who].status;
     return world.used.kills < budget.kills && listed(program->killable, who) && (s == READY || s == SLEEPING || s == DONE);
 }
 
 /* The process of `who` dies, with all its threads. */
-static void strike(unsigned who)
-{
+static void strike(unsigned who) {
     for (unsigned i = 0; i < program->participants; i++) {
         struct participant *p = &world.p[i];
         if (process_of(i) != process_of(who))
@@ -199,8 +174,7 @@ static void strike(unsigned who)
 }
 
 /* It is stopped, with all its threads. */
-static void stop(unsigned who)
-{
+static void stop(unsigned who) {
     for (unsigned i = 0; i < program->participants; i++)
         if (process_of(i) == process_of(who)) {
             if (world.p[i].status == READY)
@@ -211,8 +185,7 @@ static void stop(unsigned who)
     world.used.freezes++;
 }
 
-static unsigned options_here(unsigned sides, struct option *options)
-{
+static unsigned options_here(unsigned sides, struct option *options) {
     unsigned me = world.current;
     unsigned count = 0;
     options[count++] = (struct option){GO_ON, 0};
@@ -237,11 +210,9 @@ static unsigned options_here(unsigned sides, struct option *options)
 }
 
 /* Carries out a decision. True: and there may be another one here. */
-static bool obey(struct option o)
-{
+static bool obey(struct option o) {
     switch (o.action) {
-    case GO_ON:
-        return false;
+    case GO_ON: return false;
     case SWITCH:
         world.used.preemptions++;
         switch_to(o.argument);
@@ -264,8 +235,7 @@ static bool obey(struct option o)
     return false;
 }
 
-static void decide(unsigned sides)
-{
+void decide(unsigned sides) {
     struct option options[OPTIONS];
     for (;;) {
         unsigned count = options_here(sides, options);
@@ -280,8 +250,7 @@ static void decide(unsigned sides)
 
 /* ---- points ---- */
 
-static void count_step(void)
-{
+static void count_step(void) {
     struct participant *me = self();
     if (++world.steps > STEPS_MAX)
         sim_fail("more than %d steps in one run", STEPS_MAX);
@@ -290,8 +259,7 @@ static void count_step(void)
 }
 
 /* Statistics are read by people only: no decisions about them. The literals are few, so their addresses find the answer. */
-static bool is_statistics(const char *what)
-{
+static bool is_statistics(const char *what) {
     static struct {
         const char *what;
         bool answer;
@@ -305,8 +273,7 @@ static bool is_statistics(const char *what)
     return known[i].answer;
 }
 
-void sim_point(enum sim_op op, const volatile void *word, const char *what, const char *file, int line)
-{
+void sim_point(enum sim_op op, const volatile void *word, const char *what, const char *file, int line) {
     if (!in_fiber)
         return;
     count_step();
@@ -328,8 +295,7 @@ void sim_point(enum sim_op op, const volatile void *word, const char *what, cons
     me->local = mix(mix(me->local, key * 4 + op), op == SIM_STORE ? 0 : value);
 }
 
-void sim_platform_point(unsigned sides, const char *what)
-{
+void sim_platform_point(unsigned sides, const char *what) {
     if (!in_fiber)
         return;
     count_step();
@@ -344,17 +310,17 @@ void sim_platform_point(unsigned sides, const char *what)
     decide(sides);
 }
 
-void sim_learn(uint64_t value)
-{
+void sim_learn(uint64_t value) {
     struct participant *me = self();
+    if (!world.exploring)
+        return;
     me->local = mix(me->local, value);
     me->said = mix(me->said, value);
 }
 
 /* ---- sleeping ---- */
 
-void sim_sleep(const volatile void *word, uint64_t timeout_ns)
-{
+void sim_sleep(const volatile void *word, uint64_t timeout_ns) {
     struct participant *me = self();
     word_key(word, &me->sleep_key);
     me->wake_ns = timeout_ns > UINT64_MAX - world.now_ns ? UINT64_MAX : world.now_ns + timeout_ns;
@@ -366,8 +332,7 @@ void sim_sleep(const volatile void *word, uint64_t timeout_ns)
     schedule_away(false);
 }
 
-int sim_wake(const volatile void *word, int count)
-{
+int sim_wake(const volatile void *word, int count) {
     uint64_t key;
     word_key(word, &key);
     int woken = 0;
@@ -387,8 +352,7 @@ int sim_wake(const volatile void *word, int count)
     return woken;
 }
 
-void sim_mutex_lock(uint32_t *mutex)
-{
+void sim_mutex_lock(uint32_t *mutex) {
     if (!in_fiber)
         return;
     if (has_threads[process_of(world.current)])
@@ -398,8 +362,7 @@ void sim_mutex_lock(uint32_t *mutex)
     *mutex = world.current + 1;
 }
 
-bool sim_mutex_trylock(uint32_t *mutex)
-{
+bool sim_mutex_trylock(uint32_t *mutex) {
     if (!in_fiber)
         return true;
     if (has_threads[process_of(world.current)])
@@ -412,8 +375,7 @@ bool sim_mutex_trylock(uint32_t *mutex)
     return true;
 }
 
-void sim_mutex_unlock(uint32_t *mutex)
-{
+void sim_mutex_unlock(uint32_t *mutex) {
     if (!in_fiber)
         return;
     if (has_threads[process_of(world.current)])
@@ -422,232 +384,10 @@ void sim_mutex_unlock(uint32_t *mutex)
     sim_wake(mutex, 1);
 }
 
-void sim_yield(void)
-{
+void sim_yield(void) {
     if (!in_fiber)
         return;
     count_step();
     trace_text("gives way");
     schedule_away(true);
-}
-
-/* ---- what programs use ---- */
-
-unsigned sim_me(void) { return world.current; }
-uint64_t sim_now_ns(void) { return world.now_ns; }
-uint64_t sim_calls(void) { return world.calls; }
-unsigned sim_killed(void) { return world.killed; }
-unsigned sim_frozen(void) { return world.frozen; }
-bool sim_tracing(void) { return tracing; }
-
-void sim_advance_ns(uint64_t ns)
-{
-    world.now_ns += ns;
-    wake_due();
-}
-
-uint64_t sim_random(void)
-{
-    struct participant *me = self();
-    me->random += UINT64_C(0x9e3779b97f4a7c15);
-    return mix(me->random, 0);
-}
-
-void sim_call(const char *name)
-{
-    struct participant *me = self();
-    sim_learn(world.calls_each);
-    me->call = name;
-    me->call_steps = 0;
-    me->ticked = false;
-    world.idle = 0;
-    stop_if_seen();
-}
-
-void sim_return(bool success)
-{
-    struct participant *me = self();
-    if (success && me->ticked) {
-        world.needed_ticks++;
-        if (program->strict_wakes && !world.killed && !world.frozen && !world.used.jumps)
-            sim_fail("%s: a wake-up was lost, the sleeper needed its tick", me->call);
-    }
-    me->ticked = false;
-    if (me->call_steps > run.calls_steps_max) {
-        run.calls_steps_max = me->call_steps;
-        run.calls_steps_name = me->call;
-    }
-    me->call = NULL;
-    world.calls++;
-    if (world.current < SIM_PARTICIPANTS)
-        world.calls_each += UINT64_C(1) << 8 * world.current;
-}
-
-bool sim_others_in_call(void)
-{
-    for (unsigned i = 0; i < SIM_FIBERS; i++)
-        if (i != world.current && world.p[i].call && world.p[i].status != DEAD)
-            return true;
-    return false;
-}
-
-void sim_ready(void)
-{
-    self()->fresh = true;
-    fiber_switch(&self()->fiber, &main_fiber);
-}
-
-void sim_done(void)
-{
-    if (world.exploring) {
-        self()->steps++;
-        self()->fresh = true; /* nobody is kept waiting by it any more */
-        decide(0);
-    }
-    self()->status = DONE;
-    schedule_away(false);
-}
-
-/* ---- a run ---- */
-
-static bool process_lives(unsigned process)
-{
-    for (unsigned i = 0; i < SIM_FIBERS; i++)
-        if (process_of(i) == process && world.p[i].status != UNUSED && world.p[i].status != ENDED && world.p[i].status != DEAD)
-            return true;
-    return false;
-}
-
-static void entry(void)
-{
-    unsigned me = world.current;
-    if (me == SIM_CREATOR)
-        program->setup();
-    else if (me == SIM_INTERIM)
-        program->interim();
-    else if (me == SIM_FINISHER)
-        program->finish();
-    else
-        program->body(me);
-    self()->status = ENDED;
-    if (!process_lives(process_of(me)))
-        os_died(process_of(me)); /* what it did not close ends with it */
-    schedule_away(false);
-    abort();
-}
-
-static void begin(unsigned who)
-{
-    struct participant *p = &world.p[who];
-    fiber_begin(&p->fiber, entry);
-    p->status = READY;
-    p->local = p->said = mix(0, who);
-}
-
-/* Lets `who` go on until it has no more to do. Others move only while it sleeps. */
-static void let(unsigned who)
-{
-    world.p[who].status = READY;
-    while (!run.failed && !run.cut && (world.p[who].status == READY || world.p[who].status == SLEEPING)) {
-        world.idle = 0;
-        resume(who);
-    }
-}
-
-void world_prepare(const struct sim_program *p)
-{
-    static bool created;
-    if (!created) {
-        memory_create();
-        created = true;
-    }
-    program = p;
-    run = (struct run){0};
-    for (unsigned i = 0; i < SIM_FIBERS; i++)
-        has_threads[i] = false;
-    for (unsigned i = 0; i < p->participants; i++)
-        if (p->thread_of[i])
-            has_threads[p->thread_of[i] - 1] = true;
-    sim_first_lap = p->first_lap ? p->first_lap : 1;
-    sim_min_slots = p->min_slots ? p->min_slots : 8;
-    memory_reset();
-    struct world fresh = {.now_ns = START_NS, .os = {.next_inode = 1}};
-    for (unsigned i = 0; i < SIM_FIBERS; i++) {
-        fresh.p[i].fiber = world.p[i].fiber;
-        if (!fresh.p[i].fiber.stack)
-            fiber_create(&fresh.p[i].fiber);
-        fresh.p[i].random = mix(i, 1);
-    }
-    world = fresh;
-    if (p->setup) {
-        begin(SIM_CREATOR);
-        resume(SIM_CREATOR);
-    }
-    for (unsigned i = 0; i < p->participants && !run.failed; i++) {
-        begin(i);
-        resume(i);
-        if (!run.failed && world.p[i].status != READY) {
-            run.failed = true;
-            snprintf(run.failure, sizeof run.failure, "participant %u did not come to sim_ready", i);
-        }
-    }
-    if (run.failed)
-        return;
-    world.steps = 0;
-    world.calls_each = 0;
-    state_save();
-}
-
-static void explore_phase(void)
-{
-    struct option options[SIM_PARTICIPANTS];
-    for (unsigned i = 0; i < program->participants; i++)
-        options[i] = (struct option){SWITCH, (uint8_t)i};
-    world.exploring = true;
-    unsigned first = program->participants > 1 ? choose(NO_ONE, true, options, program->participants) : 0;
-    trace_decision(NO_ONE, &options[first]);
-    resume(first);
-    world.current = SIM_CREATOR; /* who was the last makes no difference any more */
-    if (!run.failed && !run.cut && cuts)
-        run.cut = state_seen(AT_END);
-    world.exploring = false;
-    run.explored_steps = world.steps;
-}
-
-bool world_run(void)
-{
-    state_restore();
-    uint64_t steps_max = run.calls_steps_max;
-    const char *steps_name = run.calls_steps_name;
-    run = (struct run){.calls_steps_max = steps_max, .calls_steps_name = steps_name};
-    explore_phase();
-    if (run.failed || run.cut)
-        return false;
-    if (world.frozen & ~world.killed) {
-        if (program->interim) {
-            trace_text("---- meanwhile");
-            begin(SIM_INTERIM);
-            let(SIM_INTERIM);
-        }
-        trace_text("---- the frozen go on");
-        world.stopped = 0;
-        for (unsigned i = 0; i < program->participants && !run.failed; i++)
-            if (world.p[i].status == FROZEN)
-                let(i);
-    }
-    trace_text("---- the ends");
-    if (world.p[SIM_INTERIM].status == DONE)
-        let(SIM_INTERIM);
-    for (unsigned i = 0; i < program->participants && !run.failed; i++)
-        if (world.p[i].status == DONE || world.p[i].status == READY || world.p[i].status == SLEEPING)
-            let(i);
-    for (unsigned i = 0; i < program->participants && !run.failed; i++)
-        if (world.p[i].status == DONE)
-            let(i);
-    if (program->finish && !run.failed) {
-        trace_text("---- the finish");
-        begin(SIM_FINISHER);
-        let(SIM_FINISHER);
-    }
-    return !run.failed;
 }

@@ -50,15 +50,18 @@ struct sim_program {
     void (*body)(unsigned me);
     void (*interim)(void);
     void (*finish)(void);
-    uint8_t thread_of[SIM_PARTICIPANTS]; /* p + 1: a thread of the process of participant p, which comes before; 0: a process of its own */
+    uint8_t thread_of
+        [SIM_PARTICIPANTS]; /* p + 1: a thread of the process of participant p, which comes before; 0: a process of its own */
     struct sim_budget budget;
-    unsigned killable;  /* participants that may be killed, as bits; 0: all */
-    unsigned freezable; /* likewise */
+    unsigned killable;            /* participants that may be killed, as bits; 0: all */
+    unsigned freezable;           /* likewise */
     uint64_t jumps_ns[SIM_JUMPS]; /* by how much time may jump; 0: end of the list */
-    bool strict_wakes;  /* a sleeper that needed its tick although nobody was killed is a failure, not only counted */
-    uint64_t first_lap; /* where the laps of new rings begin; 0: 1. Near the wrap: (1 << 28) - 2 and the like */
-    uint32_t min_slots; /* slots of the smallest ring; 0: 8 */
-    double share;       /* of the time of --all; 0: 1 */
+    bool strict_wakes;            /* a sleeper that needed its tick although nobody was killed is a failure, not only counted */
+    uint64_t first_lap;           /* where the laps of new rings begin; 0: 1. Near the wrap: (1 << 28) - 2 and the like */
+    uint32_t min_slots;           /* slots of the smallest ring; 0: 8 */
+    uint32_t lane_slots;          /* of the lane, also fewer than there are cells; 0: as many as usual */
+    uint32_t tag_bits;            /* of a generation in an entry; 0: all 14 */
+    double share;                 /* of the time of --all; 0: 1 */
 };
 
 /* ---- for the participants of a program ---- */
@@ -68,6 +71,8 @@ void sim_done(void);
 unsigned sim_me(void);
 uint64_t sim_now_ns(void);
 void sim_advance_ns(uint64_t ns); /* not in the explored part */
+/* Here time may pass between two calls. */
+void sim_linger(void);
 /* Memory of the program that is saved and restored with the rest. Only in setup. */
 void sim_keep(void *memory, size_t bytes);
 /* The same, but the contents take no part in telling one state from another (logs). */
@@ -77,6 +82,7 @@ void sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* For the trace. */
 void sim_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool sim_tracing(void);
+bool sim_exploring(void);
 /* A call of the library begins, or ends (with what it was called for). The number of points in between is bounded; the order of calls becomes part of
    the state. One that slept over a timeout and then got something after all is counted. */
 void sim_call(const char *name);
@@ -86,6 +92,8 @@ void sim_learn(uint64_t value);
 /* Who was killed or frozen in this run, as bits. */
 unsigned sim_killed(void);
 unsigned sim_frozen(void);
+/* Did time jump by decision in this run? */
+bool sim_jumped(void);
 /* Calls that have ended so far in this run, by anybody: a clock for the order of calls. */
 uint64_t sim_calls(void);
 /* Is anybody but me inside a call? */

@@ -34,8 +34,7 @@ static unsigned kept_count;
 static uint64_t ignored[IGNORED];
 static unsigned ignored_count;
 
-static void *reserve(size_t bytes)
-{
+static void *reserve(size_t bytes) {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
         perror("sim: no memory");
@@ -44,16 +43,12 @@ static void *reserve(size_t bytes)
     return memory;
 }
 
-static unsigned char *mapping(unsigned file, unsigned index)
-{
-    return files + ((size_t)file * MAPPINGS + index) * FILE_BYTES_MAX;
-}
+static unsigned char *mapping(unsigned file, unsigned index) { return files + ((size_t)file * MAPPINGS + index) * FILE_BYTES_MAX; }
 
 unsigned char *file_master(unsigned file) { return mapping(file, MAPPINGS - 1); }
 unsigned char *file_alias(unsigned file, unsigned who, unsigned alias) { return mapping(file, who * ALIASES + alias); }
 
-void memory_create(void)
-{
+void memory_create(void) {
     files = reserve((size_t)FILES * MAPPINGS * FILE_BYTES_MAX);
     arenas = reserve((size_t)SIM_FIBERS * ARENA_BYTES);
     saved = reserve(SAVED_BYTES);
@@ -65,7 +60,8 @@ void memory_create(void)
         }
         for (unsigned i = 0; i < MAPPINGS; i++) {
             bool read_only = i < MAPPINGS - 1 && i % ALIASES >= ALIASES - READ_ONLY_ALIASES;
-            void *at = mmap(mapping(f, i), FILE_BYTES_MAX, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+            void *at =
+                mmap(mapping(f, i), FILE_BYTES_MAX, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
             if (at == MAP_FAILED) {
                 perror("sim: mmap");
                 abort();
@@ -75,15 +71,13 @@ void memory_create(void)
     }
 }
 
-void memory_reset(void)
-{
+void memory_reset(void) {
     kept_count = ignored_count = 0;
     for (unsigned f = 0; f < FILES; f++)
         memset(file_master(f), 0, FILE_BYTES_MAX);
 }
 
-static void keep(void *memory, size_t bytes, bool aside)
-{
+static void keep(void *memory, size_t bytes, bool aside) {
     if (kept_count == KEPT)
         abort();
     kept[kept_count].memory = memory;
@@ -93,8 +87,7 @@ static void keep(void *memory, size_t bytes, bool aside)
 void sim_keep(void *memory, size_t bytes) { keep(memory, bytes, false); }
 void sim_keep_aside(void *memory, size_t bytes) { keep(memory, bytes, true); }
 
-bool word_key(const volatile void *word, uint64_t *key)
-{
+bool word_key(const volatile void *word, uint64_t *key) {
     const unsigned char *at = (const unsigned char *)word;
     size_t offset = (size_t)(at - files);
     if (at >= files && offset < (size_t)FILES * MAPPINGS * FILE_BYTES_MAX) {
@@ -115,8 +108,7 @@ bool word_key(const volatile void *word, uint64_t *key)
 
 enum { ALIGNMENT = 64 };
 
-void *sim_malloc(size_t bytes)
-{
+void *sim_malloc(size_t bytes) {
     struct participant *me = self();
     size_t need = (bytes + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (need > ARENA_BYTES - me->arena_used) {
@@ -129,23 +121,20 @@ void *sim_malloc(size_t bytes)
     return memory;
 }
 
-void *sim_calloc(size_t count, size_t bytes)
-{
+void *sim_calloc(size_t count, size_t bytes) {
     void *memory = sim_malloc(count * bytes);
     if (memory)
         memset(memory, 0, count * bytes);
     return memory;
 }
 
-static size_t bytes_of(const void *memory)
-{
+static size_t bytes_of(const void *memory) {
     size_t bytes;
     memcpy(&bytes, (const unsigned char *)memory - sizeof bytes, sizeof bytes);
     return bytes;
 }
 
-void *sim_realloc(void *memory, size_t bytes)
-{
+void *sim_realloc(void *memory, size_t bytes) {
     void *grown = sim_malloc(bytes);
     if (grown && memory) {
         size_t before = bytes_of(memory);
@@ -155,8 +144,7 @@ void *sim_realloc(void *memory, size_t bytes)
     return grown;
 }
 
-void sim_free(void *memory)
-{
+void sim_free(void *memory) {
     if (memory)
         memset(memory, 0xdd, bytes_of(memory));
 }
@@ -168,8 +156,7 @@ struct part {
     size_t bytes;
 };
 
-static unsigned parts(struct part *part)
-{
+static unsigned parts(struct part *part) {
     unsigned n = 0;
     for (unsigned f = 0; f < FILES; f++)
         if (world.os.files[f].inode)
@@ -192,8 +179,7 @@ static struct part saved_parts[FILES + 2 * SIM_FIBERS + KEPT];
 static unsigned saved_count;
 static struct world saved_world;
 
-void state_save(void)
-{
+void state_save(void) {
     saved_world = world;
     saved_count = parts(saved_parts);
     unsigned char *to = saved;
@@ -203,8 +189,7 @@ void state_save(void)
     }
 }
 
-void state_restore(void)
-{
+void state_restore(void) {
     world = saved_world;
     const unsigned char *from = saved;
     for (unsigned i = 0; i < saved_count; i++) {
@@ -215,8 +200,7 @@ void state_restore(void)
 
 /* ---- the state as a number ---- */
 
-void word_ignore(uint64_t key)
-{
+void word_ignore(uint64_t key) {
     for (unsigned i = 0; i < ignored_count; i++)
         if (ignored[i] == key)
             return;
@@ -225,8 +209,7 @@ void word_ignore(uint64_t key)
 }
 
 /* The contents of a file but for the words to ignore, which are 0 for the moment. */
-static uint64_t file_key(unsigned f)
-{
+static uint64_t file_key(unsigned f) {
     uint64_t values[IGNORED];
     unsigned char *memory = file_master(f);
     for (unsigned i = 0; i < ignored_count; i++)
@@ -242,8 +225,7 @@ static uint64_t file_key(unsigned f)
     return key;
 }
 
-uint64_t state_key(void)
-{
+uint64_t state_key(void) {
     uint64_t key = mix(world.now_ns, world.current);
     for (unsigned f = 0; f < FILES; f++)
         if (world.os.files[f].inode)

@@ -19,13 +19,11 @@ static struct {
     char place[96];
 } last;
 
-static uint64_t value_of(const volatile void *word)
-{
+static uint64_t value_of(const volatile void *word) {
     return (uintptr_t)word % 8 ? *(const volatile uint32_t *)word : *(const volatile uint64_t *)word;
 }
 
-void trace_flush(void)
-{
+void trace_flush(void) {
     if (!last.waits)
         return;
     last.waits = false;
@@ -40,8 +38,7 @@ void trace_flush(void)
     printf("%s %-36s %s\n", last.line, effect, last.place);
 }
 
-static const char *name(unsigned who)
-{
+static const char *name(unsigned who) {
     static char text[4][12];
     static unsigned turn;
     char *t = text[turn++ % 4];
@@ -54,8 +51,7 @@ static const char *name(unsigned who)
 /* Inside the explored part participants have columns of their own; afterwards only calls are shown. */
 static bool shows_points(void) { return world.exploring || (world.frozen && world.current < SIM_PARTICIPANTS); }
 
-void trace_point(enum sim_op op, const volatile void *word, const char *what, const char *file, int line)
-{
+void trace_point(enum sim_op op, const volatile void *word, const char *what, const char *file, int line) {
     trace_flush();
     uint64_t key;
     if (!shows_points() || !word_key(word, &key))
@@ -72,15 +68,13 @@ void trace_point(enum sim_op op, const volatile void *word, const char *what, co
     snprintf(last.place, sizeof last.place, "%s:%d", slash ? slash + 1 : file, line);
 }
 
-void trace_platform(const char *what)
-{
+void trace_platform(const char *what) {
     trace_flush();
     if (shows_points())
         printf("%s%4u  %s\n", name(world.current), self()->steps + 1, what);
 }
 
-void trace_text(const char *format, ...)
-{
+void trace_text(const char *format, ...) {
     if (!tracing)
         return;
     trace_flush();
@@ -92,8 +86,7 @@ void trace_text(const char *format, ...)
     va_end(arguments);
 }
 
-void sim_note(const char *format, ...)
-{
+void sim_note(const char *format, ...) {
     if (!tracing)
         return;
     trace_flush();
@@ -105,26 +98,19 @@ void sim_note(const char *format, ...)
     va_end(arguments);
 }
 
-void trace_decision(unsigned who, const struct option *o)
-{
+void trace_decision(unsigned who, const struct option *o) {
     if (!tracing)
         return;
     trace_flush();
     const char *by = who == NO_ONE ? "the beginning" : name(who);
     switch (o->action) {
-    case GO_ON:
-        break;
-    case SWITCH:
-        printf("    ==== %s: now %s\n", by, name(o->argument));
-        break;
+    case GO_ON: break;
+    case SWITCH: printf("    ==== %s: now %s\n", by, name(o->argument)); break;
     case KILL:
-        printf("    ==== %s is KILLED%s%s\n", name(o->argument), o->argument == who ? "" : ", seen from ", o->argument == who ? "" : by);
+        printf("    ==== %s is KILLED%s%s\n", name(o->argument), o->argument == who ? "" : ", seen from ",
+               o->argument == who ? "" : by);
         break;
-    case FREEZE:
-        printf("    ==== %s is FROZEN\n", by);
-        break;
-    case JUMP:
-        printf("    ==== time jumps to %.3f ms\n", (double)(world.now_ns + program->jumps_ns[o->argument]) / 1e6);
-        break;
+    case FREEZE: printf("    ==== %s is FROZEN\n", by); break;
+    case JUMP: printf("    ==== time jumps to %.3f ms\n", (double)(world.now_ns + program->jumps_ns[o->argument]) / 1e6); break;
     }
 }

@@ -17,7 +17,7 @@ struct witness_expectations {
     bool purges;        /* messages may go by rp_queue_purge or rp_dead_purge, as many as those calls say */
     uint32_t evicts;    /* or because the dead ring was full: so many it holds; nobody takes from it */
     bool purge_dead;    /* the finisher drops the dead letters instead of redriving them */
-    bool disorder;      /* order is not checked */
+    bool claims_ahead;  /* consumers take messages before they are asked for them: order and EMPTY are not checked */
     uint64_t settle_ns; /* how much the finisher lets pass at a time until all leases and backoffs are over; 0: 2 s */
 };
 
@@ -32,11 +32,13 @@ struct desk {
     rp_consumer *consumer;
     struct rp_message held[8];
     unsigned held_count;
+    bool at_most_once; /* the consumer acks nothing */
 };
 int witness_attach(struct desk *d);
 void witness_open(struct desk *d); /* attach, producer, consumer */
 void witness_producer(struct desk *d);
 void witness_consumer(struct desk *d);
+void witness_consumer_with(struct desk *d, uint32_t prefetch, uint32_t ack);
 void witness_close_consumer(struct desk *d);
 void witness_close(struct desk *d); /* whatever is open */
 

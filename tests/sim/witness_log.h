@@ -31,24 +31,45 @@ enum event_kind {
 struct event {
     uint8_t kind;
     uint8_t who;
-    bool polled;
+    bool at_most_once; /* a receive that settles, too: he who dies in it may take the message with him */
+    bool at_once;      /* a nack without delay */
     uint32_t tag;
     uint64_t id; /* of a message that is being sent: written by the library */
     uint32_t acquisitions, deliveries;
-    int result; /* UNKNOWN: the call has not returned, and if its caller was killed never will */
+    int result;     /* UNKNOWN: the call has not returned, and if its caller was killed never will */
     uint64_t begin; /* calls that had ended when it began */
     uint64_t end;   /* its own number in the order of endings; UINT64_MAX: has not */
-    uint64_t until_ns;
+    uint64_t begin_ns, end_ns;
+    uint64_t until_ns; /* a lease that was granted lasts until then */
 };
 
 struct witness_log {
     unsigned count;
     uint32_t sent_by[SIM_FIBERS];
     uint32_t capacity, message_bytes, participants;
+    uint64_t lease_ns;
+    const char *call_of[SIM_FIBERS];
     struct witness_expectations expect;
     struct event events[EVENTS]; /* not saved: those written before a run are never changed in it */
 };
 extern struct witness_log witness;
+
+/* A call begins. Its event stays UNKNOWN if the caller dies in it. */
+struct event *witness_begin(enum event_kind kind, uint32_t tag, const char *name);
+/* It has ended; `success`: with what it was called for. -> result */
+int witness_end(struct event *e, int result, bool success);
+/* An event that is no call. */
+struct event *witness_append(enum event_kind kind, uint32_t tag);
+/* All that the judge will look at is part of the state; the order of calls is so already. */
+void witness_learn(const struct event *e);
+/* Whose payload this is. Fails the run when it is nobody's, or damaged. */
+uint32_t witness_tag(const struct rp_message *m);
+/* The tag of a message that is held. */
+uint32_t witness_tag_of(const struct rp_message *m);
+/* The bytes under a view never change, whatever became of the lease. */
+void witness_check_view(const struct rp_message *m, uint32_t tag);
+/* Fails the run when the result is an error. */
+void witness_must(int result, const char *what);
 
 /* Writes down that the finisher saw this payload among the dead letters. */
 void witness_died(const void *data, size_t bytes);
