@@ -67,6 +67,10 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     l.cell_count = p->capacity + CELLS_PER_PARTICIPANT * p->max_participants;
     l.cell_stride = (uint32_t)(offsetof(struct cell, payload) + p->message_bytes + LINE - 1) & ~(uint32_t)(LINE - 1);
     l.lane_slot_shift = shift_for(l.cell_count < MIN_SLOTS ? MIN_SLOTS : l.cell_count);
+#ifdef RP_SIM
+    if (sim_lane_slots != 0)
+        l.lane_slot_shift = shift_for(sim_lane_slots);
+#endif
     l.lane_slot_count = UINT32_C(1) << l.lane_slot_shift;
     l.slot_shift = shift_for(p->capacity < MIN_SLOTS ? MIN_SLOTS : p->capacity);
     l.slot_count = UINT32_C(1) << l.slot_shift;

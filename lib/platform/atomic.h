@@ -27,9 +27,10 @@ void sim_point(enum sim_op op, const volatile void *word, const char *what, cons
 /* A switch that seeds a defect into the code (tests/sim, ./dev mutants); constant false in every other build. */
 bool sim_mutant(const char *name);
 #define MUTANT(name) sim_mutant(#name)
-extern uint64_t sim_first_lap; /* where rings begin: near the wrap */
-extern uint32_t sim_tag_mask;  /* how much of a generation an entry carries */
-extern uint32_t sim_min_slots; /* how small rings may be, a power of two */
+extern uint64_t sim_first_lap;  /* where rings begin: near the wrap */
+extern uint32_t sim_tag_mask;   /* how much of a generation an entry carries */
+extern uint32_t sim_lane_slots; /* of the lane; 0: as many as usual */
+extern uint32_t sim_min_slots;  /* how small rings may be, a power of two */
 #else
 #define SIM_POINT(op, word, label, name)
 #define MUTANT(name) false

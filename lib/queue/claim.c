@@ -98,11 +98,21 @@ static bool lane_claimable(const struct rp_consumer *c, uint64_t h, uint64_t slo
     return true;
 }
 
-/* In a stream the next message's cell can travel while this one is worked on. */
+/* A message's first line, to write to, and its second, to read: most are not longer. */
+static inline void prefetch_cell(const struct segment *s, uint32_t c) {
+    const unsigned char *cell = (const unsigned char *)segment_cell(s, c);
+    prefetch_write(cell);
+    if (s->layout.cell_stride > LINE)
+        prefetch_read(cell + LINE);
+}
+
+enum { STREAM_AHEAD = 4 };
+
+/* In a stream the cells of messages to come can travel while this one is worked on. */
 static inline void prefetch_following(const struct segment *s, const struct index_ring *lane, uint64_t h) {
-    uint64_t next = load_relaxed(ring_slot(lane, h + 1), hint);
-    if (slot_lap(next) == ring_lap(lane, h + 1) && segment_has_cell(s, slot_cell(next)))
-        prefetch_write(segment_cell(s, slot_cell(next)));
+    uint64_t later = load_relaxed(ring_slot(lane, h + STREAM_AHEAD), hint);
+    if (slot_lap(later) == ring_lap(lane, h + STREAM_AHEAD) && segment_has_cell(s, slot_cell(later)))
+        prefetch_cell(s, slot_cell(later));
 }
 
 static int claim_lane(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
@@ -124,7 +134,7 @@ static int claim_lane(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
         if (!segment_has_cell(s, slot_cell(slot)))
             return fail(RP_CORRUPT, "queue '%s': lane position %llu names cell %u of %u", c->actor.queue->name,
                         (unsigned long long)h, slot_cell(slot), s->layout.cell_count);
-        prefetch_write(segment_cell(s, slot_cell(slot)));
+        prefetch_cell(s, slot_cell(slot));
         prefetch_following(s, &lane, h);
         if (lane_claimable(c, h, slot, &d, &mine)) {
             enum attempt attempt = claim(c, slot_cell(slot), d, mine, now_ms, v);

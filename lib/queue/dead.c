@@ -15,42 +15,51 @@ void dead_removed(const struct segment *s, unsigned group) {
     }
 }
 
-/* Drops the oldest death from *h on. False: none was found. */
-static bool drop_oldest(struct actor *a, unsigned group, const struct index_ring *ring, uint64_t *h) {
-    const a64 *head = delivery_ring_head(a->segment, group, RING_DEATHS);
+/* Counts the DEAD words themselves. */
+static uint64_t count_dead(const struct segment *s, unsigned group) {
+    uint64_t dead = 0;
+    for (uint32_t c = 0, n = cells_in_play(s); c < n; c++)
+        dead += delivery_state(load_acquire(delivery_at(s, group, c), delivery)) == DELIVERY_DEAD;
+    return dead;
+}
+
+/* Finds the oldest death from *h on. False: there is none. */
+static bool find_oldest(const struct segment *s, unsigned group, const struct index_ring *ring, uint64_t *h, uint32_t *cell,
+                        uint64_t *d) {
+    const a64 *head = delivery_ring_head(s, group, RING_DEATHS);
     for (uint64_t steps = 16 * ring_slots(ring) + 4096; steps > 0; steps--) {
-        uint64_t slot, d;
+        uint64_t slot;
         enum ring_look_at look = ring_look(ring, head, h, &slot);
         if (look == RING_END || look == RING_BROKEN)
             return false;
         if (look == RING_PAST)
             continue;
-        if (requeue_counts(a->segment, group, RING_DEATHS, *h, slot, &d)) {
-            if (!delivery_drop(a, group, slot_cell(slot), d))
-                continue; /* it moved: look at this position again */
-            ++*h;
+        *cell = slot_cell(slot);
+        if (requeue_counts(s, group, RING_DEATHS, *h, slot, d))
             return true;
-        }
         ++*h;
     }
     return false;
 }
 
+/*
+ * The count is a hint, and may have been mended while its changer slept. So before a letter goes, the oldest is chosen with its word, then the words are counted, then
+ * exactly that word is dropped: whoever else evicts aims at the same one, and one who slept in between fails.
+ */
 int dead_evict(struct actor *a, unsigned group) {
-    struct group *g = &a->segment->groups[group];
-    struct index_ring ring = delivery_ring(a->segment, group, RING_DEATHS);
-    uint64_t h = load_acquire(&g->deaths_head, hints), count = load_relaxed(&g->dead_count, hint);
+    const struct segment *s = a->segment;
+    struct group *g = &s->groups[group];
+    struct index_ring ring = delivery_ring(s, group, RING_DEATHS);
+    uint64_t h = load_acquire(&g->deaths_head, hints), d;
+    uint32_t cell;
     int dropped = 0;
-    while (count > a->segment->parameters.dead_capacity) {
-        if (!cas_relaxed(&g->dead_count, &count, count - 1, hint)) /* counted out first, so that two do not drop one too many */
+    while (load_relaxed(&g->dead_count, hint) > s->parameters.dead_capacity && find_oldest(s, group, &ring, &h, &cell, &d) &&
+           count_dead(s, group) > s->parameters.dead_capacity) {
+        if (!delivery_drop(a, group, cell, d))
             continue;
-        if (!drop_oldest(a, group, &ring, &h)) {
-            (void)fetch_add_relaxed(&g->dead_count, 1, hint);
-            break;
-        }
+        dead_removed(s, group);
         tally_add(&a->tally, COUNT_DEAD_DROPPED, 1);
         dropped++;
-        count = load_relaxed(&g->dead_count, hint);
     }
     hint_raise(&g->deaths_head, h);
     return dropped;

@@ -62,7 +62,9 @@ struct rp_producer {
     struct rp_producer *next;
     uint64_t next_id, id_end; /* a block of ids of our own */
     struct index_ring lane;
-    uint64_t lane_tail;          /* where to look for the end of the lane */
+    uint64_t lane_tail; /* where to look for the end of the lane */
+    uint64_t slot_seen; /* what lay at position slot_seen_at right after our last send */
+    uint64_t slot_seen_at;
     uint64_t lane_tail_told;     /* what the shared hint was told */
     uint64_t head_seen;          /* lane positions below are taken in every group */
     uint64_t next_check_wall_ns; /* when to look whether the name is still there */

@@ -82,7 +82,8 @@ static int sweep_leased(struct actor *a, unsigned group, uint32_t c, uint64_t d,
     uint32_t hold = delivery_hold(d);
     if (!MUTANT(lease_foreign_stamp) && !stamp_is_of(f, hold)) {
         uint64_t lease_ns = a->segment->parameters.lease_ns;
-        uint64_t until = lease_until(now_ms, lease_ns == 0 ? TIME_NEVER : duration_ms(lease_ns));
+        /* Counted from now, not from when the sweep began: the claim may be younger. */
+        uint64_t until = lease_until(segment_now_ms(a->segment), lease_ns == 0 ? TIME_NEVER : duration_ms(lease_ns));
         lease_install(a, group, c, hold, until);
         *due_ms = until < *due_ms ? until : *due_ms;
         return 1;
@@ -109,8 +110,8 @@ static int sweep_delayed(struct actor *a, unsigned group, uint32_t c, uint64_t d
     uint32_t hold = delivery_hold(d);
     if (!stamp_is_of(f, hold)) {
         struct counts counts = notes_counts(a->segment, group, c, hold);
-        uint64_t until =
-            now_ms + backoff_ms(&a->segment->parameters, counts.charged > 0 ? counts.charged : 1, random_next(&a->random));
+        uint64_t until = segment_now_ms(a->segment) +
+                         backoff_ms(&a->segment->parameters, counts.charged > 0 ? counts.charged : 1, random_next(&a->random));
         lease_delay(a, group, c, hold, until, false);
         *due_ms = until < *due_ms ? until : *due_ms;
         return 1;

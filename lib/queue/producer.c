@@ -58,6 +58,7 @@ RP_API void rp_producer_close(rp_producer *p) {
     if (queue_check(q) == 0) {
         while (p->loan_count > 0)
             pool_give_back(&p->actor.pool, p->loans[--p->loan_count]);
+        head_refresh(&p->lane_tail, p->lane.tail);
         pthread_mutex_lock(&q->lock);
         struct rp_producer **link = &q->producers;
         while (*link != p)
@@ -186,14 +187,31 @@ static int publish_patiently(struct rp_producer *p, uint32_t c, int64_t timeout_
     return result == RP_FULL ? full(p) : result;
 }
 
+/*
+ * Word by word while it is short: a caller has often just written these bytes, and the wide loads of memcpy cannot be served from narrow stores that are
+ * still on their way; they would wait until all are written.
+ */
+static inline void copy_in(unsigned char *to, const unsigned char *from, size_t bytes) {
+    if (bytes > 256 || bytes % 8 != 0) {
+        if (bytes > 0)
+            memcpy(to, from, bytes);
+        return;
+    }
+    for (size_t i = 0; i < bytes; i += 8) {
+        uint64_t word;
+        memcpy(&word, from + i, 8);
+        __asm__("" : "+r"(word)); /* keeps the compiler from making it a wide copy again */
+        memcpy(to + i, &word, 8);
+    }
+}
+
 static int send_one(struct rp_producer *p, const void *data, size_t bytes, int64_t timeout_ns, uint64_t *id, bool wake) {
     uint32_t c;
     int result = take_room(p, timeout_ns, &c);
     if (result < 0)
         return result;
     struct cell *cell = segment_cell(p->actor.segment, c);
-    if (bytes > 0)
-        memcpy(cell->payload, data, bytes);
+    copy_in(cell->payload, data, bytes);
     uint64_t new_id = describe(p, c, bytes);
     if (id != NULL)
         *id = new_id;

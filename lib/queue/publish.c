@@ -56,38 +56,64 @@ static bool never_live(const void *context, uint64_t old_position, uint64_t slot
     return false; /* make_way decides */
 }
 
+/*
+ * The first unfilled position, in p->lane_tail, and what lies in its slot. Receivers that poll have taken the slot's line from us since our last send, so a load
+ * and then the CAS would move it twice; the CAS alone finds out whether what lay there then still does.
+ */
+static bool find_end(struct rp_producer *p, uint64_t *slot) {
+    bool seen = p->slot_seen_at == p->lane_tail && p->slot_seen != 0;
+    *slot = p->slot_seen;
+    p->slot_seen = 0;
+    return seen || ring_find(&p->lane, &p->lane_tail, slot, never_live, NULL) == RING_FOUND;
+}
+
+static void filled(struct rp_producer *p, uint64_t t) {
+    p->lane_tail = t + 1;
+    uint64_t next = load_acquire(ring_slot(&p->lane, t + 1), slot); /* in the line that we have just written, mostly */
+    if (lap_ahead(slot_lap(next), ring_lap(&p->lane, t + 1)) == -1) {
+        p->slot_seen = next;
+        p->slot_seen_at = t + 1;
+    }
+    if (p->lane_tail - p->lane_tail_told >= TAIL_HINT_EVERY) {
+        hint_raise(p->lane.tail, p->lane_tail);
+        p->lane_tail_told = p->lane_tail;
+    }
+}
+
+/* Is position t's slot free to be filled, with `slot` in it? 0; RP_FULL; RP_CORRUPT. */
+static int clear_way(struct rp_producer *p, uint64_t t, uint64_t slot) {
+    const struct segment *s = p->actor.segment;
+    uint64_t old_position = t - ring_slots(&p->lane);
+    if (slot_cell(slot) == NO_CELL || (int64_t)(old_position - p->head_seen) < 0)
+        return 0;
+    p->head_seen = lowest_head(s, t);
+    if ((int64_t)(old_position - p->head_seen) < 0 || MUTANT(lane_overwrite_live))
+        return 0;
+    if (!segment_has_cell(s, slot_cell(slot)))
+        return fail(RP_CORRUPT, "queue '%s': lane position %llu names cell %u", p->actor.queue->name,
+                    (unsigned long long)old_position, slot_cell(slot));
+    return make_way(p, old_position, slot) ? 0 : RP_FULL;
+}
+
 /* Puts the published cell into the lane. This commits the message. 0, RP_FULL, RP_CORRUPT. */
 static int enter_lane(struct rp_producer *p, uint32_t c, uint64_t generation) {
-    const struct segment *s = p->actor.segment;
-    const struct index_ring lane = p->lane;
+    a64 *position = &segment_cell(p->actor.segment, c)->position;
     for (;;) {
         uint64_t slot;
-        if (ring_find(&lane, &p->lane_tail, &slot, never_live, NULL) != RING_FOUND)
+        if (!find_end(p, &slot))
             return fail(RP_CORRUPT, "queue '%s': the lane is damaged near position %llu", p->actor.queue->name,
                         (unsigned long long)p->lane_tail);
-        uint64_t t = p->lane_tail, old_position = t - ring_slots(&lane);
-        if (slot_cell(slot) != NO_CELL && (int64_t)(old_position - p->head_seen) >= 0) {
-            p->head_seen = lowest_head(s, t);
-            if ((int64_t)(old_position - p->head_seen) >= 0) {
-                if (!segment_has_cell(s, slot_cell(slot)))
-                    return fail(RP_CORRUPT, "queue '%s': lane position %llu names cell %u", p->actor.queue->name,
-                                (unsigned long long)old_position, slot_cell(slot));
-                if (!MUTANT(lane_overwrite_live) && !make_way(p, old_position, slot))
-                    return RP_FULL;
-            }
-        }
+        uint64_t t = p->lane_tail;
+        int result = clear_way(p, t, slot);
+        if (result < 0)
+            return result;
         /* Written ahead, so that survivors can ask "did it arrive?". Nobody else inserts a PUBLISHED cell, so a store will do. */
-        a64 *position = &segment_cell(s, c)->position;
         if (!MUTANT(send_position_late))
             store_release(position, position_word(generation, t), position);
-        if (ring_fill(&lane, t, slot, generation, c)) {
+        if (ring_fill(&p->lane, t, slot, generation, c)) {
             if (MUTANT(send_position_late))
                 store_release(position, position_word(generation, t), position);
-            p->lane_tail = t + 1;
-            if (p->lane_tail - p->lane_tail_told >= TAIL_HINT_EVERY) {
-                hint_raise(lane.tail, p->lane_tail);
-                p->lane_tail_told = p->lane_tail;
-            }
+            filled(p, t);
             return 0;
         }
     }

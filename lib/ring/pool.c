@@ -52,6 +52,13 @@ static bool own(struct pool *p, uint32_t cell) {
     return cell_state(w) == CELL_FREE && cas_acq_rel(word, &w, cell_word(CELL_OWNED, p->seat, 0, cell_generation(w)), cell_word);
 }
 
+static inline void prefetch_cell(const struct pool *p, uint32_t cell) {
+    const unsigned char *at = (const unsigned char *)segment_cell(p->segment, cell);
+    prefetch_write(at);
+    if (p->segment->layout.cell_stride > LINE)
+        prefetch_write(at + LINE);
+}
+
 /* Takes the lowest candidates of a bitmap word, at most a batch. */
 static void draw(struct pool *p, uint32_t word) {
     uint64_t there = load_seq_cst(&p->segment->bitmap[word], free_bits), wanted = 0;
@@ -66,7 +73,7 @@ static void draw(struct pool *p, uint32_t word) {
         uint32_t cell = word * 64 + (uint32_t)__builtin_ctzll(got);
         if (!segment_has_cell(p->segment, cell))
             continue; /* a damaged bitmap */
-        prefetch_write(segment_cell(p->segment, cell));
+        prefetch_cell(p, cell);
         p->candidates[p->candidate_count++] = cell;
     }
 }
@@ -108,6 +115,8 @@ bool pool_take(struct pool *p, uint32_t *cell) {
     do {
         while (p->candidate_count > 0) {
             *cell = p->candidates[--p->candidate_count];
+            if (p->candidate_count > 0)
+                prefetch_cell(p, p->candidates[p->candidate_count - 1]);
             if (own(p, *cell))
                 return true;
         }

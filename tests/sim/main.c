@@ -59,7 +59,7 @@ static struct sim_budget random_budget(const struct sim_program *p) {
 }
 
 static void describe(const struct sim_program *p, const struct explore_options *o, const struct explore_result *r) {
-    if (given.quiet)
+    if (given.quiet || o->replay)
         return;
     printf("%-20s ", p->name);
     if (o->random)

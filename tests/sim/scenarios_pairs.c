@@ -187,39 +187,34 @@ static const struct sim_program purge_send = {.name = "purge-send",
                                               FINISH,
                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-/* B commits the only cell that C has left free, A purges: C may get that cell. */
-static void body_purge_commit(unsigned me) {
+/* All cells but one are on loan; B takes the message from that one and sends another in it, A purges, C may get the cell. */
+static void body_purge_reuse(unsigned me) {
     struct desk d;
-    struct lent l = {0}, other;
+    struct lent other;
     witness_open(&d);
-    if (me == 1)
-        witness_loan(&d, &l);
     if (me == 2)
         while (witness_loan(&d, &other) == 0)
             ;
     sim_ready();
     if (me == 0) {
-        witness_purge(&d, RP_STATE_ALL);
+        witness_purge(&d, RP_STATE_READY);
     } else if (me == 1) {
-        witness_commit(&d, &l);
+        receive_and_ack(&d, 1);
+        witness_send(&d, 0);
     } else {
         witness_send(&d, 0);
     }
     sim_done();
     witness_close(&d);
 }
-static void setup_purges(void) {
-    struct rp_queue_options o = scenario_options(1);
-    witness_create(&o, &(struct witness_expectations){.purges = true});
-}
-static const struct sim_program purge_commit = {.name = "purge-commit",
-                                                .about = "purge against a commit and a sender that waits for the cell",
-                                                .participants = 3,
-                                                .setup = setup_purges,
-                                                .body = body_purge_commit,
-                                                FINISH,
-                                                .budget = {.preemptions = 2},
-                                                .share = 2};
+static const struct sim_program purge_reuse = {.name = "purge-reuse",
+                                               .about = "purge while the cell it looks at is used again, twice",
+                                               .participants = 3,
+                                               .setup = setup_purge,
+                                               .body = body_purge_reuse,
+                                               FINISH,
+                                               .budget = {.preemptions = 2},
+                                               .share = 2};
 
 static void body_purge_ack(unsigned me) {
     struct desk d;
@@ -309,5 +304,5 @@ static const struct sim_program at_most_once = {.name = "at-most-once",
                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
 const struct sim_program *const scenarios_pairs[] = {&send_send, &send_receive,  &receive_receive, &nack_receive, &loan_sweep,
-                                                     &batch,     &close_receive, &purge_send,      &purge_ack,    &purge_commit,
+                                                     &batch,     &close_receive, &purge_send,      &purge_ack,    &purge_reuse,
                                                      &reuse,     &prefetch,      &at_most_once,    NULL};

@@ -50,8 +50,7 @@ struct sim_program {
     void (*body)(unsigned me);
     void (*interim)(void);
     void (*finish)(void);
-    uint8_t thread_of
-        [SIM_PARTICIPANTS]; /* p + 1: a thread of the process of participant p, which comes before; 0: a process of its own */
+    uint8_t thread_of[SIM_PARTICIPANTS]; /* p + 1: another thread of participant p's process; 0: a process of its own */
     struct sim_budget budget;
     unsigned killable;            /* participants that may be killed, as bits; 0: all */
     unsigned freezable;           /* likewise */

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* Small rings, which go round, whose laps are about to wrap and whose tags are one bit; and a hold number that wraps. */
+#include "scenario.h"
+
+/* Laps have 28 bits; the second one here is 0. */
+#define LAST_LAP ((UINT64_C(1) << 28) - 1)
+
+static void receive_and_ack(struct desk *d, unsigned times) {
+    for (unsigned i = 0; i < times; i++)
+        if (witness_receive(d, 0) == 0)
+            witness_ack(d, 0);
+}
+
+/* `messages` have come and gone. */
+static void pass_through(unsigned messages) {
+    struct desk d;
+    witness_open(&d);
+    for (unsigned i = 0; i < messages; i++) {
+        witness_send(&d, 0);
+        receive_and_ack(&d, 1);
+    }
+    witness_close(&d);
+}
+
+static void setup_tiny(void) {
+    scenario_create(1, 0);
+    pass_through(6);
+}
+static void setup_pair(void) {
+    scenario_create(2, 0);
+    pass_through(6);
+}
+static void setup_two(void) { scenario_create(2, 2); }
+static void setup_full_lane(void) { scenario_create(2, 8); }
+
+static void body_lane(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        witness_send(&d, 0);
+        witness_send(&d, 0);
+        witness_send(&d, 0);
+    } else {
+        receive_and_ack(&d, 3);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program wrap_lane = {.name = "wrap-lane",
+                                             .about = "the lane goes round, its lap wraps",
+                                             .participants = 2,
+                                             .setup = setup_tiny,
+                                             .body = body_lane,
+                                             FINISH,
+                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                             .first_lap = LAST_LAP,
+                                             .min_slots = 1,
+                                             .lane_slots = 8,
+                                             .tag_bits = 1,
+                                             .share = 2};
+
+static void body_senders(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    witness_send(&d, 0);
+    witness_send(&d, 0);
+    if (me == 0)
+        receive_and_ack(&d, 1);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program wrap_senders = {.name = "wrap-senders",
+                                                .about = "two senders where the lap of the lane wraps",
+                                                .participants = 2,
+                                                .setup = setup_pair,
+                                                .body = body_senders,
+                                                FINISH,
+                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                                .first_lap = LAST_LAP,
+                                                .min_slots = 2,
+                                                .lane_slots = 8,
+                                                .tag_bits = 1,
+                                                .share = 2};
+
+static void body_early(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        witness_send(&d, 0);
+        witness_send(&d, 0);
+        witness_send(&d, 0);
+    } else {
+        receive_and_ack(&d, 2);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program wrap_early = {.name = "wrap-early",
+                                              .about = "old entries in the way, and room for two of them in early",
+                                              .participants = 2,
+                                              .setup = setup_full_lane,
+                                              .body = body_early,
+                                              FINISH,
+                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                              .first_lap = LAST_LAP,
+                                              .min_slots = 2,
+                                              .lane_slots = 8,
+                                              .tag_bits = 1,
+                                              .share = 2};
+
+static void body_early_three(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0)
+        witness_send(&d, 0);
+    else
+        receive_and_ack(&d, 2);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program early_three = {.name = "early-three",
+                                               .about = "an old entry in the way, two receivers",
+                                               .participants = 3,
+                                               .setup = setup_full_lane,
+                                               .body = body_early_three,
+                                               FINISH,
+                                               .budget = {.preemptions = 2},
+                                               .min_slots = 2,
+                                               .lane_slots = 8,
+                                               .tag_bits = 1,
+                                               .share = 2};
+
+static void body_returned(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    for (unsigned i = 0; i < 2; i++)
+        if (witness_receive(&d, 0) == 0)
+            witness_nack(&d, 0, 0, true);
+    if (me == 1)
+        receive_and_ack(&d, 1);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program wrap_returned = {.name = "wrap-returned",
+                                                 .about = "two give back and back again, in a ring of two slots",
+                                                 .participants = 2,
+                                                 .setup = setup_two,
+                                                 .body = body_returned,
+                                                 FINISH,
+                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                                 .first_lap = LAST_LAP,
+                                                 .min_slots = 2,
+                                                 .lane_slots = 8,
+                                                 .tag_bits = 1,
+                                                 .share = 2};
+
+/* A looks at an entry whose cell B sends twice more meanwhile, so that its tag is the same again; all other cells are on loan. */
+static void setup_one(void) { scenario_create(1, 1); }
+static void body_stale(unsigned me) {
+    struct desk d;
+    struct lent l;
+    witness_open(&d);
+    if (me == 1)
+        while (witness_loan(&d, &l) == 0)
+            ;
+    sim_ready();
+    receive_and_ack(&d, 1);
+    witness_send(&d, 0);
+    if (me == 1) {
+        receive_and_ack(&d, 1);
+        witness_send(&d, 0);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program stale_claim = {.name = "stale-claim",
+                                               .about = "an entry whose tag is the same again, two lives later",
+                                               .participants = 2,
+                                               .setup = setup_one,
+                                               .body = body_stale,
+                                               FINISH,
+                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                               .tag_bits = 1};
+
+/* 127 failures, two steps of the eight-bit number each: the next one wraps. */
+static void setup_patient(void) {
+    struct rp_queue_options o = scenario_options(2);
+    o.max_deliveries = 0;
+    witness_create(&o, NULL);
+    scenario_preload(1);
+}
+static void body_patient(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    if (me == 0)
+        for (unsigned i = 0; i < 126; i++) {
+            witness_receive(&d, 0);
+            witness_nack(&d, 0, 0, true);
+        }
+    sim_ready();
+    for (unsigned i = 0; i < 2; i++)
+        if (witness_receive(&d, 0) == 0)
+            witness_nack(&d, 0, 0, true);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program many_failures = {.name = "many-failures",
+                                                 .about = "a message that failed 126 times, and again",
+                                                 .participants = 2,
+                                                 .setup = setup_patient,
+                                                 .body = body_patient,
+                                                 FINISH,
+                                                 .budget = {.preemptions = 1, .kills = 1, .freezes = 1}};
+
+const struct sim_program *const scenarios_wrap[] = {&wrap_lane,     &wrap_senders, &wrap_early,    &early_three,
+                                                    &wrap_returned, &stale_claim,  &many_failures, NULL};
