@@ -42,6 +42,14 @@ static bool find_oldest(const struct segment *s, unsigned group, const struct in
     return false;
 }
 
+enum { COUNTED_UP_TO_CELLS = 8192 }; /* beyond, the hint has to do: counting would take too long for each death */
+
+static bool too_many(const struct segment *s, unsigned group) {
+    uint64_t capacity = s->parameters.dead_capacity;
+    return load_relaxed(&s->groups[group].dead_count, hint) > capacity &&
+           (cells_in_play(s) > COUNTED_UP_TO_CELLS || count_dead(s, group) > capacity);
+}
+
 /*
  * The count is a hint, and may have been mended while its changer slept. So before a letter goes, the oldest is chosen with its word, then the words are counted, then
  * exactly that word is dropped: whoever else evicts aims at the same one, and one who slept in between fails.
@@ -54,7 +62,7 @@ int dead_evict(struct actor *a, unsigned group) {
     uint32_t cell;
     int dropped = 0;
     while (load_relaxed(&g->dead_count, hint) > s->parameters.dead_capacity && find_oldest(s, group, &ring, &h, &cell, &d) &&
-           count_dead(s, group) > s->parameters.dead_capacity) {
+           too_many(s, group)) {
         if (!delivery_drop(a, group, cell, d))
             continue;
         dead_removed(s, group);

@@ -74,7 +74,7 @@ void actor_close(struct actor *a) {
 
 /* ---- opening ---- */
 
-enum { SEAT_ATTEMPTS = 20 };
+enum { SEAT_ATTEMPTS = 50, SEAT_NAP_NS = 2 * TICK_MS * 1000000 / SEAT_ATTEMPTS };
 
 static void release(rp_queue *q) {
     if (q->memory != NULL)
@@ -147,7 +147,8 @@ static int attach(rp_queue *q, const char *path) {
         q->memory = NULL;
         if (!again)
             return result;
-        spin_yield();
+        a32 nobody = 0;
+        (void)futex_wait(&nobody, 0, SEAT_NAP_NS);
     }
 }
 

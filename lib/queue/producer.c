@@ -184,7 +184,10 @@ static int publish_patiently(struct rp_producer *p, uint32_t c, int64_t timeout_
     struct publishing x = {p, c, wake};
     struct wait w = {&p->actor, p->actor.pool.free_event, always, look_for_place, &x, RP_FULL, patience(p, timeout_ns)};
     result = wait_for(&w);
-    return result == RP_FULL ? full(p) : result;
+    if (result != RP_FULL)
+        return result;
+    tally_add(&p->actor.tally, COUNT_FULL, 1);
+    return fail(RP_FULL, "queue '%s': too many messages are left from the last lap of the lane", p->actor.queue->name);
 }
 
 /*
@@ -341,6 +344,7 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
     uint64_t id = describe(p, c, l->bytes);
     if (o.id_out != NULL)
         *o.id_out = id;
+    check_gone(p, segment_cell(p->actor.segment, c)->sent_wall_ns);
     result = publish_patiently(p, c, o.timeout_ns, true);
     if (result == 0)
         end_loan(p, index, l);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "recover.h"
 #include "delivery.h"
+#include "lease.h"
 #include "roster.h"
 
 /* A cell that the dead one owned or was publishing. */
@@ -77,6 +78,7 @@ int recover(struct actor *a, uint32_t seat) {
             tally_add(&a->tally, COUNT_DEATHS, 1);
             done++;
         }
+        (void)due_lower(s, segment_now_ms(s)); /* what it left half done is found by a walk: soon */
         /* A waiter that was killed after it was woken took the wake with it. */
         for (unsigned g = 0; g < s->parameters.max_groups; g++) {
             struct eventcount event = group_event(s, g);

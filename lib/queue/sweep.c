@@ -100,8 +100,8 @@ int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
     struct walk walk = {.mend_bits = mend_bits, .now_ms = now_ms, .due_ms = UINT64_MAX};
     for (unsigned g = 0; g < groups; g++)
         dead_before[g] = load_relaxed(&s->groups[g].dead_count, hint);
-    /* Cleared before the walk: a time that is set during it lowers it again. */
-    store_seq_cst(&s->control->next_due_ms, UINT64_MAX, next_due);
+    /* Cleared before the walk: a time that is set during it lowers it again. In a queue that is walked in slices not for good: if we stop, somebody must. */
+    store_seq_cst(&s->control->next_due_ms, cells_in_play(s) > CELLS_PER_TICK ? now_ms + REST_MAX_MS : UINT64_MAX, next_due);
     int done = walk_cells(a, 0, cells_in_play(s), &walk);
     raise_heads(s);
     for (unsigned g = 0; g < groups; g++) {

@@ -3,6 +3,7 @@
    a line is not an object or has no such key. Without keys it only checks. */
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const json_t *find(const json_t *object, const char *path) {
@@ -51,5 +52,6 @@ int main(int argc, char **argv) {
             putchar('\n');
         json_decref(object);
     }
+    free(line);
     return 0;
 }

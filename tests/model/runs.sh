@@ -12,8 +12,7 @@ bad  ci   index_ring SKIPONFAIL      "-DNP=1 -DNC=2 -DK=2 -DN=2 -DBUDGET=0 -DLEA
 # --- eventcount
 good ci   eventcount two_wakes       "-DNPR=2 -DNW=1"
 good full eventcount two_sleepers    "-DNPR=2"
-good full eventcount three_wakes     ""
-good full eventcount sleeper_killed  "-DKILL=1"
+good full eventcount sleeper_killed  "-DNPR=2 -DKILL=1"
 bad  ci   eventcount LATE            "-DLATE" 120
 bad  ci   eventcount KILLWOKEN       "-DNPR=2 -DKILL=1 -DKILLWOKEN" 120
 
