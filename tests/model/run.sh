@@ -2,9 +2,9 @@
 # Runs the Spin models of this folder (README.md says what they are).
 #
 #   run.sh ci      the quick complete runs and the quick mutants (well under 90 s on one core)
-#   run.sh full    every run of the tables in README.md (about an hour, up to 6 GiB of memory)
+#   run.sh full    every run of the tables in README.md (about half an hour on an idle machine, up to 6 GiB of memory)
 #   run.sh full early          only the runs of one model
-#   run.sh one early.pml "-DMSGS=2 -DKILLS=1"     one run with your own switches; shows the whole verdict and keeps the directory (a trail can be replayed there)
+#   run.sh one early.pml "-DMSGS=2 -DKILLS=1"     one run with your own switches; shows the whole verdict and, after an error, how to see the steps to it
 #
 # One line per run: model, name, states, verdict. Exit status 1 when a correct model has an error or was not explored
 # completely, or when a mutant that must fail passes; 2 for wrong usage or missing tools.
@@ -78,7 +78,8 @@ if [ "$mode" = one ]; then
     [ $# -ge 2 ] || { echo "usage: run.sh one MODEL.pml SWITCHES [DEPTH]" >&2; exit 2; }
     verify "$2" "${3:-}" "${4:-50000}"
     cat "$work"/run/*.out
-    echo "$verdict, $states states, ${seconds}s; $work/run (replay an error: spin -t -p -g $* )"
+    echo "$verdict, $states states, ${seconds}s"
+    [ "$verdict" != error ] || echo "the steps to it: cd $work/run && spin -t -p -g ${3:-} $2"
     exit 0
 fi
 
