@@ -146,18 +146,19 @@ static void body_returned(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program wrap_returned = {.name = "wrap-returned",
-                                                 .about = "two give back and back again, in a ring of two slots",
-                                                 .participants = 2,
-                                                 .setup = setup_two,
-                                                 .body = body_returned,
-                                                 FINISH,
-                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
-                                                 .first_lap = LAST_LAP,
-                                                 .min_slots = 2,
-                                                 .lane_slots = 8,
-                                                 .tag_bits = 1,
-                                                 .share = 2};
+static const struct sim_program wrap_returned = {
+    .name = "wrap-returned",
+    .about = "two give back and back again, in a ring of four slots",
+    .participants = 2,
+    .setup = setup_two,
+    .body = body_returned,
+    FINISH,
+    .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+    .first_lap = LAST_LAP,
+    .min_slots = 4, /* two messages, and what each participant may insert too late: with fewer it may be full for a tick */
+    .lane_slots = 8,
+    .tag_bits = 1,
+    .share = 2};
 
 /* A looks at an entry whose cell B sends twice more meanwhile, so that its tag is the same again; all other cells are on loan. */
 static void setup_one(void) { scenario_create(1, 1); }
