@@ -2,6 +2,7 @@
 /* The invariants of docs/correctness.md, checked over the whole segment without touching it. */
 #include "delivery.h"
 #include "error.h"
+#include "lookup.h"
 #include "roster.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -26,20 +27,11 @@ static bool seat_is_attached(const struct segment *s, uint32_t seat) {
     return seat < s->parameters.max_participants && seat_state(load_acquire(&s->seats[seat].word, seat_word)) == SEAT_ATTACHED;
 }
 
-static bool seat_is_alive(struct check *k, uint32_t seat) {
-    if (seat == k->queue->seat)
-        return true;
-    pthread_mutex_lock(&k->queue->prober_lock);
-    enum liveness l = liveness_probe(&k->queue->prober, seat);
-    pthread_mutex_unlock(&k->queue->prober_lock);
-    return l != LIVENESS_DEAD;
-}
-
 /* Somebody named in a word must be attached; if dead, that is repairable. */
 static void check_name(struct check *k, uint32_t c, const char *what, uint32_t seat) {
     if (!seat_is_attached(k->segment, seat))
         violation(k, "cell %u: %s names seat %u, which nobody has", c, what, seat);
-    else if (!seat_is_alive(k, seat))
+    else if (!lookup_alive(k->queue, seat))
         k->out->repairable++;
 }
 

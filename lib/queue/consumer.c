@@ -179,11 +179,7 @@ static int take(struct rp_consumer *c, struct rp_message *m) {
     for (;;) {
         struct view *v;
         int result = claim_next(c, now_ms, &v);
-        if (result == 0)
-            result = show(c, v, m);
-        else
-            return result;
-        if (result != RP_EMPTY)
+        if (result != 0 || (result = show(c, v, m)) != RP_EMPTY)
             return result;
     }
 }

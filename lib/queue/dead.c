@@ -119,9 +119,7 @@ static bool redrive(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
         return false;
     notes_counts_write(a->segment, group, c, hold, (struct counts){0, 0});
     dead_removed(a->segment, group);
-    (void)requeue(a->segment, group, c);
-    struct eventcount event = group_event(a->segment, group);
-    eventcount_wake(&event, 1);
+    ready_again(a->segment, group, c);
     return true;
 }
 

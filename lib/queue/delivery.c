@@ -44,13 +44,6 @@ void settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
     }
 }
 
-/* Wakes whoever can receive what became ready in `group`. */
-static void ready_again(struct actor *a, unsigned group, uint32_t c) {
-    (void)requeue(a->segment, group, c); /* FULL: the sweep comes back */
-    struct eventcount event = group_event(a->segment, group);
-    eventcount_wake(&event, 1);
-}
-
 enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint64_t d, const struct failure *f) {
     const struct parameters *p = &a->segment->parameters;
     uint32_t hold = delivery_hold(d);
@@ -81,7 +74,7 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
     if (f->text != NULL)
         notes_text_write(a->segment, group, c, next, f->text);
     if (state == DELIVERY_RETURNED) {
-        ready_again(a, group, c);
+        ready_again(a->segment, group, c);
     } else if (state == DELIVERY_DEAD) {
         tally_add(&a->tally, COUNT_DIED, 1);
         dead_added(a, group, c);

@@ -121,4 +121,10 @@ static inline struct eventcount group_event(const struct segment *s, unsigned gr
     return (struct eventcount){.epoch = &s->control->sleepers[group].epoch, .tickets = &s->control->tickets[group]};
 }
 
+/* Wakes up to `count` receivers of the group, after a sequentially consistent operation made something ready. */
+static inline void group_wake(const struct segment *s, unsigned group, int count) {
+    struct eventcount event = group_event(s, group);
+    eventcount_wake(&event, count);
+}
+
 #endif

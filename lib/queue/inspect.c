@@ -58,15 +58,6 @@ static void count_cells(rp_queue *q, struct rp_queue_stats *out) {
     }
 }
 
-static bool is_alive(rp_queue *q, uint32_t seat) {
-    if (seat == q->seat)
-        return true;
-    pthread_mutex_lock(&q->prober_lock);
-    enum liveness l = liveness_probe(&q->prober, seat);
-    pthread_mutex_unlock(&q->prober_lock);
-    return l != LIVENESS_DEAD;
-}
-
 RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out) {
     int result = queue_check(q);
     if (result < 0 || out == NULL)
@@ -86,7 +77,7 @@ RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out) {
     for (uint32_t i = 0; i < s->parameters.max_participants; i++)
         if (seat_state(load_acquire(&s->seats[i].word, seat_word)) == SEAT_ATTACHED) {
             out->participants++;
-            out->participants_dead += !is_alive(q, i);
+            out->participants_dead += !lookup_alive(q, i);
         }
     uint64_t seats_share = (uint64_t)s->parameters.max_participants *
                            (sizeof(struct seat) + CELLS_PER_PARTICIPANT * ((uint64_t)l->cell_stride + sizeof(struct extra) +
@@ -162,7 +153,7 @@ RP_API int rp_participant_next(rp_queue *q, uint32_t seat, struct rp_participant
         *out = (struct rp_participant){
             .seat = seat,
             .pid = (uint32_t)load_relaxed(&entry->pid, recheck),
-            .alive = is_alive(q, seat),
+            .alive = lookup_alive(q, seat),
             .generation = (uint32_t)seat_generation(w),
             .attached_ns = load_relaxed(&entry->attached_wall_ns, recheck),
         };

@@ -15,8 +15,7 @@ bool due_lower(const struct segment *s, uint64_t ms) {
 static void announce(struct actor *a, unsigned group, uint64_t ms) {
     if (ms == TIME_NEVER || !due_lower(a->segment, ms))
         return;
-    struct eventcount event = group_event(a->segment, group);
-    eventcount_wake(&event, 1);
+    group_wake(a->segment, group, 1);
 }
 
 static void set_time(struct actor *a, unsigned group, uint32_t c, enum delivery_state state, uint32_t hold, uint64_t until_ms,
@@ -123,9 +122,7 @@ static int sweep_delayed(struct actor *a, unsigned group, uint32_t c, uint64_t d
     uint64_t next = delivery_of_hold(DELIVERY_RETURNED, NOBODY, delivery_viewer1(d), delivery_viewer2(d), hold_returned(hold));
     if (!cas_acq_rel(delivery_at(a->segment, group, c), &d, next, delivery))
         return 0;
-    (void)requeue(a->segment, group, c);
-    struct eventcount event = group_event(a->segment, group);
-    eventcount_wake(&event, 1);
+    ready_again(a->segment, group, c);
     return 1;
 }
 

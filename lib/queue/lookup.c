@@ -95,3 +95,12 @@ struct found *lookup_all(const rp_queue *q, unsigned group, unsigned states, siz
     qsort(all, *count, sizeof *all, by_id);
     return all;
 }
+
+bool lookup_alive(rp_queue *q, uint32_t seat) {
+    if (seat == q->seat)
+        return true;
+    pthread_mutex_lock(&q->prober_lock);
+    enum liveness l = liveness_probe(&q->prober, seat);
+    pthread_mutex_unlock(&q->prober_lock);
+    return l != LIVENESS_DEAD;
+}

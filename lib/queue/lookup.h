@@ -30,4 +30,7 @@ bool lookup_copy(const rp_queue *q, unsigned group, const struct found *f, void 
 /* All of them in order of their ids, malloc'ed; NULL: no memory. */
 struct found *lookup_all(const rp_queue *q, unsigned group, unsigned states, size_t *count);
 
+/* Is the seat's owner alive? Without a valid answer it counts as alive. */
+bool lookup_alive(rp_queue *q, uint32_t seat);
+
 #endif

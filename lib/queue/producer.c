@@ -152,12 +152,7 @@ static void check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
         return;
     p->next_check_wall_ns = now_wall_ns + GONE_CHECK_NS;
     head_refresh(&p->lane_tail, p->lane.tail); /* laps wrap; a producer that was idle for long must not rely on them */
-    struct rp_queue *q = p->actor.queue;
-    if (pthread_mutex_trylock(&q->prober_lock) != 0)
-        return;
-    if (liveness_file(&q->prober) == LIVENESS_GONE)
-        store_relaxed(&q->gone, 1, hint);
-    pthread_mutex_unlock(&q->prober_lock);
+    notice_removal(p->actor.queue);
 }
 
 struct publishing {
@@ -249,8 +244,7 @@ RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct 
 
 static void wake_all_groups(struct rp_producer *p, size_t sent) {
     for (unsigned g = 0; g < p->actor.segment->parameters.max_groups; g++) {
-        struct eventcount event = group_event(p->actor.segment, g);
-        eventcount_wake(&event, (int)sent);
+        group_wake(p->actor.segment, g, (int)sent);
     }
 }
 

@@ -135,8 +135,7 @@ int publish(struct rp_producer *p, uint32_t c, bool wake) {
     }
     tally_add(&p->actor.tally, COUNT_SENT, 1);
     for (uint32_t pending = wake ? mask : 0; pending != 0; pending &= pending - 1) {
-        struct eventcount event = group_event(s, (unsigned)__builtin_ctz(pending));
-        eventcount_wake(&event, 1);
+        group_wake(s, (unsigned)__builtin_ctz(pending), 1);
     }
     return 0;
 }

@@ -81,8 +81,7 @@ int recover(struct actor *a, uint32_t seat) {
         (void)due_lower(s, segment_now_ms(s)); /* what it left half done is found by a walk: soon */
         /* A waiter that was killed after it was woken took the wake with it. */
         for (unsigned g = 0; g < s->parameters.max_groups; g++) {
-            struct eventcount event = group_event(s, g);
-            eventcount_wake(&event, INT32_MAX);
+            group_wake(s, g, INT32_MAX);
         }
         eventcount_wake(&a->pool.free_event, INT32_MAX);
     }

@@ -90,3 +90,8 @@ enum requeue requeue(const struct segment *s, unsigned group, uint32_t c) {
         }
     }
 }
+
+void ready_again(const struct segment *s, unsigned group, uint32_t c) {
+    (void)requeue(s, group, c);
+    group_wake(s, group, 1);
+}

@@ -42,4 +42,7 @@ bool requeue_in_place(const struct segment *s, unsigned group, uint32_t c, uint6
  */
 enum requeue requeue(const struct segment *s, unsigned group, uint32_t c);
 
+/* The word has just become RETURNED: puts its entry into its ring (when that is full, the sweep comes back) and wakes a receiver. */
+void ready_again(const struct segment *s, unsigned group, uint32_t c);
+
 #endif

@@ -125,13 +125,25 @@ static void walk_slice(struct actor *a, uint64_t now_ms) {
     raise_heads(a->segment);
 }
 
+/* With the prober's lock. */
+static void look_at_name(struct rp_queue *q) {
+    if (liveness_file(&q->prober) == LIVENESS_GONE)
+        store_relaxed(&q->gone, 1, hint);
+}
+
+void notice_removal(struct rp_queue *q) {
+    if (pthread_mutex_trylock(&q->prober_lock) != 0)
+        return; /* another thread of this process is at it */
+    look_at_name(q);
+    pthread_mutex_unlock(&q->prober_lock);
+}
+
 int recover_the_dead(struct actor *a) {
     struct rp_queue *q = a->queue;
     int done = 0;
     if (pthread_mutex_trylock(&q->prober_lock) != 0)
         return 0; /* another thread of this process is at it */
-    if (liveness_file(&q->prober) == LIVENESS_GONE)
-        store_relaxed(&q->gone, 1, hint);
+    look_at_name(q);
     for (uint32_t i = 0; i < q->segment.parameters.max_participants; i++) {
         uint64_t w = load_acquire(&q->segment.seats[i].word, seat_word);
         if (i == a->seat || seat_state(w) != SEAT_ATTACHED || liveness_probe(&q->prober, i) != LIVENESS_DEAD)
@@ -158,10 +170,8 @@ static void tick(struct actor *a, uint64_t now_ms) {
             (void)sweep_walk(a, segment_now_ms(a->segment), recovered > 0 || now_ms / TICK_MS % MEND_BITS_EVERY == 0);
         else
             walk_slice(a, segment_now_ms(a->segment));
-    } else if (pthread_mutex_trylock(&a->queue->prober_lock) == 0) {
-        if (liveness_file(&a->queue->prober) == LIVENESS_GONE)
-            store_relaxed(&a->queue->gone, 1, hint);
-        pthread_mutex_unlock(&a->queue->prober_lock);
+    } else {
+        notice_removal(a->queue);
     }
 }
 

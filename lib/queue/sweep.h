@@ -11,6 +11,9 @@
 /* What is due now: at most once a tick finds the dead and walks the cells, and walks them when a known time is over. Cheap when nothing is. */
 void housekeeping(struct actor *a, uint64_t now_ms);
 
+/* Looks whether the queue's name still means its file; if not, the process's calls return RP_GONE from now on. */
+void notice_removal(struct rp_queue *q);
+
 /* Recovers every seat whose owner is provably dead. -> how many things were mended. */
 int recover_the_dead(struct actor *a);
 
