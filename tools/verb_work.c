@@ -177,6 +177,7 @@ static int work(struct worker *w) {
     result = guard_start();
     if (result < 0)
         return cli_fail(result, "the guard process");
+    cli_signals_install(NULL); /* before anybody can see that we are there and tell us to stop */
     status = cli_open(w->name, false, &q);
     if (status == CLI_DONE) {
         status = work_on(w, q);
