@@ -32,10 +32,10 @@ static void describe(struct seat *seat) {
 int roster_take(const struct segment *s, struct attach *a, uint32_t *taken) {
     for (uint32_t i = 0; i < s->parameters.max_participants; i++) {
         struct seat *seat = &s->seats[i];
-        if (seat_state(load_acquire(&seat->word, seat_word)) != SEAT_CLEAN || attach_lock(a, i) != 0)
+        if ((seat_state(load_acquire(&seat->word, seat_word)) != SEAT_CLEAN && !MUTANT(seat_taken_dirty)) || attach_lock(a, i) != 0)
             continue;
         uint64_t w = load_acquire(&seat->word, seat_word); /* again, now that no recoverer can be at work */
-        if (seat_state(w) == SEAT_CLEAN &&
+        if ((seat_state(w) == SEAT_CLEAN || MUTANT(seat_taken_dirty) || MUTANT(seat_one_look)) &&
             cas_acq_rel(&seat->word, &w, seat_word(SEAT_ATTACHED, seat_generation(w) + 1), seat_word)) {
             describe(seat);
             bring_cells_into_play(s, i);

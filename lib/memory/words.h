@@ -14,6 +14,7 @@
 #ifndef RP_MEMORY_WORDS_H
 #define RP_MEMORY_WORDS_H
 
+#include "atomic.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -91,8 +92,12 @@ static inline uint32_t hold_plus(uint32_t hold, uint32_t n) {
 }
 static inline uint32_t hold_seq(uint32_t hold) { return hold & 0xff; }
 static inline uint32_t hold_incarnation(uint32_t hold) { return hold >> 8; }
-static inline uint32_t hold_delayed(uint32_t hold) { return hold_plus(hold, 1); }                 /* of an even one */
-static inline uint32_t hold_returned(uint32_t hold) { return hold_plus(hold, 2) & ~UINT32_C(1); } /* of either */
+static inline uint32_t hold_delayed(uint32_t hold) { /* of an even one */
+    return MUTANT(delayed_keeps_hold) ? hold : hold_plus(hold, 1);
+}
+static inline uint32_t hold_returned(uint32_t hold) { /* of either */
+    return MUTANT(returned_keeps_hold) ? hold : hold_plus(hold, 2) & ~UINT32_C(1);
+}
 static inline uint64_t delivery_of_hold(enum delivery_state state, uint32_t owner, uint32_t v1, uint32_t v2, uint32_t hold) {
     return delivery_word(state, owner, v1, v2, hold >> 8, hold);
 }
@@ -128,6 +133,8 @@ static inline uint32_t slot_cell(uint64_t s) { return (uint32_t)bits(s, 0, 22); 
 
 /* How far lap `a` is ahead of lap `b`, over the wrap: negative when behind. */
 static inline int32_t lap_ahead(uint64_t a, uint64_t b) {
+    if (MUTANT(lap_plain_difference))
+        return (int32_t)(a - b);
     return (int32_t)((uint32_t)(a - b) << (32 - LAP_BITS)) >> (32 - LAP_BITS);
 }
 

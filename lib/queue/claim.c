@@ -15,12 +15,16 @@ static enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint
     struct view *v = view_enter(c, cell, hold);
     if (v == NULL)
         return CLAIM_NO_ROOM;
+    if (MUTANT(claim_shows_late))
+        store_relaxed(&v->cell, 0, own);
     if (MUTANT(claim_without_cas))
         store_release(delivery_at(a->segment, c->group, cell), claimed, delivery);
     else if (!cas_acq_rel(delivery_at(a->segment, c->group, cell), &d, claimed, delivery)) {
         view_withdraw(c, v);
         return CLAIM_MISSED;
     }
+    if (MUTANT(claim_shows_late))
+        store_relaxed(&v->cell, cell + 1, own);
     lease_install(a, c->group, cell, hold, lease_until(now_ms + COARSE_CLOCK_MS, c->lease_ms));
     *out = v;
     return CLAIM_DONE;
@@ -88,7 +92,7 @@ static bool lane_claimable(const struct rp_consumer *c, uint64_t h, uint64_t slo
         (!MUTANT(claim_no_position) && load_acquire(&cell->position, position) != position_word(generation, h)))
         return false;
     uint32_t hold = hold_make(generation, 0);
-    if (!taken(*d, w))
+    if (!taken(*d, w) || (MUTANT(claim_takes_leased) && delivery_state(*d) == DELIVERY_LEASED))
         *mine = delivery_of_hold(DELIVERY_LEASED, c->actor.seat, NOBODY, NOBODY, hold);
     else if (delivery_state(*d) == DELIVERY_RETURNED &&
              delivery_hold(*d) == hold) /* being moved to early: still ours to take, in order */

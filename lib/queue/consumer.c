@@ -104,7 +104,8 @@ RP_API void rp_consumer_close(rp_consumer *c) {
         return;
     struct rp_queue *q = c->actor.queue;
     if (queue_check(q) == 0) {
-        let_go(c);
+        if (!MUTANT(close_keeps_leases))
+            let_go(c);
         claim_refresh(c);
         pthread_mutex_lock(&q->lock);
         struct rp_consumer **link = &q->consumers;
@@ -160,6 +161,8 @@ static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
             tally_add(&c->actor.tally, COUNT_LEASE_LOST, 1);
             return RP_EMPTY;
         }
+        if (MUTANT(copy_after_ack))
+            memcpy(c->copy, cell->payload, m->bytes);
         tally_add(&c->actor.tally, COUNT_ACKED, 1);
     }
     tally_add(&c->actor.tally, COUNT_RECEIVED, 1);
@@ -200,7 +203,7 @@ static int next_message(void *context, struct rp_message *m) {
             struct view *v = view_of(c, m);
             if (v == NULL)
                 return 0; /* at most once: already settled and copied; only one is ever ahead */
-            if (still_leased(c, v))
+            if (MUTANT(ahead_unchecked) || still_leased(c, v))
                 return 0;
             (void)view_end(c, v, NULL); /* the lease ran out in our queue: it is delivered to somebody again */
             tally_add(&c->actor.tally, COUNT_LEASE_LOST, 1);

@@ -62,7 +62,7 @@ int dead_evict(struct actor *a, unsigned group) {
     uint32_t cell;
     int dropped = 0;
     while (load_relaxed(&g->dead_count, hint) > s->parameters.dead_capacity && find_oldest(s, group, &ring, &h, &cell, &d) &&
-           too_many(s, group)) {
+           (MUTANT(evict_by_hint) || too_many(s, group))) {
         if (!delivery_drop(a, group, cell, d))
             continue;
         dead_removed(s, group);
@@ -117,7 +117,8 @@ static bool redrive(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     uint32_t hold = hold_returned(delivery_hold(d));
     if (!cas_acq_rel(delivery_at(a->segment, group, c), &d, delivery_with(DELIVERY_RETURNED, &v, hold), delivery))
         return false;
-    notes_counts_write(a->segment, group, c, hold, (struct counts){0, 0});
+    if (!MUTANT(redrive_keeps_counts))
+        notes_counts_write(a->segment, group, c, hold, (struct counts){0, 0});
     dead_removed(a->segment, group);
     ready_again(a->segment, group, c);
     return true;

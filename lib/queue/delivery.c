@@ -87,6 +87,8 @@ bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     if (state == DELIVERY_SETTLED || state == DELIVERY_LIMBO)
         return false;
     struct viewers v = viewers_of(d, state == DELIVERY_LEASED || state == DELIVERY_DEAD);
+    if (MUTANT(drop_forgets_viewers))
+        v.count = 0;
     uint64_t next = delivery_with(DELIVERY_LIMBO, &v, delivery_hold(d));
     if (!cas_acq_rel(delivery_at(a->segment, group, c), &d, next, delivery))
         return false;

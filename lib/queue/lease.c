@@ -22,10 +22,11 @@ static void set_time(struct actor *a, unsigned group, uint32_t c, enum delivery_
                      bool over_own) {
     a64 *time = time_at(a->segment, group, c);
     for (;;) {
+        uint64_t early = MUTANT(time_after_word) ? load_acquire(delivery_at(a->segment, group, c), delivery) : 0;
         uint64_t f = load_acquire(time, time);
         if (stamp_is_of(f, hold) && (!over_own || stamp_value(f) == until_ms))
             return;
-        uint64_t d = load_acquire(delivery_at(a->segment, group, c), delivery);
+        uint64_t d = MUTANT(time_after_word) ? early : load_acquire(delivery_at(a->segment, group, c), delivery);
         if (delivery_state(d) != state || delivery_hold(d) != hold)
             return;
         if (cas_acq_rel(time, &f, stamp(hold, until_ms), time))
@@ -61,7 +62,7 @@ int lease_extend(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uin
             return RP_LEASE_LOST;
         if (!stamp_is_of(f, hold))
             return RP_LEASE_LOST;             /* our own was installed before the message was shown */
-        if (stamp_value(f) == TIME_EXPIRED) { /* finish it, so that "lost" is final */
+        if (stamp_value(f) == TIME_EXPIRED && !MUTANT(extend_revives)) { /* finish it, so that "lost" is final */
             if (take_back(a, group, c, d) == FAIL_REFUSED)
                 return RP_LEASE_LOST;
             continue;
@@ -91,14 +92,14 @@ static int sweep_leased(struct actor *a, unsigned group, uint32_t c, uint64_t d,
     if (until == TIME_NEVER)
         return 0;
     if (until != TIME_EXPIRED) {
-        if (now_ms < until) {
+        if (now_ms < until && !MUTANT(expire_early)) {
             *due_ms = until < *due_ms ? until : *due_ms;
             return 0;
         }
         if (viewers_of(d, true).count > 2 && dead_refuses(a->segment, group))
             return 0; /* no place for another viewer, and the dead ring refuses: the holder keeps it */
-        if (load_acquire(delivery_at(a->segment, group, c), delivery) != d ||
-            !cas_acq_rel(time, &f, stamp(hold, TIME_EXPIRED), time))
+        if (!MUTANT(expire_unmarked) && (load_acquire(delivery_at(a->segment, group, c), delivery) != d ||
+                                         !cas_acq_rel(time, &f, stamp(hold, TIME_EXPIRED), time)))
             return 0;
     }
     return take_back(a, group, c, d) == FAIL_DONE;

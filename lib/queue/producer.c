@@ -56,7 +56,7 @@ RP_API void rp_producer_close(rp_producer *p) {
         return;
     struct rp_queue *q = p->actor.queue;
     if (queue_check(q) == 0) {
-        while (p->loan_count > 0)
+        while (p->loan_count > 0 && !MUTANT(close_keeps_loans))
             pool_give_back(&p->actor.pool, p->loans[--p->loan_count]);
         head_refresh(&p->lane_tail, p->lane.tail);
         pthread_mutex_lock(&q->lock);
@@ -209,12 +209,15 @@ static int send_one(struct rp_producer *p, const void *data, size_t bytes, int64
     if (result < 0)
         return result;
     struct cell *cell = segment_cell(p->actor.segment, c);
-    copy_in(cell->payload, data, bytes);
+    if (!MUTANT(payload_late))
+        copy_in(cell->payload, data, bytes);
     uint64_t new_id = describe(p, c, bytes);
     if (id != NULL)
         *id = new_id;
     check_gone(p, cell->sent_wall_ns);
     result = publish_patiently(p, c, timeout_ns, wake);
+    if (MUTANT(payload_late))
+        copy_in(cell->payload, data, bytes);
     if (result < 0)
         pool_give_back(&p->actor.pool, c);
     return result;

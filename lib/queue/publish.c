@@ -37,11 +37,13 @@ static bool make_way(struct rp_producer *p, uint64_t old_position, uint64_t slot
             uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
             uint64_t generation = cell_generation(w);
             if (!cell_pends(w, g) || slot_tag(slot) != slot_tag_of(generation) ||
-                load_acquire(&segment_cell(s, c)->position, position) != position_word(generation, old_position))
+                (!MUTANT(make_way_no_position) &&
+                 load_acquire(&segment_cell(s, c)->position, position) != position_word(generation, old_position)))
                 break;
             uint32_t hold = hold_make(generation, 0);
             if (taken(d, w)) {
-                if (delivery_state(d) == DELIVERY_RETURNED && delivery_hold(d) == hold && requeue(s, g, c) == REQUEUE_FULL)
+                if (delivery_state(d) == DELIVERY_RETURNED && delivery_hold(d) == hold && !MUTANT(make_way_no_help) &&
+                    requeue(s, g, c) == REQUEUE_FULL)
                     return false;
                 break;
             }
@@ -122,10 +124,12 @@ static int enter_lane(struct rp_producer *p, uint32_t c, uint64_t generation) {
 int publish(struct rp_producer *p, uint32_t c, bool wake) {
     const struct segment *s = p->actor.segment;
     a64 *word = &segment_cell(s, c)->word;
-    uint64_t generation = cell_generation(load_relaxed(word, own)) + 1;
+    uint64_t generation = cell_generation(load_relaxed(word, own)) + !MUTANT(publish_keeps_generation);
     uint32_t mask = (uint32_t)(load_relaxed(&s->control->active, init) & ((1u << s->parameters.max_groups) - 1));
     uint64_t published = cell_word(CELL_PUBLISHED, p->actor.seat, mask, generation);
     store_release(word, published, cell_word);
+    if (MUTANT(wake_before_fill))
+        group_wake(s, 0, 1);
     int result = enter_lane(p, c, cell_generation(published));
     if (result < 0) { /* nobody can have seen it: take it back, and the generation with it */
         (void)cas_acq_rel(word, &published,
@@ -134,7 +138,7 @@ int publish(struct rp_producer *p, uint32_t c, bool wake) {
         return result;
     }
     tally_add(&p->actor.tally, COUNT_SENT, 1);
-    for (uint32_t pending = wake ? mask : 0; pending != 0; pending &= pending - 1) {
+    for (uint32_t pending = wake && !MUTANT(wake_before_fill) ? mask : 0; pending != 0; pending &= pending - 1) {
         group_wake(s, (unsigned)__builtin_ctz(pending), 1);
     }
     return 0;

@@ -45,7 +45,7 @@ static int recover_delivery(struct actor *a, unsigned group, uint32_t c, uint32_
                 tally_add(&a->tally, COUNT_RECOVERED, 1);
                 done++;
             }
-        } else if (delivery_views(d, dead)) {
+        } else if (delivery_views(d, dead) && !MUTANT(recover_forgets_viewer)) {
             uint64_t next = without_viewer(d, dead);
             if (!cas_acq_rel(word, &d, next, delivery))
                 continue;
@@ -67,6 +67,8 @@ int recover(struct actor *a, uint32_t seat) {
         return 0;
     int done = 0;
     uint64_t w = load_acquire(&s->seats[seat].word, seat_word); /* under the lock: nobody can take the seat now */
+    if (MUTANT(bury_first))
+        w = roster_bury(s, seat, w) ? w + 1 : w;
     if (seat_state(w) == SEAT_ATTACHED) {
         for (uint32_t c = 0; c < s->layout.cell_count; c++) {
             done += recover_cell(a, c, seat);

@@ -65,6 +65,8 @@ enum requeue requeue(const struct segment *s, unsigned group, uint32_t c) {
         /* The position first, then the word: an inserter that slept would else move the entry to where readers have passed. */
         uint64_t p = load_acquire(position, position);
         uint64_t d = load_acquire(word, delivery);
+        if (MUTANT(requeue_word_first))
+            p = load_acquire(position, position);
         enum delivery_ring which = delivery_ring_of(d);
         if (which == RING_NONE)
             return REQUEUE_NOT_DUE;

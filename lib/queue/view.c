@@ -43,7 +43,7 @@ static void leave(struct rp_consumer *c, uint32_t cell, const struct view *v) {
     struct actor *a = &c->actor;
     a64 *word = delivery_at(a->segment, c->group, cell);
     uint64_t d = load_seq_cst(word, delivery);
-    while (delivery_views(d, a->seat) && !another_view(a->queue, c->group, cell, v)) {
+    while (delivery_views(d, a->seat) && (MUTANT(leave_alone) || !another_view(a->queue, c->group, cell, v))) {
         uint64_t next = without_viewer(d, a->seat);
         if (cas_acq_rel(word, &d, next, delivery)) {
             if (delivery_state(next) == DELIVERY_SETTLED)
@@ -136,7 +136,9 @@ int view_end(struct rp_consumer *c, struct view *v, struct failure *failure) {
         uint64_t alone = delivery_of_hold(DELIVERY_LEASED, a->seat, NOBODY, NOBODY, v->hold);
         uint64_t settled = delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, v->hold);
         store_release(&v->cell, 0, views); /* before the CAS, so that nobody waits for a view that has ended */
-        if (cas_acq_rel(delivery_at(a->segment, c->group, cell), &alone, settled, delivery)) {
+        if (MUTANT(ack_without_cas))
+            store_release(delivery_at(a->segment, c->group, cell), settled, delivery);
+        if (MUTANT(ack_without_cas) || cas_acq_rel(delivery_at(a->segment, c->group, cell), &alone, settled, delivery)) {
             settle(a, c->group, cell, hold_incarnation(v->hold));
             result = 0;
         } else {

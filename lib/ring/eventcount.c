@@ -5,7 +5,7 @@
 uint32_t eventcount_prepare(const struct eventcount *e) {
     uint32_t epoch = load_seq_cst(e->epoch, epoch);
     (void)fetch_add_seq_cst(e->tickets, UINT64_C(1) << 32, tickets);
-    return epoch;
+    return MUTANT(epoch_after_ticket) ? load_seq_cst(e->epoch, epoch) : epoch;
 }
 
 int eventcount_sleep(const struct eventcount *e, uint32_t prepared, uint64_t timeout_ns) {
@@ -13,7 +13,8 @@ int eventcount_sleep(const struct eventcount *e, uint32_t prepared, uint64_t tim
 }
 
 void eventcount_wake_sleepers(const struct eventcount *e, uint64_t tickets, int count) {
-    (void)fetch_add_seq_cst(e->epoch, 1, epoch);
+    if (!MUTANT(wake_keeps_epoch))
+        (void)fetch_add_seq_cst(e->epoch, 1, epoch);
     if (futex_wake(e->epoch, count) >= count)
         return;
     /* Fewer slept than we would have woken: nobody with a ticket up to `announced` sleeps any more. */

@@ -42,6 +42,8 @@ enum { HINT_LAG_LAPS = 64 };
  */
 static inline void hint_raise(a64 *hint_word, uint64_t to) {
     uint64_t now = load_relaxed(hint_word, recheck);
+    if (MUTANT(hint_ahead))
+        to++;
     while ((int64_t)(to - now) > 0 && !cas_acq_rel(hint_word, &now, to, hints)) {
     }
 }
@@ -112,7 +114,7 @@ static inline enum ring_look_at ring_look(const struct index_ring *r, const a64 
     if (ahead < 0)
         return RING_END;
     /* Filled again `ahead` laps later: what may still count lies within the last lap before that. */
-    uint64_t oldest = *h + (uint64_t)(ahead - 1) * ring_slots(r) + 1, tail = load_acquire(r->tail, hints);
+    uint64_t oldest = *h + (uint64_t)(ahead - 1) * ring_slots(r) + (MUTANT(ring_past_too_far) ? 2 : 1), tail = load_acquire(r->tail, hints);
     uint64_t shared = load_acquire(head, hints);
     if (ahead > HINT_LAG_LAPS || (int64_t)(oldest - tail) > 4 * (int64_t)ring_slots(r)) {
         if ((int64_t)(shared - *h) <= 0 || (int64_t)(shared - tail) > (int64_t)ring_slots(r))

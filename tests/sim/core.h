@@ -10,7 +10,6 @@ enum {
     FILES = 2,
     SEATS = 16, /* bytes of a file that can be locked */
     DESCRIPTIONS = 12,
-    PINS = 8,
     ALIASES = 6, /* mappings of one file that one participant can have at once; the last two are read-only */
     READ_ONLY_ALIASES = 2,
     FILE_BYTES_MAX = 1 << 20,
@@ -35,21 +34,15 @@ struct os_description {
     uint8_t mapped; /* alias + 1; 0: none */
     uint8_t reserved;
     uint32_t exclusive; /* seats it has locked, as bits */
-    uint64_t inode;     /* of the file, when it was opened; 0: free */
-};
-
-struct os_pin { /* a recoverer's shared lock */
-    uint8_t held;
-    uint8_t seat;
-    uint8_t file;
-    uint8_t reserved[5];
+    uint32_t shared;    /* the same, for recoverers */
+    uint32_t reserved2;
+    uint64_t inode; /* of the file, when it was opened; 0: free */
 };
 
 struct os {
     uint64_t next_inode;
     struct os_file files[FILES];
     struct os_description descriptions[SIM_FIBERS][DESCRIPTIONS];
-    struct os_pin pins[SIM_FIBERS][PINS];
     uint8_t aliases[SIM_FIBERS][FILES]; /* in use, as bits */
 };
 /* A process is known by its first participant. */

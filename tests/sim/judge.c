@@ -62,11 +62,10 @@ static void check_receipt(const struct event *e, const struct account *a) {
 }
 
 static void check_pair(const struct event *a, const struct event *b, bool anew) {
-    if (anew) {
-        if (a->kind == ACK && a->result == 0 && b->kind == RECEIVED && before(a, b))
-            sim_fail("message %x was delivered after it was acked", a->tag);
+    if (a->kind == ACK && a->result == 0 && b->kind == RECEIVED && before(a, b))
+        sim_fail("message %x was handed out as acquisition %u by a call that began after it was acked", a->tag, b->acquisitions);
+    if (anew)
         return;
-    }
     if (a->kind == RECEIVED && b->kind == RECEIVED && a < b && a->acquisitions == b->acquisitions)
         sim_fail("message %x was handed out twice as acquisition %u", a->tag, a->acquisitions);
     if (a->kind == ACK && a->result == 0 && b->kind == RECEIVED && b->acquisitions > a->acquisitions)
@@ -96,7 +95,7 @@ static void gather(uint32_t tag, struct account *a) {
 
 /* A lease that was granted: nobody else got the message before it was over, unless its holder died or gave it back. */
 static void check_lease(const struct event *e, bool anew) {
-    if (anew || witness.expect.purges || (sim_killed() >> e->who & 1) || e->who == SIM_CREATOR)
+    if (anew || witness.expect.purges || witness.expect.claims_ahead || (sim_killed() >> e->who & 1) || e->who == SIM_CREATOR)
         return;
     if (!(e->kind == RECEIVED || (e->kind == EXTEND && e->result == 0)))
         return;

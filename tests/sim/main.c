@@ -2,6 +2,7 @@
 /* The command: runs scenarios on the simulator. */
 #include "core.h"
 #include "explore.h"
+#include "mutants.h"
 #include "names.h"
 #include "scenario.h"
 
@@ -10,19 +11,20 @@
 #include <string.h>
 
 static const struct sim_program *const *const lists[] = {scenarios_pairs, scenarios_time, scenarios_death,   scenarios_dead,
-                                                         scenarios_room,  scenarios_wrap, scenarios_threads, NULL};
+                                                         scenarios_room,  scenarios_wrap, scenarios_threads, scenarios_crowd, NULL};
 
 static struct {
     const char *scenario;
     const char *replay;
     const char *mutant;
-    bool list, all, ci, random, trace, no_cuts, keep_going, quiet;
+    bool list, all, ci, random, trace, no_cuts, keep_going, quiet, mutants, hunt;
     int bound, kills, freezes, jumps; /* -2: the scenario's */
     uint64_t seed, runs;
     double seconds;
 } given = {.bound = -2, .kills = -2, .freezes = -2, .jumps = -2, .seed = 1};
 
 static int passed, failed;
+static uint64_t looked_at; /* schedules, in all */
 
 static void usage(void) {
     fputs("usage: sim --list\n"
@@ -32,6 +34,7 @@ static void usage(void) {
           "       sim --scenario NAME --replay DECISIONS [--trace]\n"
           "       sim --all [--seconds S]                every scenario in S seconds: exhaustive as far as they go, then random\n"
           "       sim --scenario NAME --ci [--seconds S] the same for one\n"
+          "       sim --mutants [--seconds S] [--hunt]   is each seeded defect found, in S seconds, by its scenario (or by any)?\n"
           "       ... [--mutant NAME] [--keep-going]\n",
           stderr);
 }
@@ -96,8 +99,9 @@ static void show_failure(const struct sim_program *p, const struct explore_optio
 /* True: nothing was found. */
 static bool go(const struct sim_program *p, const struct explore_options *o, struct explore_result *r) {
     explore(p, o, r);
+    looked_at += r->runs;
     describe(p, o, r);
-    if (r->failures)
+    if (r->failures && !given.mutants)
         show_failure(p, o, r);
     return r->failures == 0;
 }
@@ -150,7 +154,7 @@ static bool in_time(const struct sim_program *p, double seconds) {
     steps[0].freezes = 0;
     steps[1].kills = 0;
     double spent = 0;
-    for (unsigned i = both ? 0 : 2; i < 3; i++) {
+    for (unsigned i = both ? 0 : 2; i < 3 && !p->large; i++) {
         struct explore_options o = {.budget = steps[i], .seconds = (seconds * 0.85 - spent) * (i < 2 ? 0.5 : 1)};
         if (!go(p, &o, &r))
             return false;
@@ -158,7 +162,7 @@ static bool in_time(const struct sim_program *p, double seconds) {
     }
     struct explore_options o = random_options(p);
     o.runs = 0;
-    o.seconds = seconds - spent < seconds * 0.15 ? seconds * 0.15 : (seconds - spent) * 0.5;
+    o.seconds = p->large ? seconds : seconds - spent < seconds * 0.15 ? seconds * 0.15 : (seconds - spent) * 0.5;
     return go(p, &o, &r);
 }
 
@@ -171,6 +175,36 @@ static void all(void) {
     for (unsigned l = 0; lists[l]; l++)
         for (unsigned i = 0; lists[l][i]; i++)
             *(in_time(lists[l][i], given.seconds * share_of(lists[l][i]) / shares) ? &passed : &failed) += 1;
+}
+
+/* Schedules until a scenario notices the mutant; 0: not in time. */
+static uint64_t schedules_until_caught(const struct mutant *m, const struct sim_program *p, double seconds) {
+    explore_mutant = m->name;
+    looked_at = 0;
+    bool passed_by = in_time(p, seconds);
+    explore_mutant = NULL;
+    return passed_by ? 0 : looked_at + (looked_at == 0); /* or it failed before the first one */
+}
+
+/* Every mutant, on the scenario named for it and, when hunting, on all others. */
+static void all_mutants(void) {
+    given.quiet = true;
+    printf("%-27s %-18s %10s  %s\n", "MUTANT", "CAUGHT BY", "SCHEDULES", "");
+    for (const struct mutant *m = mutants; m->name; m++) {
+        if (given.mutant && strcmp(given.mutant, m->name) != 0)
+            continue;
+        const struct sim_program *p = find(m->scenario);
+        uint64_t n = p ? schedules_until_caught(m, p, given.seconds) : 0;
+        for (unsigned l = 0; given.hunt && n == 0 && lists[l]; l++)
+            for (unsigned i = 0; n == 0 && lists[l][i]; i++)
+                n = schedules_until_caught(m, p = lists[l][i], given.seconds);
+        if (n > 0)
+            printf("%-27s %-18s %10llu  %s\n", m->name, p->name, (unsigned long long)n, m->about);
+        else
+            printf("%-27s %-18s %10s  %s\n", m->name, "NOBODY", "", m->about);
+        *(n > 0 ? &passed : &failed) += 1;
+    }
+    printf("%d mutants, %d caught\n", passed + failed, passed);
 }
 
 static bool number(const char *name, const char *flag, const char *value, int *into) {
@@ -187,7 +221,8 @@ static int option(const char *name, const char *value) {
         bool *flag;
     } const flags[] = {
         {"--list", &given.list},   {"--all", &given.all},         {"--ci", &given.ci},       {"--random", &given.random},
-        {"--trace", &given.trace}, {"--no-cuts", &given.no_cuts}, {"--quiet", &given.quiet}, {"--keep-going", &given.keep_going}};
+        {"--trace", &given.trace}, {"--no-cuts", &given.no_cuts}, {"--quiet", &given.quiet}, {"--keep-going", &given.keep_going},
+        {"--mutants", &given.mutants}, {"--hunt", &given.hunt}};
     for (unsigned i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (strcmp(name, flags[i].name) == 0) {
             *flags[i].flag = true;
@@ -236,9 +271,11 @@ int main(int argc, char **argv) {
                 printf("%-20s %s\n", lists[l][i]->name, lists[l][i]->about);
         return 0;
     }
-    if ((given.all || given.ci) && given.seconds <= 0)
-        given.seconds = given.all ? 180 : 4;
-    if (given.all) {
+    if ((given.all || given.ci || given.mutants) && given.seconds <= 0)
+        given.seconds = given.all ? 180 : 6;
+    if (given.mutants) {
+        all_mutants();
+    } else if (given.all) {
         all();
     } else if (given.scenario) {
         const struct sim_program *p = find(given.scenario);

@@ -15,9 +15,11 @@
 #include "shm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { FIRST_DESCRIPTOR = 1000 };
 #define WALL_AT_BOOT_NS UINT64_C(1700000000000000000)
@@ -173,15 +175,21 @@ void shm_discard(struct shm_build *b) {
     b->fd = -1;
 }
 
+/* Looking at names. As long as names stay, nobody can notice when it happens. */
+static void look_at_names(const char *what) {
+    if (program->renames)
+        sim_platform_point(SIM_PURE, what);
+}
+
 int shm_open_file(const char *path, bool read_only) {
     (void)read_only;
-    sim_platform_point(SIM_PURE, "shm_open_file");
+    look_at_names("shm_open_file");
     int f = file_find(path);
     return f < 0 ? fail(-ENOENT, "%s: no such file", path) : description_open(f);
 }
 
 int shm_stat(int fd, struct shm_identity *id, uint64_t *bytes) {
-    sim_platform_point(SIM_PURE, "shm_stat");
+    look_at_names("shm_stat");
     struct os_description *d = description(fd);
     if (!d)
         return -EBADF;
@@ -195,7 +203,7 @@ int shm_map(int fd, size_t bytes, bool read_only, void **memory) {
     struct os_description *d = description(fd);
     if (!d)
         return -EBADF;
-    if (bytes != world.os.files[d->file].bytes || d->mapped)
+    if (bytes > world.os.files[d->file].bytes || d->mapped)
         sim_fail("shm_map: %zu bytes of %llu%s", bytes, (unsigned long long)world.os.files[d->file].bytes,
                  d->mapped ? ", twice" : "");
     *memory = map(d, read_only);
@@ -229,126 +237,77 @@ int shm_remove(const char *path) {
     return 0;
 }
 
+void sim_rename(const char *from, const char *to) {
+    sim_platform_point(0, "rename");
+    char path[2][SHM_PATH_MAX];
+    if (shm_path(from, path[0]) < 0 || shm_path(to, path[1]) < 0 || file_find(path[0]) < 0 || file_find(path[1]) >= 0)
+        sim_fail("rename %s to %s", from, to);
+    struct os_file *file = &world.os.files[file_find(path[0])];
+    snprintf(file->path, sizeof file->path, "%.60s", path[1]);
+}
+
 int shm_collect(const char *directory) {
     (void)directory;
     return 0;
 }
 
-/* ---- who is alive ---- */
+/* ---- locks: lib/platform/liveness.c itself runs on these ---- */
 
-static bool locked(uint64_t inode, uint32_t seat) {
+static bool locked(uint64_t inode, uint32_t seat, bool exclusively) {
     for (unsigned who = 0; who < SIM_FIBERS; who++)
         for (unsigned i = 0; i < DESCRIPTIONS; i++) {
             const struct os_description *d = &world.os.descriptions[who][i];
-            if (d->inode == inode && d->exclusive >> seat & 1)
+            if (d->inode == inode && ((d->exclusive | (exclusively ? 0 : d->shared)) >> seat & 1))
                 return true;
         }
     return false;
 }
 
-static bool pinned(int file, uint32_t seat) {
-    for (unsigned who = 0; who < SIM_FIBERS; who++)
-        for (unsigned i = 0; i < PINS; i++) {
-            const struct os_pin *p = &world.os.pins[who][i];
-            if (p->held && p->file == file && p->seat == seat)
-                return true;
-        }
-    return false;
+/* A lock of an open file description: others' are in the way, and it goes with the description. */
+static int set_lock(struct os_description *d, short type, uint32_t seat) {
+    uint32_t bit = 1u << seat;
+    struct os_description before = *d;
+    d->exclusive &= ~bit;
+    d->shared &= ~bit;
+    bool refused = type != F_UNLCK && locked(d->inode, seat, type == F_RDLCK);
+    if (refused)
+        *d = before;
+    else if (type == F_WRLCK)
+        d->exclusive |= bit;
+    else if (type == F_RDLCK)
+        d->shared |= bit;
+    see(refused);
+    return refused ? -1 : 0;
+}
+
+int sim_fcntl(int fd, int command, struct flock *lock) {
+    sim_platform_point(command == F_OFD_GETLK ? SIM_PURE | SIM_LIVENESS : SIM_LIVENESS,
+                       command == F_OFD_GETLK ? "fcntl F_OFD_GETLK" : "fcntl F_OFD_SETLK");
+    struct os_description *d = description(fd);
+    uint64_t seat = (uint64_t)(lock->l_start - LIVENESS_LOCK_BASE);
+    if (!d || seat >= SEATS || lock->l_len != 1)
+        sim_fail("fcntl: bad descriptor or seat");
+    errno = EAGAIN;
+    if (command != F_OFD_GETLK)
+        return set_lock(d, lock->l_type, (uint32_t)seat);
+    /* Asked through a description that has no lock itself. */
+    if (!locked(d->inode, (uint32_t)seat, lock->l_type == F_RDLCK))
+        lock->l_type = F_UNLCK;
+    see((uint64_t)lock->l_type);
+    return 0;
+}
+
+int sim_fstat(int fd, struct stat *status) {
+    struct os_description *d = description(fd);
+    if (!d)
+        return -1;
+    *status = (struct stat){.st_blksize = 4096};
+    return 0;
 }
 
 void os_died(unsigned who) {
     memset(world.os.descriptions[who], 0, sizeof world.os.descriptions[who]);
-    memset(world.os.pins[who], 0, sizeof world.os.pins[who]);
     memset(world.os.aliases[who], 0, sizeof world.os.aliases[who]);
-}
-
-int attach_begin(const char *path, bool read_only, struct attach *a) {
-    int fd = shm_open_file(path, read_only);
-    if (fd < 0)
-        return fd;
-    a->fd = fd;
-    return shm_stat(fd, &a->identity, &a->bytes) < 0 ? -EBADF : 0;
-}
-
-int attach_lock(struct attach *a, uint32_t seat) {
-    sim_platform_point(SIM_LIVENESS, "attach_lock");
-    struct os_description *d = description(a->fd);
-    if (!d || seat >= SEATS)
-        sim_fail("attach_lock: bad descriptor or seat");
-    bool refused = locked(d->inode, seat) || pinned(d->file, seat);
-    see(refused);
-    if (refused)
-        return -EAGAIN;
-    d->exclusive |= 1u << seat;
-    return 0;
-}
-
-void attach_unlock(struct attach *a, uint32_t seat) {
-    sim_platform_point(0, "attach_unlock");
-    description(a->fd)->exclusive &= ~(1u << seat);
-}
-
-void attach_end(struct attach *a) {
-    sim_close(a->fd);
-    a->fd = -1;
-}
-
-void prober_init(struct prober *p, const char *path, const struct shm_identity *identity) {
-    snprintf(p->path, sizeof p->path, "%s", path);
-    p->identity = *identity;
-    p->fd = -1;
-}
-void prober_close(struct prober *p) { p->fd = -1; }
-
-/* The attached file under its name, or -1. */
-static int probed_file(const struct prober *p) {
-    int f = file_find(p->path);
-    return f >= 0 && world.os.files[f].inode == p->identity.inode ? f : -1;
-}
-
-enum liveness liveness_file(struct prober *p) {
-    sim_platform_point(SIM_PURE, "liveness_file");
-    see(probed_file(p) >= 0);
-    return probed_file(p) >= 0 ? LIVENESS_ALIVE : LIVENESS_GONE;
-}
-
-enum liveness liveness_probe(struct prober *p, uint32_t seat) {
-    sim_platform_point(SIM_PURE | SIM_LIVENESS, "liveness_probe");
-    if (probed_file(p) < 0)
-        return LIVENESS_GONE;
-    enum liveness answer = locked(p->identity.inode, seat) ? LIVENESS_ALIVE : LIVENESS_DEAD;
-    see(answer);
-    return answer;
-}
-
-int death_claim(const struct prober *p, uint32_t seat, struct death *death) {
-    sim_platform_point(SIM_LIVENESS, "death_claim");
-    death->pin = NULL;
-    int file = probed_file(p);
-    if (file < 0)
-        return RP_GONE;
-    bool refused = locked(p->identity.inode, seat);
-    see(refused);
-    if (refused)
-        return -EAGAIN;
-    for (unsigned i = 0; i < PINS; i++) {
-        struct os_pin *pin = &world.os.pins[process_of(world.current)][i];
-        if (pin->held)
-            continue;
-        death->bytes = 1;
-        *pin = (struct os_pin){.held = 1, .seat = (uint8_t)seat, .file = (uint8_t)file};
-        death->pin = pin;
-        return 0;
-    }
-    sim_fail("a participant holds too many shared locks");
-    return -EMFILE;
-}
-
-void death_release(struct death *death) {
-    sim_platform_point(0, "death_release");
-    if (death->pin)
-        *(struct os_pin *)death->pin = (struct os_pin){0};
-    death->pin = NULL;
 }
 
 /* ---- processes ---- */

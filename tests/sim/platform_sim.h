@@ -3,12 +3,14 @@
 #ifndef PLATFORM_SIM_H
 #define PLATFORM_SIM_H
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void *sim_malloc(size_t bytes);
@@ -16,6 +18,8 @@ void *sim_calloc(size_t count, size_t bytes);
 void *sim_realloc(void *memory, size_t bytes);
 void sim_free(void *memory);
 int sim_close(int fd);
+int sim_fcntl(int fd, int command, struct flock *lock);
+int sim_fstat(int fd, struct stat *status);
 void sim_mutex_lock(uint32_t *mutex);
 bool sim_mutex_trylock(uint32_t *mutex);
 void sim_mutex_unlock(uint32_t *mutex);
@@ -26,6 +30,8 @@ void sim_mutex_unlock(uint32_t *mutex);
 #define realloc(memory, bytes) sim_realloc(memory, bytes)
 #define free(memory) sim_free(memory)
 #define close(fd) sim_close(fd)
+#define fcntl(fd, command, lock) sim_fcntl(fd, command, lock)
+#define fstat(fd, status) sim_fstat(fd, status)
 /* The simulator's mutex lies where the real one would. */
 static inline int sim_pthread_lock(pthread_mutex_t *mutex) {
     sim_mutex_lock((uint32_t *)(void *)mutex);

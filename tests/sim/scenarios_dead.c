@@ -65,6 +65,42 @@ static const struct sim_program redrive_purge = {.name = "redrive-purge",
                                                  FINISH,
                                                  .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
+/* B's message failed for good; redriven, it has never failed. */
+static void setup_failed(void) {
+    create(2, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.redrives = true}, 1);
+    struct desk d;
+    witness_open(&d);
+    witness_receive(&d, 0);
+    witness_nack(&d, 0, 0, true);
+    witness_receive(&d, 0);
+    witness_reject(&d, 0);
+    witness_close(&d);
+}
+static void body_fresh(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        witness_redrive(&d);
+        if (witness_receive(&d, 0) == 0 && d.held[0].deliveries != 1)
+            sim_fail("a redriven message is said to be delivered for the %uth time", d.held[0].deliveries);
+        if (d.held_count > 0)
+            witness_ack(&d, 0);
+    } else {
+        witness_sweep(&d);
+        witness_send(&d, 0);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program redrive_fresh = {.name = "redrive-fresh",
+                                                 .about = "redrive against a sweep; counts begin anew",
+                                                 .participants = 2,
+                                                 .setup = setup_failed,
+                                                 .body = body_fresh,
+                                                 FINISH,
+                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
 static void body_reject_reject(unsigned me) {
     (void)me;
     struct desk d;
@@ -90,4 +126,4 @@ static const struct sim_program refuse = {.name = "refuse",
                                           FINISH,
                                           .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_dead[] = {&reject_redrive, &redrive_purge, &evict, &refuse, NULL};
+const struct sim_program *const scenarios_dead[] = {&reject_redrive, &redrive_purge, &redrive_fresh, &evict, &refuse, NULL};

@@ -232,6 +232,70 @@ static const struct sim_program overwritten = {.name = "overwritten",
                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
                                                .lane_slots = 8};
 
+/* Two newcomers want the first seat; one of them may die in it, with the message. */
+static void setup_newcomers(void) {
+    struct rp_queue_options o = scenario_options(1);
+    o.max_participants = 2;
+    witness_create(&o, NULL);
+    scenario_preload(1);
+}
+static void body_attach_receive(unsigned me) {
+    (void)me;
+    struct desk d = {0};
+    sim_ready();
+    if (witness_attach(&d) == 0) {
+        witness_consumer(&d);
+        receive_and_ack(&d);
+        witness_close(&d);
+    }
+    sim_done();
+}
+static const struct sim_program attach_receive = {.name = "attach-receive",
+                                                  .about = "two newcomers, one of them may die with the message",
+                                                  .participants = 2,
+                                                  .setup = setup_newcomers,
+                                                  .body = body_attach_receive,
+                                                  FINISH,
+                                                  .budget = {.preemptions = 2, .kills = 1},
+                                                  .share = 2};
+
+/* While A holds a message of its queue, the name is given to another queue, in which nobody has a seat: that says nothing about A. */
+static void setup_remade(void) {
+    struct rp_queue_options o = scenario_options(1);
+    witness_create(&o, NULL);
+    scenario_preload(1);
+    rp_queue *q;
+    if (rp_queue_create("next", &o, &q) != 0 || rp_queue_close(q) != 0)
+        sim_fail("the second queue: %s", rp_error_detail());
+}
+static void body_remade(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    if (me == 0)
+        witness_receive(&d, 0);
+    sim_ready();
+    if (me == 0) {
+        sim_linger();
+        if (witness_ack(&d, 0) != 0)
+            sim_fail("a message was taken from one who lives");
+    } else if (me == 1) {
+        sim_call("rp_queue_sweep");
+        sim_return(rp_queue_sweep(d.queue) >= 0);
+    } else {
+        rp_queue_unlink("sim");
+        sim_rename("next", "sim");
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program remade = {.name = "remade",
+                                          .about = "the queue's name is removed, and given to another",
+                                          .participants = 3,
+                                          .setup = setup_remade,
+                                          .body = body_remade,
+                                          .budget = {.preemptions = 2},
+                                          .renames = true};
+
 static void body_attach_attach(unsigned me) {
     (void)me;
     struct desk d = {0};
@@ -251,4 +315,4 @@ static const struct sim_program attach_attach = {.name = "attach-attach",
 
 const struct sim_program *const scenarios_death[] = {&dead_sender,       &dead_holder,  &recoverers,    &recoverers_sender,
                                                      &recoverers_holder, &attach_sweep, &attach_sweeps, &overwritten,
-                                                     &attach_attach,     NULL};
+                                                     &attach_attach, &attach_receive, &remade,    NULL};

@@ -116,6 +116,32 @@ static const struct sim_program loan_sweep = {.name = "loan-sweep",
                                               FINISH,
                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
+static void body_loan_close(unsigned me) {
+    struct desk d;
+    struct lent l;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        witness_loan(&d, &l);
+        sim_call("rp_producer_close");
+        rp_producer_close(d.producer);
+        d.producer = NULL;
+        sim_return(false);
+    } else {
+        witness_send(&d, 0);
+        receive_and_ack(&d, 1);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program loan_close = {.name = "loan-close",
+                                              .about = "a producer closes with an open loan",
+                                              .participants = 2,
+                                              .setup = setup_empty,
+                                              .body = body_loan_close,
+                                              FINISH,
+                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
 static void body_batch(unsigned me) {
     struct desk d;
     witness_open(&d);
@@ -304,5 +330,5 @@ static const struct sim_program at_most_once = {.name = "at-most-once",
                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
 const struct sim_program *const scenarios_pairs[] = {&send_send, &send_receive,  &receive_receive, &nack_receive, &loan_sweep,
-                                                     &batch,     &close_receive, &purge_send,      &purge_ack,    &purge_reuse,
+                                                     &loan_close, &batch,     &close_receive, &purge_send,      &purge_ack,    &purge_reuse,
                                                      &reuse,     &prefetch,      &at_most_once,    NULL};

@@ -63,4 +63,45 @@ static const struct sim_program two_views = {.name = "two-views",
                                              .jumps_ns = {PAST_LEASE_NS},
                                              .share = 2};
 
-const struct sim_program *const scenarios_threads[] = {&two_views, NULL};
+/* All three holders are threads of one process, each got the message when the lease of the one before had run out; all end at once. */
+static void body_three_views(unsigned me) {
+    struct desk d;
+    if (me == 0) {
+        witness_open(&d);
+        shared.queue = d.queue;
+    } else {
+        memset(&d, 0, sizeof d);
+        d.queue = shared.queue;
+        witness_consumer(&d);
+        sim_advance_ns(PAST_LEASE_NS);
+        witness_sweep(&d);
+    }
+    witness_receive(&d, 0);
+    sim_ready();
+    if (d.held_count) {
+        if (me == 1)
+            witness_nack(&d, 0, 0, true);
+        else
+            witness_ack(&d, 0);
+    }
+    sim_done();
+    if (me == 0) { /* the handle is closed by the thread that ends last */
+        witness_close_consumer(&d);
+        rp_producer_close(d.producer);
+    } else if (me == 1) {
+        witness_close_consumer(&d);
+    } else {
+        witness_close(&d);
+    }
+}
+static const struct sim_program three_views = {.name = "three-views",
+                                               .about = "three threads of a process end their views of one message",
+                                               .participants = 3,
+                                               .setup = setup,
+                                               .body = body_three_views,
+                                               FINISH,
+                                               .thread_of = {0, 1, 1},
+                                               .budget = {.preemptions = 2, .kills = 1},
+                                               .share = 2};
+
+const struct sim_program *const scenarios_threads[] = {&two_views, &three_views, NULL};

@@ -194,6 +194,69 @@ static const struct sim_program three_holders = {.name = "three-holders",
                                                  .jumps_ns = {PAST_LEASE_NS},
                                                  .share = 2};
 
+/* A claims two messages ahead; the lease of the second runs out in its hands, and B gets it. */
+static void setup_ahead(void) {
+    struct rp_queue_options o = scenario_options(2);
+    witness_create(&o, &(struct witness_expectations){.claims_ahead = true});
+    scenario_preload(2);
+}
+static void body_ahead(unsigned me) {
+    struct desk d;
+    witness_attach(&d);
+    witness_consumer_with(&d, me == 0 ? 2 : 0, RP_ACK_EXPLICIT);
+    if (me == 0)
+        witness_receive(&d, 0);
+    sim_ready();
+    if (me == 0) {
+        witness_ack(&d, 0);
+        sim_linger();
+        receive_and_ack(&d);
+    } else {
+        sim_linger();
+        witness_sweep(&d);
+        receive_and_ack(&d);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program prefetch_expiry = {.name = "prefetch-expiry",
+                                                   .about = "a message that was claimed ahead outlives its lease",
+                                                   .participants = 2,
+                                                   .setup = setup_ahead,
+                                                   .body = body_ahead,
+                                                   FINISH,
+                                                   .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1},
+                                                   .jumps_ns = {PAST_LEASE_NS}};
+
+/* A message waits for its time; both find that it has come. */
+static void setup_waiting(void) {
+    setup_backoff();
+    struct desk d;
+    witness_open(&d);
+    witness_receive(&d, 0);
+    witness_nack(&d, 0, -1, true);
+    witness_close(&d);
+}
+static void body_due(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    sim_linger();
+    witness_sweep(&d);
+    if (me == 1)
+        receive_and_ack(&d);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program delayed_due = {.name = "delayed-due",
+                                               .about = "two find that the time of a delayed message has come",
+                                               .participants = 2,
+                                               .setup = setup_waiting,
+                                               .body = body_due,
+                                               FINISH,
+                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1},
+                                               .jumps_ns = {300 * MS}};
+
 static void setup_last_chance(void) {
     struct rp_queue_options o = scenario_options(2);
     o.max_deliveries = 1;
@@ -225,4 +288,4 @@ static const struct sim_program last_chance = {.name = "last-chance",
                                                .jumps_ns = {PAST_LEASE_NS}};
 
 const struct sim_program *const scenarios_time[] = {&ack_expiry,      &claim_expiry,  &extend_expiry, &nack_expiry, &viewer_leaves,
-                                                    &sweepers_expiry, &three_holders, &last_chance,   NULL};
+                                                    &sweepers_expiry, &three_holders, &prefetch_expiry, &delayed_due, &last_chance,   NULL};

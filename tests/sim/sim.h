@@ -60,6 +60,8 @@ struct sim_program {
     uint32_t min_slots;           /* slots of the smallest ring; 0: 8 */
     uint32_t lane_slots;          /* of the lane, also fewer than there are cells; 0: as many as usual */
     uint32_t tag_bits;            /* of a generation in an entry; 0: all 14 */
+    bool large;                   /* random schedules only */
+    bool renames;                 /* names of files come and go in the explored part */
     double share;                 /* of the time of --all; 0: 1 */
 };
 
@@ -118,6 +120,9 @@ uint64_t sim_random(void);
 void sim_mutex_lock(uint32_t *mutex);
 bool sim_mutex_trylock(uint32_t *mutex);
 void sim_mutex_unlock(uint32_t *mutex);
+
+/* Another queue's file takes this name. For programs that say they rename. */
+void sim_rename(const char *from, const char *to);
 
 void *sim_malloc(size_t bytes);
 void *sim_calloc(size_t count, size_t bytes);

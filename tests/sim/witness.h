@@ -17,7 +17,7 @@ struct witness_expectations {
     bool purges;        /* messages may go by rp_queue_purge or rp_dead_purge, as many as those calls say */
     uint32_t evicts;    /* or because the dead ring was full: so many it holds; nobody takes from it */
     bool purge_dead;    /* the finisher drops the dead letters instead of redriving them */
-    bool claims_ahead;  /* consumers take messages before they are asked for them: order and EMPTY are not checked */
+    bool claims_ahead;  /* consumers take messages before they are asked for them: order, EMPTY and the length of leases are not checked */
     uint64_t settle_ns; /* how much the finisher lets pass at a time until all leases and backoffs are over; 0: 2 s */
 };
 
