@@ -15,16 +15,12 @@ static enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint
     struct view *v = view_enter(c, cell, hold);
     if (v == NULL)
         return CLAIM_NO_ROOM;
-    if (MUTANT(claim_shows_late))
-        store_relaxed(&v->cell, 0, own);
     if (MUTANT(claim_without_cas))
         store_release(delivery_at(a->segment, c->group, cell), claimed, delivery);
     else if (!cas_acq_rel(delivery_at(a->segment, c->group, cell), &d, claimed, delivery)) {
         view_withdraw(c, v);
         return CLAIM_MISSED;
     }
-    if (MUTANT(claim_shows_late))
-        store_relaxed(&v->cell, cell + 1, own);
     lease_install(a, c->group, cell, hold, lease_until(now_ms + COARSE_CLOCK_MS, c->lease_ms));
     *out = v;
     return CLAIM_DONE;
@@ -79,14 +75,8 @@ static bool lane_claimable(const struct rp_consumer *c, uint64_t h, uint64_t slo
     const struct segment *s = c->actor.segment;
     struct cell *cell = segment_cell(s, slot_cell(slot));
     /* In this order: if the CAS of the delivery word succeeds, it did not move, so the cell's word could not move either. */
-    uint64_t w;
-    if (MUTANT(claim_cell_word_first)) {
-        w = load_acquire(&cell->word, cell_word);
-        *d = load_acquire(delivery_at(s, c->group, slot_cell(slot)), delivery);
-    } else {
-        *d = load_acquire(delivery_at(s, c->group, slot_cell(slot)), delivery);
-        w = load_acquire(&cell->word, cell_word);
-    }
+    *d = load_acquire(delivery_at(s, c->group, slot_cell(slot)), delivery);
+    uint64_t w = load_acquire(&cell->word, cell_word);
     uint64_t generation = cell_generation(w);
     if (!cell_pends(w, c->group) || (!MUTANT(claim_no_generation) && slot_tag(slot) != slot_tag_of(generation)) ||
         (!MUTANT(claim_no_position) && load_acquire(&cell->position, position) != position_word(generation, h)))

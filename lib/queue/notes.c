@@ -32,7 +32,7 @@ void notes_counts_write(const struct segment *s, unsigned group, uint32_t c, uin
     a64 *note = &segment_delivery(s, group, c)->failures;
     uint64_t before = load_acquire(note, failures);
     /* Only while the word is still of this hold: read the note, then the word, then CAS the note. */
-    if (MUTANT(counts_unchecked) || delivery_hold(load_acquire(delivery_at(s, group, c), delivery)) == hold)
+    if (delivery_hold(load_acquire(delivery_at(s, group, c), delivery)) == hold)
         (void)cas_acq_rel(note, &before, stamp(hold, charged << 20 | handed_out), failures);
 }
 

@@ -132,9 +132,7 @@ int publish(struct rp_producer *p, uint32_t c, bool wake) {
         group_wake(s, 0, 1);
     int result = enter_lane(p, c, cell_generation(published));
     if (result < 0) { /* nobody can have seen it: take it back, and the generation with it */
-        (void)cas_acq_rel(word, &published,
-                          cell_word(CELL_OWNED, p->actor.seat, 0, generation - (MUTANT(take_back_keeps_generation) ? 0 : 1)),
-                          cell_word);
+        (void)cas_acq_rel(word, &published, cell_word(CELL_OWNED, p->actor.seat, 0, generation - 1), cell_word);
         return result;
     }
     tally_add(&p->actor.tally, COUNT_SENT, 1);

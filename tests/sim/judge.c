@@ -70,6 +70,9 @@ static void check_pair(const struct event *a, const struct event *b, bool anew) 
         sim_fail("message %x was handed out twice as acquisition %u", a->tag, a->acquisitions);
     if (a->kind == ACK && a->result == 0 && b->kind == RECEIVED && b->acquisitions > a->acquisitions)
         sim_fail("message %x was acked as acquisition %u and handed out again as %u", a->tag, a->acquisitions, b->acquisitions);
+    if (a->kind == RECEIVED && b->kind == ACK && b->result == 0 && a->acquisitions > b->acquisitions && before(a, b))
+        sim_fail("message %x was acked as acquisition %u after it had been handed out as %u", a->tag, b->acquisitions,
+                 a->acquisitions);
     if (a->kind == NACK && a->result == 0 && b->kind == ACK && b->result == 0 && b->acquisitions <= a->acquisitions)
         sim_fail("message %x was nacked as acquisition %u and acked as %u", a->tag, a->acquisitions, b->acquisitions);
 }
@@ -110,6 +113,17 @@ static void check_lease(const struct event *e, bool anew) {
                  (double)(e->until_ns - f->end_ns) / 1e6);
 }
 
+/* Who is told that the lease is lost, while it is not over, has been robbed. */
+static void check_extend(const struct event *x, bool anew) {
+    if (x->kind != EXTEND || x->result != RP_LEASE_LOST || anew || witness.expect.purges || witness.expect.claims_ahead)
+        return;
+    for
+        EACH_OF(e, x->tag)
+    if (e->kind == RECEIVED && e->who == x->who && e->acquisitions == x->acquisitions && x->end_ns < e->until_ns)
+        sim_fail("message %x, acquisition %u, could not be extended %.3f ms before its lease was over", x->tag, x->acquisitions,
+                 (double)(e->until_ns - x->end_ns) / 1e6);
+}
+
 static unsigned lost, perhaps_lost;
 
 static void judge_message(uint32_t tag) {
@@ -125,6 +139,7 @@ static void judge_message(uint32_t tag) {
             if (e->kind == RECEIVED)
                 check_receipt(e, &a);
             check_lease(e, a.died || witness.expect.redrives);
+            check_extend(e, a.died || witness.expect.redrives);
         for
             EACH_OF(f, tag)
         if (f != e)

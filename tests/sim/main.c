@@ -9,9 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-static const struct sim_program *const *const lists[] = {scenarios_pairs, scenarios_time, scenarios_death,   scenarios_dead,
-                                                         scenarios_room,  scenarios_wrap, scenarios_threads, scenarios_crowd, NULL};
+static const struct sim_program *const *const lists[] = {scenarios_pairs,   scenarios_time,  scenarios_death,
+                                                         scenarios_dead,    scenarios_room,  scenarios_wrap,
+                                                         scenarios_threads, scenarios_crowd, NULL};
 
 static struct {
     const char *scenario;
@@ -34,7 +38,7 @@ static void usage(void) {
           "       sim --scenario NAME --replay DECISIONS [--trace]\n"
           "       sim --all [--seconds S]                every scenario in S seconds: exhaustive as far as they go, then random\n"
           "       sim --scenario NAME --ci [--seconds S] the same for one\n"
-          "       sim --mutants [--seconds S] [--hunt]   is each seeded defect found, in S seconds, by its scenario (or by any)?\n"
+          "       sim --mutants [--runs N] [--hunt]      is each seeded defect found, in N schedules, by its scenario (or by any)?\n"
           "       ... [--mutant NAME] [--keep-going]\n",
           stderr);
 }
@@ -166,6 +170,18 @@ static bool in_time(const struct sim_program *p, double seconds) {
     return go(p, &o, &r);
 }
 
+/* The same, measured in schedules: what it finds does not depend on the machine. */
+static bool in_runs(const struct sim_program *p, uint64_t runs) {
+    static struct explore_result r;
+    struct sim_budget death = budget_of(p), stop = budget_of(p);
+    death.freezes = 0;
+    stop.kills = 0;
+    struct explore_options deaths = {.budget = death, .runs = runs}, stops = {.budget = stop, .runs = runs};
+    struct explore_options random = random_options(p);
+    random.runs = runs / 4;
+    return (p->large || (go(p, &deaths, &r) && (stop.freezes == 0 || go(p, &stops, &r)))) && go(p, &random, &r);
+}
+
 /* Each scenario gets its share of the time. */
 static void all(void) {
     double shares = 0;
@@ -177,13 +193,24 @@ static void all(void) {
             *(in_time(lists[l][i], given.seconds * share_of(lists[l][i]) / shares) ? &passed : &failed) += 1;
 }
 
-/* Schedules until a scenario notices the mutant; 0: not in time. */
-static uint64_t schedules_until_caught(const struct mutant *m, const struct sim_program *p, double seconds) {
-    explore_mutant = m->name;
-    looked_at = 0;
-    bool passed_by = in_time(p, seconds);
-    explore_mutant = NULL;
-    return passed_by ? 0 : looked_at + (looked_at == 0); /* or it failed before the first one */
+/* Schedules until a scenario notices the mutant; 0: it does not. In a process of its own: defective code may crash, which is noticed too. */
+static uint64_t schedules_until_caught(const struct mutant *m, const struct sim_program *p) {
+    uint64_t *looked = mmap(NULL, sizeof *looked, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t child = looked == MAP_FAILED ? -1 : fork();
+    if (child < 0)
+        abort();
+    if (child == 0) {
+        explore_mutant = m->name;
+        looked_at = 0;
+        bool passed_by = in_runs(p, given.runs);
+        *looked = looked_at;
+        _exit(passed_by ? 0 : 1);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    uint64_t n = status == 0 ? 0 : *looked > 0 ? *looked : 1;
+    munmap(looked, sizeof *looked);
+    return n;
 }
 
 /* Every mutant, on the scenario named for it and, when hunting, on all others. */
@@ -194,10 +221,10 @@ static void all_mutants(void) {
         if (given.mutant && strcmp(given.mutant, m->name) != 0)
             continue;
         const struct sim_program *p = find(m->scenario);
-        uint64_t n = p ? schedules_until_caught(m, p, given.seconds) : 0;
+        uint64_t n = p ? schedules_until_caught(m, p) : 0;
         for (unsigned l = 0; given.hunt && n == 0 && lists[l]; l++)
             for (unsigned i = 0; n == 0 && lists[l][i]; i++)
-                n = schedules_until_caught(m, p = lists[l][i], given.seconds);
+                n = schedules_until_caught(m, p = lists[l][i]);
         if (n > 0)
             printf("%-27s %-18s %10llu  %s\n", m->name, p->name, (unsigned long long)n, m->about);
         else
@@ -219,10 +246,11 @@ static int option(const char *name, const char *value) {
     struct {
         const char *name;
         bool *flag;
-    } const flags[] = {
-        {"--list", &given.list},   {"--all", &given.all},         {"--ci", &given.ci},       {"--random", &given.random},
-        {"--trace", &given.trace}, {"--no-cuts", &given.no_cuts}, {"--quiet", &given.quiet}, {"--keep-going", &given.keep_going},
-        {"--mutants", &given.mutants}, {"--hunt", &given.hunt}};
+    } const flags[] = {{"--list", &given.list},       {"--all", &given.all},
+                       {"--ci", &given.ci},           {"--random", &given.random},
+                       {"--trace", &given.trace},     {"--no-cuts", &given.no_cuts},
+                       {"--quiet", &given.quiet},     {"--keep-going", &given.keep_going},
+                       {"--mutants", &given.mutants}, {"--hunt", &given.hunt}};
     for (unsigned i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (strcmp(name, flags[i].name) == 0) {
             *flags[i].flag = true;
@@ -271,7 +299,9 @@ int main(int argc, char **argv) {
                 printf("%-20s %s\n", lists[l][i]->name, lists[l][i]->about);
         return 0;
     }
-    if ((given.all || given.ci || given.mutants) && given.seconds <= 0)
+    if (given.mutants && given.runs == 0)
+        given.runs = 400000;
+    if ((given.all || given.ci) && given.seconds <= 0)
         given.seconds = given.all ? 180 : 6;
     if (given.mutants) {
         all_mutants();

@@ -236,7 +236,7 @@ static const struct sim_program overwritten = {.name = "overwritten",
 static void setup_newcomers(void) {
     struct rp_queue_options o = scenario_options(1);
     o.max_participants = 2;
-    witness_create(&o, NULL);
+    witness_create(&o, &(struct witness_expectations){.settle_ns = MS}); /* what the dead held does not wait for its lease */
     scenario_preload(1);
 }
 static void body_attach_receive(unsigned me) {
@@ -313,6 +313,6 @@ static const struct sim_program attach_attach = {.name = "attach-attach",
                                                  .budget = {.preemptions = 2, .kills = 1},
                                                  .share = 2};
 
-const struct sim_program *const scenarios_death[] = {&dead_sender,       &dead_holder,  &recoverers,    &recoverers_sender,
-                                                     &recoverers_holder, &attach_sweep, &attach_sweeps, &overwritten,
-                                                     &attach_attach, &attach_receive, &remade,    NULL};
+const struct sim_program *const scenarios_death[] = {&dead_sender,       &dead_holder,    &recoverers,    &recoverers_sender,
+                                                     &recoverers_holder, &attach_sweep,   &attach_sweeps, &overwritten,
+                                                     &attach_attach,     &attach_receive, &remade,        NULL};

@@ -248,10 +248,12 @@ static void body_purge_ack(unsigned me) {
     if (me == 1)
         witness_receive(&d, 0);
     sim_ready();
-    if (me == 0)
+    if (me == 0) {
         witness_purge(&d, RP_STATE_ALL);
-    else
+    } else {
+        sim_linger(); /* looks at it for long */
         witness_ack(&d, 0);
+    }
     sim_done();
     witness_close(&d);
 }
@@ -329,6 +331,6 @@ static const struct sim_program at_most_once = {.name = "at-most-once",
                                                 FINISH,
                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_pairs[] = {&send_send, &send_receive,  &receive_receive, &nack_receive, &loan_sweep,
-                                                     &loan_close, &batch,     &close_receive, &purge_send,      &purge_ack,    &purge_reuse,
-                                                     &reuse,     &prefetch,      &at_most_once,    NULL};
+const struct sim_program *const scenarios_pairs[] = {&send_send,   &send_receive, &receive_receive, &nack_receive, &loan_sweep,
+                                                     &loan_close,  &batch,        &close_receive,   &purge_send,   &purge_ack,
+                                                     &purge_reuse, &reuse,        &prefetch,        &at_most_once, NULL};

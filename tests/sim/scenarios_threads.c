@@ -104,4 +104,54 @@ static const struct sim_program three_views = {.name = "three-views",
                                                .budget = {.preemptions = 2, .kills = 1},
                                                .share = 2};
 
-const struct sim_program *const scenarios_threads[] = {&two_views, &three_views, NULL};
+/* Two threads of one process look at a message that C holds, and C will use its memory for another as soon as it may. */
+static void body_views_reuse(unsigned me) {
+    struct desk d;
+    struct lent l;
+    if (me == 0) {
+        witness_open(&d);
+        shared.queue = d.queue;
+        witness_receive(&d, 0);
+    } else if (me == 1) {
+        memset(&d, 0, sizeof d);
+        d.queue = shared.queue;
+        witness_consumer(&d);
+        sim_advance_ns(PAST_LEASE_NS);
+        witness_sweep(&d);
+        witness_receive(&d, 0);
+    } else {
+        witness_open(&d);
+        sim_advance_ns(PAST_LEASE_NS);
+        witness_sweep(&d);
+        witness_receive(&d, 0);
+        while (witness_loan(&d, &l) == 0)
+            ;
+    }
+    sim_ready();
+    if (me == 2) {
+        witness_ack(&d, 0);
+        witness_send(&d, 0);
+    } else {
+        sim_linger();
+        witness_ack(&d, 0);
+    }
+    sim_done();
+    if (me == 0) {
+        witness_close_consumer(&d);
+        rp_producer_close(d.producer);
+    } else {
+        witness_close(&d);
+    }
+}
+static const struct sim_program views_reuse = {.name = "views-reuse",
+                                               .about = "two threads of a process look at a message whose memory is wanted",
+                                               .participants = 3,
+                                               .setup = setup,
+                                               .body = body_views_reuse,
+                                               FINISH,
+                                               .thread_of = {0, 1, 0},
+                                               .budget = {.preemptions = 2, .kills = 1, .jumps = 1},
+                                               .jumps_ns = {MS},
+                                               .share = 2};
+
+const struct sim_program *const scenarios_threads[] = {&two_views, &three_views, &views_reuse, NULL};

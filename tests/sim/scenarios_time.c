@@ -194,6 +194,65 @@ static const struct sim_program three_holders = {.name = "three-holders",
                                                  .jumps_ns = {PAST_LEASE_NS},
                                                  .share = 2};
 
+/* A holds the same message for the second time, and first acks the first. */
+static void body_own_past(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    if (me == 0) {
+        witness_receive(&d, 0);
+        sim_advance_ns(PAST_LEASE_NS);
+        witness_sweep(&d);
+        witness_receive(&d, 0);
+    }
+    sim_ready();
+    if (me == 0) {
+        witness_ack(&d, 0);
+        witness_ack(&d, 0);
+    } else {
+        witness_sweep(&d);
+        receive_and_ack(&d);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program own_past = {.name = "own-past",
+                                            .about =
+                                                "an ack for a lease that is over, while the same process holds the message again",
+                                            .participants = 2,
+                                            .setup = setup_one,
+                                            .body = body_own_past,
+                                            FINISH,
+                                            .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1},
+                                            .jumps_ns = {PAST_LEASE_NS}};
+
+/* A claims, and before it has written down until when, its lease is made, is over, and B holds the message and wants longer. */
+static void body_late_install(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        witness_receive(&d, 0);
+    } else {
+        witness_sweep(&d);
+        sim_linger();
+        witness_sweep(&d);
+        if (witness_receive(&d, 0) == 0) {
+            witness_extend(&d, 0, 2 * LEASE_NS);
+            witness_ack(&d, 0);
+        }
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program late_install = {.name = "late-install",
+                                                .about = "a claimer writes his lease when another holds the message",
+                                                .participants = 2,
+                                                .setup = setup_one,
+                                                .body = body_late_install,
+                                                FINISH,
+                                                .budget = {.preemptions = 2, .freezes = 1, .jumps = 1},
+                                                .jumps_ns = {PAST_LEASE_NS}};
+
 /* A claims two messages ahead; the lease of the second runs out in its hands, and B gets it. */
 static void setup_ahead(void) {
     struct rp_queue_options o = scenario_options(2);
@@ -287,5 +346,16 @@ static const struct sim_program last_chance = {.name = "last-chance",
                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1},
                                                .jumps_ns = {PAST_LEASE_NS}};
 
-const struct sim_program *const scenarios_time[] = {&ack_expiry,      &claim_expiry,  &extend_expiry, &nack_expiry, &viewer_leaves,
-                                                    &sweepers_expiry, &three_holders, &prefetch_expiry, &delayed_due, &last_chance,   NULL};
+const struct sim_program *const scenarios_time[] = {&ack_expiry,
+                                                    &claim_expiry,
+                                                    &extend_expiry,
+                                                    &nack_expiry,
+                                                    &viewer_leaves,
+                                                    &sweepers_expiry,
+                                                    &three_holders,
+                                                    &own_past,
+                                                    &late_install,
+                                                    &prefetch_expiry,
+                                                    &delayed_due,
+                                                    &last_chance,
+                                                    NULL};

@@ -160,6 +160,53 @@ static const struct sim_program wrap_returned = {
     .tag_bits = 1,
     .share = 2};
 
+/*
+ * The slot that the next send overwrites holds an entry of a cell that was used again twice since: its tag is right, its position is not. The message that
+ * is in the cell now is the youngest of three that wait.
+ */
+static void body_old_entry(unsigned me) {
+    struct desk d;
+    struct lent l[64];
+    unsigned lent = 0;
+    witness_open(&d);
+    if (me == 0) {
+        while (lent < 64 && witness_loan(&d, &l[lent]) == 0)
+            lent++;
+        for (unsigned i = 0; i < 3; i++)
+            witness_abandon(&d, &l[--lent]);
+        for (unsigned i = 0; i < 4; i++) {
+            witness_send(&d, 0);
+            receive_and_ack(&d, 1);
+        }
+        witness_send(&d, 0);
+        witness_send(&d, 0);
+        witness_send(&d, 0);
+        for (unsigned i = 0; i < 2; i++) {
+            witness_abandon(&d, &l[--lent]);
+            if (i == 0)
+                witness_send(&d, 0);
+        }
+    }
+    sim_ready();
+    if (me == 0) {
+        witness_send(&d, 0);
+    } else {
+        receive_and_ack(&d, 2);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static void setup_none(void) { scenario_create(1, 0); }
+static const struct sim_program old_entry = {.name = "old-entry",
+                                             .about = "a sender overwrites an entry whose tag is the same again, two lives later",
+                                             .participants = 2,
+                                             .setup = setup_none,
+                                             .body = body_old_entry,
+                                             FINISH,
+                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                             .lane_slots = 8,
+                                             .tag_bits = 1};
+
 /* A looks at an entry whose cell B sends twice more meanwhile, so that its tag is the same again; all other cells are on loan. */
 static void setup_one(void) { scenario_create(1, 1); }
 static void body_stale(unsigned me) {
@@ -218,5 +265,5 @@ static const struct sim_program many_failures = {.name = "many-failures",
                                                  FINISH,
                                                  .budget = {.preemptions = 1, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_wrap[] = {&wrap_lane,     &wrap_senders, &wrap_early,    &early_three,
-                                                    &wrap_returned, &stale_claim,  &many_failures, NULL};
+const struct sim_program *const scenarios_wrap[] = {&wrap_lane, &wrap_senders, &wrap_early,    &early_three, &wrap_returned,
+                                                    &old_entry, &stale_claim,  &many_failures, NULL};
