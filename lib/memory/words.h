@@ -160,7 +160,15 @@ static inline uint64_t stamp(uint32_t hold, uint64_t value) { return (uint64_t)s
 static inline bool stamp_is_of(uint64_t word, uint32_t hold) { return (uint32_t)(word >> 40) == stamp_tag(hold); }
 static inline uint64_t stamp_value(uint64_t word) { return word & STAMP_VALUE_MASK; }
 
-/* A position in early, returned or deaths is stamped with the hold of its entry; `near` is a position not 2^39 away. */
+#ifdef RP_SIM
+#define ENTRY_STAMP_MASK sim_stamp_mask
+#else
+#define ENTRY_STAMP_MASK UINT32_C(0xffffff)
+#endif
+/* A position in early, returned or deaths is stamped with the hold of its entry. */
+static inline uint64_t entry_stamp(uint32_t hold, uint64_t position) { return stamp(hold & ENTRY_STAMP_MASK, position); }
+static inline bool entry_stamp_is_of(uint64_t word, uint32_t hold) { return stamp_is_of(word, hold & ENTRY_STAMP_MASK); }
+/* The position in such a word; `near` is one not 2^39 away. */
 static inline uint64_t stamp_position(uint64_t word, uint64_t near) {
     return near + (uint64_t)((int64_t)((word - near) << 24) >> 24);
 }

@@ -29,6 +29,7 @@ bool sim_mutant(const char *name);
 #define MUTANT(name) sim_mutant(#name)
 extern uint64_t sim_first_lap;  /* where rings begin: near the wrap */
 extern uint32_t sim_tag_mask;   /* how much of a generation an entry carries */
+extern uint32_t sim_stamp_mask; /* and how much of a hold its position */
 extern uint32_t sim_lane_slots; /* of the lane; 0: as many as usual */
 extern uint32_t sim_min_slots;  /* how small rings may be, a power of two */
 #else

@@ -19,7 +19,7 @@ bool requeue_counts(const struct segment *s, unsigned group, enum delivery_ring 
     *d = load_acquire(delivery_at(s, group, c), delivery);
     uint32_t hold = delivery_hold(*d);
     return delivery_ring_of(*d) == which && slot_tag(slot) == slot_tag_of(hold) &&
-           load_acquire(&segment_delivery(s, group, c)->position, position) == stamp(hold, t);
+           load_acquire(&segment_delivery(s, group, c)->position, position) == entry_stamp(hold, t);
 }
 
 a64 *delivery_ring_head(const struct segment *s, unsigned group, enum delivery_ring which) {
@@ -49,7 +49,8 @@ static bool in_place(const struct segment *s, unsigned group, enum delivery_ring
                      uint32_t hold, uint32_t c) {
     uint64_t head = load_acquire(delivery_ring_head(s, group, which), hints);
     uint64_t t = stamp_position(p, head);
-    return stamp_is_of(p, hold) && (MUTANT(requeue_believes_old_entry) || (int64_t)(t - head) >= 0) && ring_holds(ring, t, hold, c);
+    return entry_stamp_is_of(p, hold) && (MUTANT(requeue_believes_old_entry) || (int64_t)(t - head) >= 0) &&
+           ring_holds(ring, t, hold, c);
 }
 
 bool requeue_in_place(const struct segment *s, unsigned group, uint32_t c, uint64_t d) {
@@ -83,8 +84,8 @@ enum requeue requeue(const struct segment *s, unsigned group, uint32_t c) {
         if (found != RING_FOUND)
             return found == RING_LIVE ? REQUEUE_FULL : REQUEUE_DAMAGED;
         if (MUTANT(requeue_position_stored))
-            store_release(position, stamp(hold, t), position);
-        else if (!cas_acq_rel(position, &p, stamp(hold, t), position))
+            store_release(position, entry_stamp(hold, t), position);
+        else if (!cas_acq_rel(position, &p, entry_stamp(hold, t), position))
             continue;
         if (ring_fill(&ring, t, slot, hold, c)) {
             hint_raise(ring.tail, t + 1);

@@ -31,16 +31,17 @@ static int passed, failed;
 static uint64_t looked_at; /* schedules, in all */
 
 static void usage(void) {
-    fputs("usage: sim --list\n"
-          "       sim --scenario NAME [--bound N] [--kills N] [--freezes N] [--jumps N] [--seconds S] [--runs N] [--no-cuts]\n"
-          "       sim --scenario NAME --random [--seed N] [--runs N] [--seconds S]\n"
-          "       sim --scenario NAME --seed N           one random run\n"
-          "       sim --scenario NAME --replay DECISIONS [--trace]\n"
-          "       sim --all [--seconds S]                every scenario in S seconds: exhaustive as far as they go, then random\n"
-          "       sim --scenario NAME --ci [--seconds S] the same for one\n"
-          "       sim --mutants [--runs N] [--hunt]      is each seeded defect found, in N schedules, by its scenario (or by any)?\n"
-          "       ... [--mutant NAME] [--keep-going]\n",
-          stderr);
+    fputs(
+        "usage: sim --list\n"
+        "       sim --scenario NAME [--bound N] [--kills N] [--freezes N] [--jumps N] [--seconds S] [--runs N] [--no-cuts]\n"
+        "       sim --scenario NAME --random [--seed N] [--runs N] [--seconds S]\n"
+        "       sim --scenario NAME --seed N           one random run\n"
+        "       sim --scenario NAME --replay DECISIONS [--trace]\n"
+        "       sim --all [--seconds S]                every scenario in S seconds: exhaustive as far as they go, then random\n"
+        "       sim --scenario NAME --ci [--seconds S] the same for one\n"
+        "       sim --mutants [--runs N] [--hunt]      is each seeded defect found, in N schedules, by its scenario (or by any)?\n"
+        "       ... [--mutant NAME] [--keep-going]\n",
+        stderr);
 }
 
 static struct sim_budget budget_of(const struct sim_program *p) {

@@ -12,6 +12,7 @@ enum { START_NS = 1000000000 };
 uint64_t sim_first_lap = 1;
 uint32_t sim_min_slots = 8;
 uint32_t sim_tag_mask = 0x3fff;
+uint32_t sim_stamp_mask = 0xffffff;
 extern uint32_t sim_lane_slots;
 uint32_t sim_lane_slots;
 
@@ -153,6 +154,7 @@ void world_prepare(const struct sim_program *p) {
     sim_min_slots = p->min_slots ? p->min_slots : 8;
     sim_lane_slots = p->lane_slots;
     sim_tag_mask = p->tag_bits ? (1u << p->tag_bits) - 1 : 0x3fff;
+    sim_stamp_mask = p->stamp_mask ? p->stamp_mask : 0xffffff;
     memory_reset();
     struct world fresh = {.now_ns = START_NS, .os = {.next_inode = 1}};
     for (unsigned i = 0; i < SIM_FIBERS; i++) {

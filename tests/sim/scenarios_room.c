@@ -155,6 +155,70 @@ static const struct sim_program both_in_the_way = {.name = "both-in-the-way",
                                                    .lane_slots = 8,
                                                    .share = 2};
 
+/* A moves the oldest, or helps; B moves the two oldest. */
+static void body_movers(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    witness_send(&d, 0);
+    if (me == 1)
+        witness_send(&d, 0);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program movers = {.name = "movers",
+                                          .about = "two senders move two old entries",
+                                          .participants = 2,
+                                          .setup = setup_full_lane,
+                                          .body = body_movers,
+                                          FINISH,
+                                          .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                          .lane_slots = 8};
+
+/*
+ * A moves an old entry, and sleeps on the way. Meanwhile B does it for him, receives it, and uses its cell again for a message that grows old, too, and is
+ * moved in its turn: what A knows fits the cell, but not the message. Other cells are on loan, so that there is no choice.
+ */
+static void body_mover_sleeps(unsigned me) {
+    struct desk d;
+    struct lent l[64];
+    unsigned lent = 0;
+    witness_open(&d);
+    if (me == 0) {
+        witness_loan(&d, &l[0]);
+    } else {
+        while (lent < 64 && witness_loan(&d, &l[lent]) == 0)
+            lent++;
+        witness_abandon(&d, &l[--lent]);
+    }
+    sim_ready();
+    if (me == 0) {
+        witness_commit(&d, &l[0]);
+    } else {
+        witness_send(&d, 0);
+        receive_and_ack(&d);
+        receive_and_ack(&d);
+        witness_send(&d, 0);
+        for (unsigned i = 0; i < 7; i++)
+            receive_and_ack(&d);
+        for (unsigned i = 0; i < 8; i++)
+            witness_send(&d, 0);
+        receive_and_ack(&d);
+        receive_and_ack(&d);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program mover_sleeps = {.name = "mover-sleeps",
+                                                .about = "a mover goes on when the cell is old and moved again",
+                                                .participants = 2,
+                                                .setup = setup_full_lane,
+                                                .body = body_mover_sleeps,
+                                                FINISH,
+                                                .budget = {.preemptions = 2},
+                                                .lane_slots = 8,
+                                                .share = 2};
+
 static void setup_purged_lane(void) {
     struct rp_queue_options o = scenario_options(12);
     witness_create(&o, &(struct witness_expectations){.purges = true});
@@ -219,6 +283,6 @@ static const struct sim_program short_lived = {.name = "short-lived",
                                                FINISH,
                                                .budget = {.preemptions = 2, .kills = 1}};
 
-const struct sim_program *const scenarios_room[] = {&blocked_send, &sleeping_receive, &sleeping_receivers,
-                                                    &nack_wakes,   &in_the_way,       &both_in_the_way,
-                                                    &purge_wrap,   &short_lived,      NULL};
+const struct sim_program *const scenarios_room[] = {
+    &blocked_send, &sleeping_receive, &sleeping_receivers, &nack_wakes,  &in_the_way, &both_in_the_way,
+    &movers,       &mover_sleeps,     &purge_wrap,         &short_lived, NULL};

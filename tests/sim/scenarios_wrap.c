@@ -160,6 +160,19 @@ static const struct sim_program wrap_returned = {
     .tag_bits = 1,
     .share = 2};
 
+/* The same, and the positions of a message's entries carry the same stamp whenever it is given back: only where readers are tells old from new. */
+static const struct sim_program same_stamps = {.name = "same-stamps",
+                                               .about = "entries that differ in nothing from those that readers have passed",
+                                               .participants = 2,
+                                               .setup = setup_two,
+                                               .body = body_returned,
+                                               FINISH,
+                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                               .min_slots = 4,
+                                               .lane_slots = 8,
+                                               .tag_bits = 1,
+                                               .stamp_mask = 0x100};
+
 /*
  * The slot that the next send overwrites holds an entry of a cell that was used again twice since: its tag is right, its position is not. The message that
  * is in the cell now is the youngest of three that wait.
@@ -265,5 +278,5 @@ static const struct sim_program many_failures = {.name = "many-failures",
                                                  FINISH,
                                                  .budget = {.preemptions = 1, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_wrap[] = {&wrap_lane, &wrap_senders, &wrap_early,    &early_three, &wrap_returned,
-                                                    &old_entry, &stale_claim,  &many_failures, NULL};
+const struct sim_program *const scenarios_wrap[] = {&wrap_lane,   &wrap_senders, &wrap_early,  &early_three,   &wrap_returned,
+                                                    &same_stamps, &old_entry,    &stale_claim, &many_failures, NULL};
