@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The defects that can be seeded into the code, MUTANT(name) in lib/, and which scenario meets each soonest. */
+/* Seeded defects: is each noticed? */
 #ifndef SIM_MUTANTS_H
 #define SIM_MUTANTS_H
 
-struct mutant {
-    const char *name;
-    const char *scenario;
-    const char *about;
-};
-
-/* Ends with a name of NULL. */
-extern const struct mutant mutants[];
+/* Runs all of them, or the one that was given, and prints the table. -> how many nobody noticed. */
+int mutants_run(void);
 
 #endif

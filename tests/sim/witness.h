@@ -13,11 +13,12 @@
 
 /* What a scenario expects to be different from the usual. */
 struct witness_expectations {
-    bool redrives;      /* a message may be delivered anew after it was dead: counts begin again */
-    bool purges;        /* messages may go by rp_queue_purge or rp_dead_purge, as many as those calls say */
-    uint32_t evicts;    /* or because the dead ring was full: so many it holds; nobody takes from it */
-    bool purge_dead;    /* the finisher drops the dead letters instead of redriving them */
-    bool claims_ahead;  /* consumers take messages before they are asked for them: order, EMPTY and the length of leases are not checked */
+    bool redrives;   /* a message may be delivered anew after it was dead: counts begin again */
+    bool purges;     /* messages may go by rp_queue_purge or rp_dead_purge, as many as those calls say */
+    uint32_t evicts; /* or because the dead ring was full: so many it holds; nobody takes from it */
+    bool purge_dead; /* the finisher drops the dead letters instead of redriving them */
+    bool
+        claims_ahead; /* consumers take messages before they are asked for them: order, EMPTY and the length of leases are not checked */
     uint64_t settle_ns; /* how much the finisher lets pass at a time until all leases and backoffs are over; 0: 2 s */
 };
 

@@ -8,7 +8,8 @@ failures=0
 
 clean() {
     rm -rf "${tree:?}"/*
-    mkdir -p "$tree"/lib/{platform,ring} "$tree"/docs
+    mkdir -p "$tree"/lib/{platform,ring} "$tree"/docs "$tree"/tests/sim
+    echo '    {"listed", "scenario", "what it does"},' >"$tree"/tests/sim/mutants.c
     echo 'The pair `slot_filled`; the sole `turn`.' >"$tree/docs/memory-model.md"
     cat >"$tree/lib/ring/ring.c" <<'C'
 /* load_acquire(&r->word, in_a_comment) */
@@ -17,7 +18,7 @@ void f(void) {
     cas_acq_rel(
         &r->turn, &expected, desired,
         turn); // store_release(&r->word, 1, in_a_comment)
-    g(load_acquire(&r->word[i(1, 2)], slot_filled));
+    g(MUTANT(listed) || load_acquire(&r->word[i(1, 2)], slot_filled));
 }
 C
 }
@@ -40,5 +41,6 @@ expect 'raw atomics' 'atomic_load(&w);'
 expect 'raw atomics' '_Atomic int w;'
 expect 'ring.c:' '// TO''DO'
 expect 'ring.c:' 'path = "/wo''rk/x";'
+expect 'mutant unlisted: not listed' 'if (MUTANT(unlisted))'
 expect 'limit is 400' "$(yes | head -400)"
 exit $failures

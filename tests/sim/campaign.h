@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* How scenarios are looked at: which bounds, how long, in which order. */
+#ifndef SIM_CAMPAIGN_H
+#define SIM_CAMPAIGN_H
+
+#include "explore.h"
+
+/* What the command line asks for. */
+struct command {
+    const char *scenario;
+    const char *replay;
+    const char *mutant;
+    bool list, all, ci, random, trace, no_cuts, keep_going, quiet, mutants, hunt;
+    int bound, kills, freezes, jumps; /* -2: the scenario's */
+    uint64_t seed, runs;
+    double seconds;
+};
+extern struct command command;
+
+/* Lists of scenarios; the last is NULL, as is the last of each. */
+extern const struct sim_program *const *const scenario_lists[];
+const struct sim_program *scenario_find(const char *name);
+
+extern uint64_t looked_at; /* schedules, in all */
+
+/* Each is true when nothing was found. */
+bool look_as_given(const struct sim_program *p);
+bool look_for_ci(const struct sim_program *p, double seconds);
+bool look_in_time(const struct sim_program *p, double seconds);
+bool look_in_runs(const struct sim_program *p, uint64_t runs);
+
+/* How many of all scenarios fail, each with its share of the time. */
+int look_at_all(double seconds);
+
+#endif
