@@ -8,10 +8,6 @@
 struct command command = {.bound = -2, .kills = -2, .freezes = -2, .jumps = -2, .seed = 1};
 uint64_t looked_at;
 
-const struct sim_program *const *const scenario_lists[] = {scenarios_pairs,   scenarios_time,  scenarios_death,
-                                                           scenarios_dead,    scenarios_room,  scenarios_wrap,
-                                                           scenarios_threads, scenarios_crowd, NULL};
-
 static struct sim_budget budget_of(const struct sim_program *p) {
     struct sim_budget b = p->budget;
     if (command.bound != -2)

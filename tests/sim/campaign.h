@@ -17,8 +17,6 @@ struct command {
 };
 extern struct command command;
 
-/* Lists of scenarios; the last is NULL, as is the last of each. */
-extern const struct sim_program *const *const scenario_lists[];
 const struct sim_program *scenario_find(const char *name);
 
 extern uint64_t looked_at; /* schedules, in all */

@@ -5,6 +5,7 @@
 #include "figure.h"
 #include "mutants.h"
 #include "names.h"
+#include "scenario.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 #include "mutants.h"
 #include "campaign.h"
 #include "figure.h"
+#include "scenario.h"
 
 #include <stdio.h>
 #include <stdlib.h>

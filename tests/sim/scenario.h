@@ -18,6 +18,8 @@ extern const struct sim_program *const scenarios_dead[];
 extern const struct sim_program *const scenarios_wrap[];
 extern const struct sim_program *const scenarios_threads[];
 extern const struct sim_program *const scenarios_crowd[];
+/* All of them; ends with NULL. */
+extern const struct sim_program *const *const scenario_lists[];
 
 /* A queue for `capacity` messages of 8 bytes with a lease of one second, no backoff, and `messages` in it. */
 struct rp_queue_options scenario_options(uint32_t capacity);

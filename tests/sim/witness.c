@@ -18,9 +18,10 @@ void witness_learn(const struct event *e) {
 }
 
 struct event *witness_append(enum event_kind kind, uint32_t tag) {
-    if (witness.count == EVENTS)
+    unsigned number = __atomic_fetch_add(&witness.count, 1, __ATOMIC_RELAXED); /* participants may be threads: tests/threads */
+    if (number >= EVENTS)
         sim_fail("the witness has no more paper");
-    struct event *e = &witness.events[witness.count++];
+    struct event *e = &witness.events[number];
     *e = (struct event){.kind = kind,
                         .who = (uint8_t)sim_me(),
                         .tag = tag,
@@ -67,7 +68,7 @@ int witness_end(struct event *e, int result, bool success) {
 
 static uint32_t new_tag(void) {
     unsigned me = sim_me();
-    return (uint32_t)(me + 1) << 16 | ++witness.sent_by[me];
+    return (uint32_t)(me + 1) << 16 | __atomic_add_fetch(&witness.sent_by[me], 1, __ATOMIC_RELAXED);
 }
 
 static uint32_t payload_bytes(uint32_t tag) { return witness.message_bytes - (tag % 3 == 0 && witness.message_bytes > 8 ? 3 : 0); }
@@ -84,7 +85,7 @@ uint32_t witness_tag(const struct rp_message *m) {
     for (unsigned i = 0; i < 4 && i < m->bytes; i++)
         tag |= (uint32_t)data[i] << 8 * i;
     unsigned who = (tag >> 16) - 1;
-    if (who >= SIM_FIBERS || (tag & 0xffff) == 0 || (tag & 0xffff) > witness.sent_by[who])
+    if (who >= SIM_FIBERS || (tag & 0xffff) == 0 || (tag & 0xffff) > __atomic_load_n(&witness.sent_by[who], __ATOMIC_RELAXED))
         sim_fail("received bytes that nobody sent: tag %x, %zu bytes, id %llu", tag, m->bytes, (unsigned long long)m->id);
     write_payload(tag, expected);
     if (m->bytes != payload_bytes(tag) || memcmp(expected, data, m->bytes) != 0)
