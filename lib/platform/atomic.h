@@ -37,6 +37,10 @@ extern uint32_t sim_min_slots;  /* how small rings may be, a power of two */
 #define MUTANT(name) false
 #endif
 
+#ifdef RP_WEAK
+#include "atomic_weak.h" /* tests/weak: the same accesses, to a model of C11 memory in which they may see old values */
+#else
+
 #define load_relaxed(word, label) \
     (SIM_POINT(SIM_LOAD, word, label, "load_relaxed") atomic_load_explicit((word), memory_order_relaxed))
 #define load_acquire(word, label) \
@@ -85,6 +89,8 @@ extern uint32_t sim_min_slots;  /* how small rings may be, a power of two */
 #endif
 #ifndef fence_acquire
 #define fence_acquire() atomic_thread_fence(memory_order_acquire)
+#endif
+
 #endif
 
 /*
