@@ -32,9 +32,26 @@ extern uint32_t sim_tag_mask;   /* how much of a generation an entry carries */
 extern uint32_t sim_stamp_mask; /* and how much of a hold its position */
 extern uint32_t sim_lane_slots; /* of the lane; 0: as many as usual */
 extern uint32_t sim_min_slots;  /* how small rings may be, a power of two */
+/*
+ * Defects of the accesses themselves (sim --sites): at one place in the code a compare-and-swap believes whatever it finds, or an access that should
+ * change something does nothing and says that it did.
+ */
+enum sim_site_defect { SITE_SOUND, SITE_BLIND, SITE_IDLE };
+extern enum sim_site_defect sim_site_defect;
+bool sim_site(const char *file, int line);
+#define SITE(defect) (sim_site_defect == (defect) && sim_site(__FILE__, __LINE__))
+#define SITE_EXPECT(word, expected) \
+    (SITE(SITE_BLIND) ? (void)(*(expected) = atomic_load_explicit((word), memory_order_relaxed)) : (void)0),
+#define SITE_CAS SITE(SITE_IDLE) ||
+#define SITE_STORE SITE(SITE_IDLE) ? (void)0:
+#define SITE_FETCH(word) SITE(SITE_IDLE) ? atomic_load_explicit((word), memory_order_relaxed):
 #else
 #define SIM_POINT(op, word, label, name)
 #define MUTANT(name) false
+#define SITE_EXPECT(word, expected)
+#define SITE_CAS
+#define SITE_STORE
+#define SITE_FETCH(word)
 #endif
 
 #ifdef RP_WEAK
@@ -49,35 +66,41 @@ extern uint32_t sim_min_slots;  /* how small rings may be, a power of two */
     (SIM_POINT(SIM_LOAD, word, label, "load_seq_cst") atomic_load_explicit((word), memory_order_seq_cst))
 
 #define store_relaxed(word, value, label) \
-    (SIM_POINT(SIM_STORE, word, label, "store_relaxed") atomic_store_explicit((word), (value), memory_order_relaxed))
+    (SIM_POINT(SIM_STORE, word, label, "store_relaxed") SITE_STORE atomic_store_explicit((word), (value), memory_order_relaxed))
 #define store_release(word, value, label) \
-    (SIM_POINT(SIM_STORE, word, label, "store_release") atomic_store_explicit((word), (value), memory_order_release))
+    (SIM_POINT(SIM_STORE, word, label, "store_release") SITE_STORE atomic_store_explicit((word), (value), memory_order_release))
 #define store_seq_cst(word, value, label) \
-    (SIM_POINT(SIM_STORE, word, label, "store_seq_cst") atomic_store_explicit((word), (value), memory_order_seq_cst))
+    (SIM_POINT(SIM_STORE, word, label, "store_seq_cst") SITE_STORE atomic_store_explicit((word), (value), memory_order_seq_cst))
 
 /* Compare and swap. `expected` is a pointer; on failure it receives what was found, acquired. */
-#define cas_acq_rel(word, expected, desired, label) \
-    (SIM_POINT(SIM_RMW, word, label, "cas_acq_rel") \
-         atomic_compare_exchange_strong_explicit((word), (expected), (desired), memory_order_acq_rel, memory_order_acquire))
-#define cas_seq_cst(word, expected, desired, label) \
-    (SIM_POINT(SIM_RMW, word, label, "cas_seq_cst") \
-         atomic_compare_exchange_strong_explicit((word), (expected), (desired), memory_order_seq_cst, memory_order_acquire))
-#define cas_relaxed(word, expected, desired, label) \
-    (SIM_POINT(SIM_RMW, word, label, "cas_relaxed") \
-         atomic_compare_exchange_strong_explicit((word), (expected), (desired), memory_order_relaxed, memory_order_relaxed))
+#define cas_acq_rel(word, expected, desired, label)                                                                               \
+    (SIM_POINT(SIM_RMW, word, label, "cas_acq_rel") SITE_EXPECT(word, expected) SITE_CAS atomic_compare_exchange_strong_explicit( \
+        (word), (expected), (desired), memory_order_acq_rel, memory_order_acquire))
+#define cas_seq_cst(word, expected, desired, label)                                                                               \
+    (SIM_POINT(SIM_RMW, word, label, "cas_seq_cst") SITE_EXPECT(word, expected) SITE_CAS atomic_compare_exchange_strong_explicit( \
+        (word), (expected), (desired), memory_order_seq_cst, memory_order_acquire))
+#define cas_relaxed(word, expected, desired, label)                                                                               \
+    (SIM_POINT(SIM_RMW, word, label, "cas_relaxed") SITE_EXPECT(word, expected) SITE_CAS atomic_compare_exchange_strong_explicit( \
+        (word), (expected), (desired), memory_order_relaxed, memory_order_relaxed))
 
-#define fetch_add_relaxed(word, value, label) \
-    (SIM_POINT(SIM_RMW, word, label, "fetch_add_relaxed") atomic_fetch_add_explicit((word), (value), memory_order_relaxed))
-#define fetch_add_seq_cst(word, value, label) \
-    (SIM_POINT(SIM_RMW, word, label, "fetch_add_seq_cst") atomic_fetch_add_explicit((word), (value), memory_order_seq_cst))
-#define fetch_or_acq_rel(word, value, label) \
-    (SIM_POINT(SIM_RMW, word, label, "fetch_or_acq_rel") atomic_fetch_or_explicit((word), (value), memory_order_acq_rel))
-#define fetch_or_seq_cst(word, value, label) \
-    (SIM_POINT(SIM_RMW, word, label, "fetch_or_seq_cst") atomic_fetch_or_explicit((word), (value), memory_order_seq_cst))
-#define fetch_and_acq_rel(word, value, label) \
-    (SIM_POINT(SIM_RMW, word, label, "fetch_and_acq_rel") atomic_fetch_and_explicit((word), (value), memory_order_acq_rel))
-#define exchange_relaxed(word, value, label) \
-    (SIM_POINT(SIM_RMW, word, label, "exchange_relaxed") atomic_exchange_explicit((word), (value), memory_order_relaxed))
+#define fetch_add_relaxed(word, value, label)                              \
+    (SIM_POINT(SIM_RMW, word, label, "fetch_add_relaxed") SITE_FETCH(word) \
+         atomic_fetch_add_explicit((word), (value), memory_order_relaxed))
+#define fetch_add_seq_cst(word, value, label)                              \
+    (SIM_POINT(SIM_RMW, word, label, "fetch_add_seq_cst") SITE_FETCH(word) \
+         atomic_fetch_add_explicit((word), (value), memory_order_seq_cst))
+#define fetch_or_acq_rel(word, value, label)                              \
+    (SIM_POINT(SIM_RMW, word, label, "fetch_or_acq_rel") SITE_FETCH(word) \
+         atomic_fetch_or_explicit((word), (value), memory_order_acq_rel))
+#define fetch_or_seq_cst(word, value, label)                              \
+    (SIM_POINT(SIM_RMW, word, label, "fetch_or_seq_cst") SITE_FETCH(word) \
+         atomic_fetch_or_explicit((word), (value), memory_order_seq_cst))
+#define fetch_and_acq_rel(word, value, label)                              \
+    (SIM_POINT(SIM_RMW, word, label, "fetch_and_acq_rel") SITE_FETCH(word) \
+         atomic_fetch_and_explicit((word), (value), memory_order_acq_rel))
+#define exchange_relaxed(word, value, label)                              \
+    (SIM_POINT(SIM_RMW, word, label, "exchange_relaxed") SITE_FETCH(word) \
+         atomic_exchange_explicit((word), (value), memory_order_relaxed))
 
 /* Keeps plain reads before it from moving after it, for readers that check afterwards whether what they read was still theirs to read. */
 #if defined(__SANITIZE_THREAD__)

@@ -10,7 +10,7 @@ struct command {
     const char *scenario;
     const char *replay;
     const char *mutant;
-    bool list, all, ci, random, trace, no_cuts, keep_going, quiet, mutants, hunt;
+    bool list, all, ci, random, trace, no_cuts, keep_going, quiet, mutants, hunt, sites;
     int bound, kills, freezes, jumps; /* -2: the scenario's */
     uint64_t seed, runs;
     double seconds;
@@ -26,6 +26,12 @@ bool look_as_given(const struct sim_program *p);
 bool look_for_ci(const struct sim_program *p, double seconds);
 bool look_in_time(const struct sim_program *p, double seconds);
 bool look_in_runs(const struct sim_program *p, uint64_t runs);
+
+/*
+ * Schedules until a scenario notices the defect that the code has just now; 0: it does not. In a process of its own: defective code may crash, which is
+ * noticed too.
+ */
+uint64_t schedules_until_noticed(const struct sim_program *p, uint64_t runs);
 
 /* How many of all scenarios fail, each with its share of the time. */
 int look_at_all(double seconds);

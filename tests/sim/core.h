@@ -169,6 +169,12 @@ static inline uint64_t mix(uint64_t a, uint64_t b) {
     return x ^ x >> 29;
 }
 
+/* ---- defects of single accesses (sites.c) ---- */
+
+extern void (*sim_point_met)(enum sim_op op, const char *what, const char *file, int line); /* told of every access, if set */
+extern const char *sim_site_file;
+extern int sim_site_line;
+
 /* ---- trace (trace.c) ---- */
 
 extern bool tracing;

@@ -6,6 +6,7 @@
 #include "mutants.h"
 #include "names.h"
 #include "scenario.h"
+#include "sites.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@ static void usage(void) {
         "       sim --all [--seconds S]                every scenario in S seconds: exhaustive as far as they go, then random\n"
         "       sim --scenario NAME --ci [--seconds S] the same for one\n"
         "       sim --mutants [--runs N] [--hunt]      is each seeded defect found, in N schedules, by its scenario (or by any)?\n"
+        "       sim --sites [--runs N]                 the same for each access that changes something: a CAS made blind, a change "
+        "not made\n"
         "       ... [--mutant NAME] [--keep-going]\n",
         stderr);
 }
@@ -41,7 +44,8 @@ static int option(const char *name, const char *value) {
                        {"--ci", &command.ci},           {"--random", &command.random},
                        {"--trace", &command.trace},     {"--no-cuts", &command.no_cuts},
                        {"--quiet", &command.quiet},     {"--keep-going", &command.keep_going},
-                       {"--mutants", &command.mutants}, {"--hunt", &command.hunt}};
+                       {"--mutants", &command.mutants}, {"--sites", &command.sites},
+                       {"--hunt", &command.hunt}};
     for (unsigned i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (strcmp(name, flags[i].name) == 0) {
             *flags[i].flag = true;
@@ -90,12 +94,14 @@ int main(int argc, char **argv) {
                 printf("%-20s %s\n", scenario_lists[l][i]->name, scenario_lists[l][i]->about);
         return 0;
     }
-    if (command.mutants && command.runs == 0)
-        command.runs = 400000;
+    if ((command.mutants || command.sites) && command.runs == 0)
+        command.runs = command.mutants ? 400000 : 20000;
     if ((command.all || command.ci) && command.seconds <= 0)
         command.seconds = command.all ? 180 : 6;
     if (command.mutants)
         return mutants_run() != 0;
+    if (command.sites)
+        return sites_run(), 0;
     int failed;
     if (command.all) {
         failed = look_at_all(command.seconds);

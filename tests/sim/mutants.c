@@ -5,11 +5,7 @@
 #include "scenario.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 /* The defects that can be seeded into the code, MUTANT(name) in lib/, and which scenario meets each soonest. */
 static const struct mutant {
@@ -84,23 +80,10 @@ static const struct mutant {
     {0},
 };
 
-/* Schedules until a scenario notices the mutant; 0: it does not. In a process of its own: defective code may crash, which is noticed too. */
-static uint64_t schedules_until_caught(const struct mutant *m, const struct sim_program *p) {
-    uint64_t *looked = mmap(NULL, sizeof *looked, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pid_t child = looked == MAP_FAILED ? -1 : fork();
-    if (child < 0)
-        abort();
-    if (child == 0) {
-        explore_mutant = m->name;
-        looked_at = 0;
-        bool passed_by = look_in_runs(p, command.runs);
-        *looked = looked_at;
-        _exit(passed_by ? 0 : 1);
-    }
-    int status;
-    waitpid(child, &status, 0);
-    uint64_t n = status == 0 ? 0 : *looked > 0 ? *looked : 1;
-    munmap(looked, sizeof *looked);
+static uint64_t until_noticed(const struct mutant *m, const struct sim_program *p) {
+    explore_mutant = m->name;
+    uint64_t n = schedules_until_noticed(p, command.runs);
+    explore_mutant = NULL;
     return n;
 }
 
@@ -113,10 +96,10 @@ int mutants_run(void) {
         if (command.mutant && strcmp(command.mutant, m->name) != 0)
             continue;
         const struct sim_program *p = scenario_find(m->scenario);
-        uint64_t n = p ? schedules_until_caught(m, p) : 0;
+        uint64_t n = p ? until_noticed(m, p) : 0;
         for (unsigned l = 0; command.hunt && n == 0 && scenario_lists[l]; l++)
             for (unsigned i = 0; n == 0 && scenario_lists[l][i]; i++)
-                n = schedules_until_caught(m, p = scenario_lists[l][i]);
+                n = until_noticed(m, p = scenario_lists[l][i]);
         if (n > 0)
             printf("%-27s %-18s %10llu  %s\n", m->name, p->name, (unsigned long long)n, m->about);
         else

@@ -273,10 +273,19 @@ static bool is_statistics(const char *what) {
     return known[i].answer;
 }
 
+void (*sim_point_met)(enum sim_op op, const char *what, const char *file, int line);
+enum sim_site_defect sim_site_defect;
+const char *sim_site_file;
+int sim_site_line;
+
+bool sim_site(const char *file, int line) { return in_fiber && line == sim_site_line && strcmp(file, sim_site_file) == 0; }
+
 void sim_point(enum sim_op op, const volatile void *word, const char *what, const char *file, int line) {
     if (!in_fiber)
         return;
     count_step();
+    if (sim_point_met)
+        sim_point_met(op, what, file, line);
     if (tracing)
         trace_point(op, word, what, file, line);
     if (!world.exploring)
