@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* Survivors come upon what a dead process left: they mend, receive, ack, and look whether all is in its place. */
+#include "step.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUNDS = 24, SWEEPS = 16 };
+
+struct court {
+    struct world *world;
+    const struct scenario *scenario;
+    struct verdict *verdict;
+    struct party survivor;
+    unsigned delivered[SERIALS], dead[SERIALS];
+    uint64_t newest[2]; /* per sender: ids of first deliveries ascend */
+};
+
+static void __attribute__((format(printf, 2, 3))) violation(struct verdict *v, const char *format, ...) {
+    if (v->violated)
+        return;
+    va_list arguments;
+    v->violated = true;
+    va_start(arguments, format);
+    vsnprintf(v->text, sizeof v->text, format, arguments);
+    va_end(arguments);
+}
+#define object(court, ...) violation((court)->verdict, __VA_ARGS__)
+
+/* ---- what survivors do ---- */
+
+static void take_one(struct court *k, const struct rp_message *m, bool orders) {
+    int serial = letter_read(m->data, m->bytes);
+    if (serial < 0 || k->world->book->before[serial] == 0) {
+        object(k, "message %llu is no letter, or nobody sent it", (unsigned long long)m->id);
+        return;
+    }
+    k->delivered[serial]++;
+    uint64_t *newest = &k->newest[serial >= VICTIM_SERIALS];
+    if (k->world->book->before[serial] == FATE_DEAD) /* redriven: its counts begin anew */
+        return;
+    if (orders && m->acquisitions == 1 && m->id <= *newest)
+        object(k, "letter %d (id %llu) is delivered for the first time after id %llu of the same producer", serial,
+               (unsigned long long)m->id, (unsigned long long)*newest);
+    if (m->acquisitions == 1)
+        *newest = m->id;
+}
+
+static void receive_all(struct court *k, bool orders) {
+    struct rp_message m;
+    int result;
+    while ((result = rp_receive(k->survivor.consumer, &m, 0)) == 0) {
+        take_one(k, &m, orders);
+        if ((result = rp_ack(k->survivor.consumer, &m)) != 0)
+            object(k, "a survivor's ack: %s", rp_error_name(result));
+        if (k->verdict->violated)
+            return;
+    }
+    if (result != RP_EMPTY)
+        object(k, "a survivor's receive: %s: %s", rp_error_name(result), rp_error_detail());
+}
+
+static void sweep(struct court *k) {
+    int mended = 1;
+    for (unsigned i = 0; i < SWEEPS && mended > 0; i++)
+        mended = rp_queue_sweep(k->survivor.queue);
+    if (mended != 0)
+        object(k, "sweep number %d still mends %d things", (int)SWEEPS, mended);
+}
+
+static struct rp_queue_stats stats(struct court *k) {
+    struct rp_queue_stats s;
+    must(rp_queue_stats(k->survivor.queue, &s) == 0);
+    return s;
+}
+
+static void let_pass(struct court *k, uint64_t ms) {
+    world_let_pass(k->world, ms);
+    k->survivor.queue->segment.epoch_boot_ns -= ms * 1000000;
+}
+
+/* Until nothing is left but dead letters, and `kept` messages that the neighbour keeps. */
+static void drain(struct court *k, unsigned kept, bool orders) {
+    struct rp_queue_stats s = {0};
+    for (unsigned round = 0; round < ROUNDS && !k->verdict->violated; round++) {
+        if (round > 0)
+            let_pass(k, MINUTE_MS);
+        sweep(k);
+        receive_all(k, orders);
+        s = stats(k);
+        if (s.ready + s.delayed == 0 && s.leased == kept)
+            return;
+    }
+    object(k, "in the end %llu are ready, %llu leased, %llu delayed", (unsigned long long)s.ready, (unsigned long long)s.leased,
+           (unsigned long long)s.delayed);
+}
+
+static unsigned list_dead(struct court *k) {
+    struct rp_dead_letter letter;
+    unsigned char data[LETTER_BYTES];
+    unsigned count = 0;
+    for (uint64_t after = 0; rp_dead_peek(k->survivor.queue, NULL, after, &letter, data, sizeof data) == 0; after = letter.id) {
+        int serial = letter_read(data, letter.bytes);
+        if (serial < 0 || k->world->book->before[serial] == 0)
+            object(k, "dead letter %llu is none, or nobody sent it", (unsigned long long)letter.id);
+        else
+            k->dead[serial]++;
+        count++;
+    }
+    return count;
+}
+
+/* ---- the neighbour ---- */
+
+/* -> how many messages he keeps beyond all time that will pass. */
+static unsigned neighbour_begins(struct court *k, enum neighbour neighbour) {
+    struct party *n = &k->world->neighbour;
+    unsigned extended = 0;
+    for (unsigned i = 0; i < n->held_count; i++) {
+        int serial = letter_read(n->held[i].data, n->held[i].bytes);
+        if (serial < 0) {
+            object(k, "what the neighbour sees is no letter any more");
+        } else if (neighbour == ACKS_AT_ONCE) {
+            int result = rp_ack(n->consumer, &n->held[i]);
+            if (result == 0)
+                k->verdict->fate[serial] = FATE_GONE;
+            else if (result != RP_LEASE_LOST)
+                object(k, "the neighbour's ack: %s", rp_error_name(result));
+        } else if (neighbour == EXTENDS && rp_extend(n->consumer, &n->held[i], UINT64_C(86400000000000)) == 0) {
+            k->verdict->fate[serial] = FATE_GONE; /* for he will ack it */
+            extended++;
+        }
+    }
+    return extended;
+}
+
+static void neighbour_ends(struct court *k, enum neighbour neighbour) {
+    struct party *n = &k->world->neighbour;
+    for (unsigned i = 0; i < n->held_count; i++) {
+        int serial = letter_read(n->held[i].data, n->held[i].bytes);
+        int expected = serial >= 0 && k->verdict->fate[serial] == FATE_GONE ? 0 : RP_LEASE_LOST;
+        if (neighbour == ACKS_AT_ONCE)
+            break;
+        if (serial < 0)
+            object(k, "a view of the neighbour's has other bytes by now");
+        int result = rp_ack(n->consumer, &n->held[i]);
+        if (result != expected)
+            object(k, "the neighbour's late ack of letter %d: %s, not %s", serial, rp_error_name(result), rp_error_name(expected));
+    }
+    n->held_count = 0;
+}
+
+/* ---- what must be true ---- */
+
+static void audit(struct court *k, const char *when, bool mended) {
+    struct rp_audit a;
+    must(rp_queue_audit(k->survivor.queue, &a) == 0);
+    if (a.violations || a.unsettled || (mended && a.repairable))
+        object(k, "audit %s: %llu violations, %llu unsettled, %llu repairable: %s", when, (unsigned long long)a.violations,
+               (unsigned long long)a.unsettled, (unsigned long long)a.repairable, a.first);
+}
+
+/* Each message is in one place, and only one. */
+static void settle_fates(struct court *k) {
+    for (unsigned i = 0; i < SERIALS; i++) {
+        if (k->world->book->before[i] == 0)
+            continue;
+        if (k->delivered[i] + k->dead[i] > 1)
+            object(k, "letter %u: delivered %u times, %u times in the dead ring", i, k->delivered[i], k->dead[i]);
+        uint8_t fate = k->dead[i] ? FATE_DEAD : k->delivered[i] ? FATE_DELIVERED : FATE_GONE;
+        if (k->verdict->fate[i] != 0 && k->verdict->fate[i] != fate)
+            object(k, "letter %u was acked or kept by the neighbour, yet is there again", i);
+        if (k->world->book->kept[i] && k->verdict->fate[i] == 0 && fate == FATE_GONE && k->world->book->after[i] != FATE_GONE)
+            object(k, "letter %u, which the neighbour held and did not ack, is lost", i);
+        k->verdict->fate[i] = fate;
+    }
+}
+
+static void everything_is_free(struct court *k, const char *when) {
+    sweep(k);
+    audit(k, when, true);
+    struct rp_queue_stats s = stats(k);
+    unsigned here = 1 + !k->world->neighbour_died;
+    if (s.free_cells != s.cells || s.lingering || s.participants != here || s.participants_dead)
+        object(k, "%s: %llu of %u cells are free, %llu lingering, %u participants, %u dead", when, (unsigned long long)s.free_cells,
+               s.cells, (unsigned long long)s.lingering, s.participants, s.participants_dead);
+}
+
+/* Exactly so many messages fit as there are cells; they come out in order. */
+static void fill(struct court *k) {
+    struct party *p = &k->survivor;
+    unsigned cells = stats(k).cells, sent = 0;
+    struct rp_message m;
+    while (party_send(p, sent) == 0)
+        sent++;
+    if (sent != cells)
+        object(k, "%u messages fit into %u cells", sent, cells);
+    for (unsigned i = 0; i < sent && !k->verdict->violated; i++) {
+        int result = rp_receive(p->consumer, &m, 0);
+        if (result != 0 || letter_read(m.data, m.bytes) != (int)i || rp_ack(p->consumer, &m) != 0)
+            object(k, "message %u of %u that were sent afterwards: %s", i, sent, rp_error_name(result));
+    }
+}
+
+/* He attached before, and believes what was true then. */
+static void neighbour_works_on(struct court *k) {
+    struct party *n = &k->world->neighbour, *p = &k->survivor;
+    struct rp_message m;
+    if (party_send(n, 1) != 0 || rp_receive(p->consumer, &m, 0) != 0 || rp_ack(p->consumer, &m) != 0)
+        object(k, "the neighbour cannot send to a survivor");
+    if (party_send(p, 2) != 0 || rp_receive(n->consumer, &m, 0) != 0 || rp_ack(n->consumer, &m) != 0)
+        object(k, "a survivor cannot send to the neighbour");
+}
+
+static void every_seat_can_be_taken(struct court *k) {
+    rp_queue *q[SEATS];
+    unsigned got = 0, expected = SEATS - 1 - !k->world->neighbour_died;
+    while (got < SEATS && rp_queue_open(k->world->name, NULL, &q[got]) == 0)
+        got++;
+    if (got != expected)
+        object(k, "%u seats can be taken, not %u", got, expected);
+    while (got > 0)
+        must(rp_queue_close(q[--got]) == 0);
+}
+
+static void proceed(struct court *k, enum neighbour neighbour) {
+    struct world *w = k->world;
+    audit(k, "of the crash itself", false);
+    unsigned kept = w->neighbour_died ? 0 : neighbour_begins(k, neighbour);
+    drain(k, kept, true);
+    unsigned dead = list_dead(k);
+    if (k->scenario->dead_letters && dead != (unsigned)k->scenario->dead_letters)
+        object(k, "%u dead letters, not %d", dead, k->scenario->dead_letters);
+    settle_fates(k);
+    if (!w->neighbour_died)
+        neighbour_ends(k, neighbour);
+    sweep(k);
+    audit(k, "after recovery", true);
+
+    memset(k->delivered, 0, sizeof k->delivered);
+    int redriven = rp_dead_redrive(k->survivor.queue, NULL, NULL);
+    drain(k, 0, false);
+    for (unsigned i = 0; i < SERIALS; i++)
+        if (k->delivered[i] != k->dead[i])
+            object(k, "dead letter %u was delivered %u times after it was redriven", i, k->delivered[i]);
+    if (redriven != (int)dead || list_dead(k) != 0)
+        object(k, "%u dead letters, %d redriven", dead, redriven);
+    everything_is_free(k, "when all is received");
+    fill(k);
+    if (!w->neighbour_died)
+        neighbour_works_on(k);
+    rp_producer_close(k->survivor.producer);
+    rp_consumer_close(k->survivor.consumer);
+    k->survivor.producer = NULL;
+    k->survivor.consumer = NULL;
+    everything_is_free(k, "at the end");
+    every_seat_can_be_taken(k);
+}
+
+void judge(struct world *w, const struct scenario *s, const struct image *image, enum neighbour neighbour, struct verdict *v) {
+    *v = (struct verdict){0};
+    struct court k = {.world = w, .scenario = s, .verdict = v};
+    world_restore(w, image->bytes);
+    party_open(&k.survivor, w->name, RP_ACK_EXPLICIT, 0);
+    proceed(&k, neighbour);
+    party_close(&k.survivor);
+}
+
+void judge_fate(const struct book *b, const struct verdict *before, bool first, bool last, struct verdict *v) {
+    for (unsigned i = 0, sent_before = 0; i < SERIALS && b != NULL; i++) {
+        uint8_t was = b->before[i], is = v->fate[i];
+        if (was == 0 || b->kept[i])
+            continue;
+        bool allowed = (!last && is == was) || (!first && is == b->after[i]);
+        if (!allowed)
+            violation(v, "letter %u has fate %u (gone 1, delivered 2, dead 4); before it was %u, afterwards %u", i, is, was,
+                      b->after[i]);
+        if (before != NULL && before->fate[i] != is && before->fate[i] != was)
+            violation(v, "letter %u: fate %u, after it was %u one instruction earlier", i, is, before->fate[i]);
+        if (b->ordered[i]) {
+            if (sent_before && sent_before != i && v->fate[sent_before] == FATE_GONE && is != FATE_GONE)
+                violation(v, "letter %u was sent, %u before it was not", i, sent_before);
+            sent_before = i;
+        }
+    }
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs the scenarios, on two processors, and counts. */
+#include "step.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WORKERS = 2, HANG_S = 120, OPERATIONS_MAX = 32, SKIPPED = 77 };
+
+static struct {
+    const char *only, *around;
+    double minutes;
+    uint64_t seed;
+    unsigned depth; /* images of a scenario whose recovery is stepped through; 0: all of them */
+    bool list;
+} arguments = {.depth = 3, .seed = 1};
+
+struct count {
+    char operation[16];
+    _Atomic uint64_t scenarios, instructions, images;
+};
+
+/* Shared by the workers. */
+static struct {
+    _Atomic unsigned next;
+    _Atomic uint64_t violations;
+    _Atomic bool cannot_trace;
+    struct count counts[OPERATIONS_MAX];
+    char doing[WORKERS][160]; /* for the case that one does not come back */
+} * shared;
+
+/* One scenario in one world. */
+struct run {
+    struct world world;
+    const struct scenario *scenario;
+    enum surroundings around;
+    uint64_t seed;
+    unsigned worker;
+    char path[120]; /* which image of which image */
+};
+
+static struct count *count_of(const char *operation) {
+    struct count *c = shared->counts;
+    while (c->operation[0] != 0 && strcmp(c->operation, operation) != 0)
+        c++;
+    must(c < shared->counts + OPERATIONS_MAX && c->operation[0] != 0);
+    return c;
+}
+
+static void count(const char *operation, const struct trace *t) {
+    struct count *c = count_of(operation);
+    c->scenarios++;
+    c->instructions += t->instructions;
+    c->images += t->count;
+}
+
+/* ---- a violation ---- */
+
+static void keep_image(const struct run *r, const struct image *image, char *path, size_t bytes) {
+    const char *directory = getenv("TMPDIR");
+    snprintf(path, bytes, "%s/crash_step.%s.%s.%d.image", directory ? directory : "/tmp", r->scenario->name,
+             surroundings_name(r->around), (int)getpid());
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, image->bytes, r->world.bytes) != (ssize_t)r->world.bytes)
+        snprintf(path, bytes, "(could not be kept)");
+    if (fd >= 0)
+        close(fd);
+}
+
+static void report(const struct run *r, const char *operation, const struct image *image, enum neighbour neighbour,
+                   const char *text) {
+    static const char *const does[] = {"acks at once", "acks late", "extends", "dies, too"};
+    char where[600], path[300];
+    if (shared->violations++ > 8)
+        return;
+    trace_where(image->address, where, sizeof where);
+    keep_image(r, image, path, sizeof path);
+    fprintf(stderr,
+            "VIOLATION in %s, %s, killed after instruction %llu%s: %s\n  %s\n  at %s\n  (the neighbour %s; memory in %s)\n"
+            "  again: crash_step --only %s --around %s --seed %llu --depth %u\n",
+            r->scenario->name, surroundings_name(r->around), (unsigned long long)image->instruction, r->path, operation, text,
+            where, does[neighbour], path, r->scenario->name, surroundings_name(r->around), (unsigned long long)r->seed,
+            arguments.depth);
+}
+
+/* ---- judging all images of a trace ---- */
+
+/* Each image, with one behaviour of the neighbour. Keeps the verdicts, if asked to. */
+static void judge_all(struct run *r, const struct scenario *s, const struct trace *t, enum neighbour neighbour,
+                      struct verdict *keep) {
+    struct verdict v, before;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct image *image = &t->images[i];
+        snprintf(shared->doing[r->worker], sizeof shared->doing[0], "%s, %s, seed %llu%s: %s, instruction %llu", r->scenario->name,
+                 surroundings_name(r->around), (unsigned long long)r->seed, r->path, s->name,
+                 (unsigned long long)image->instruction);
+        judge(&r->world, s, image, neighbour, &v);
+        if (!v.violated)
+            judge_fate(r->world.book, i > 0 ? &before : NULL, i == 0 && t->count > 1, i + 1 == t->count && t->count > 1, &v);
+        if (v.violated)
+            report(r, s->name, image, neighbour, v.text);
+        before = v;
+        if (keep != NULL)
+            keep[i] = v;
+    }
+}
+
+static bool step_through(struct run *r, const struct scenario *s, struct trace *t, enum surroundings around) {
+    alarm(HANG_S);
+    if (!trace_take(t, &r->world, s, around)) {
+        shared->cannot_trace = true;
+        return false;
+    }
+    count(s->operation, t);
+    return true;
+}
+
+/* The fates of this crash are certain by now: whoever mends it, and dies over it, does not change them. */
+static void fates_are(struct book *b, const struct verdict *v) {
+    for (unsigned i = 0; i < SERIALS; i++)
+        if (b->before[i] != 0 && !b->kept[i])
+            b->before[i] = b->after[i] = v->fate[i];
+}
+
+static void mend_and_die(struct run *r, const struct trace *t, const struct verdict *verdicts, unsigned level, uint64_t *random);
+
+/* Somebody comes upon the image, and dies over it at each of his instructions. */
+static void die_over(struct run *r, const struct image *image, const struct verdict *verdict, const struct scenario *s,
+                     unsigned level, uint64_t *random) {
+    struct world *w = &r->world;
+    struct book book = *w->book;
+    struct memory_of_party then = w->neighbour_then;
+    char path[sizeof r->path];
+    world_restore(w, image->bytes);
+    world_let_pass(w, s->time_ms);
+    w->neighbour_then.views = NULL;
+    fates_are(w->book, verdict);
+    memcpy(path, r->path, sizeof path);
+    size_t used = strlen(path);
+    snprintf(r->path + used, sizeof path - used, ", %llu, then %s", (unsigned long long)image->instruction, s->name);
+
+    struct trace t;
+    if (step_through(r, s, &t, EMPTY)) {
+        struct verdict *verdicts = malloc(t.count * sizeof *verdicts);
+        must(verdicts != NULL);
+        judge_all(r, s, &t, w->neighbour.held_count > 0 ? (enum neighbour)(random_next(random) % 3) : ACKS_LATE, verdicts);
+        if (level > 1)
+            mend_and_die(r, &t, verdicts, level - 1, random);
+        free(verdicts);
+    }
+    trace_free(&t);
+    memcpy(r->path, path, sizeof path);
+    free(w->neighbour_then.views);
+    w->neighbour_then = then;
+    *w->book = book;
+}
+
+/* For some of the images, evenly spread; in the long form from a random one on. */
+static void mend_and_die(struct run *r, const struct trace *t, const struct verdict *verdicts, unsigned level, uint64_t *random) {
+    size_t every = arguments.depth == 0 || t->count <= arguments.depth ? 1 : t->count / arguments.depth;
+    size_t first = every > 1 ? random_next(random) % every : 0;
+    for (size_t i = first, n = 0; i < t->count; i += every, n++) {
+        size_t how = arguments.minutes > 0 ? random_next(random) : n;
+        if (!verdicts[i].violated)
+            die_over(r, &t->images[i], &verdicts[i], &recoveries[r->scenario->limited ? 0 : how % recovery_count], level, random);
+    }
+}
+
+static void run_one(unsigned worker, struct book *book, const struct scenario *s, enum surroundings around, uint64_t seed) {
+    struct run r = {.scenario = s, .around = around, .seed = seed, .worker = worker};
+    struct world *w = &r.world;
+    struct rp_queue_options o = scenario_options(s, around);
+    struct trace t;
+    uint64_t random = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    char name[64];
+    snprintf(name, sizeof name, "crash.step.%d.%u", (int)getppid(), worker);
+    snprintf(shared->doing[worker], sizeof shared->doing[0], "%s, %s, seed %llu", s->name, surroundings_name(around),
+             (unsigned long long)seed);
+    world_create(w, book, name, &o);
+    surround(w, s, around, random);
+    if (step_through(&r, s, &t, around)) {
+        struct verdict *verdicts = malloc(t.count * sizeof *verdicts);
+        must(verdicts != NULL);
+        if (book->result != s->result && around != RANDOM)
+            report(&r, s->name, &t.images[t.count - 1], ACKS_LATE, rp_error_name(book->result));
+        bool holds = w->neighbour.held_count > 0;
+        judge_all(&r, s, &t, ACKS_LATE, verdicts);
+        if (holds) {
+            judge_all(&r, s, &t, ACKS_AT_ONCE, NULL);
+            judge_all(&r, s, &t, EXTENDS, NULL);
+        }
+        mend_and_die(&r, &t, verdicts, arguments.minutes > 0 ? 2 : 1, &random);
+        if (holds) {
+            world_restore(w, t.images[0].bytes);
+            party_die(&w->neighbour);
+            w->neighbour_died = true;
+            judge_all(&r, s, &t, DIES, NULL);
+        }
+        free(verdicts);
+    }
+    trace_free(&t);
+    world_destroy(w);
+}
+
+/* ---- workers ---- */
+
+static double now_s(void) { return (double)clock_boot_ns() / 1e9; }
+
+static bool wanted(const struct scenario *s, enum surroundings around) {
+    return (s->where >> around & 1) && (!arguments.only || strcmp(arguments.only, s->name) == 0) &&
+           (!arguments.around || strcmp(arguments.around, surroundings_name(around)) == 0);
+}
+
+/* Tracer and victim take turns; on one processor that costs half. */
+static void stay_on_one_processor(unsigned worker) {
+    cpu_set_t all, one;
+    must(sched_getaffinity(0, sizeof all, &all) == 0);
+    unsigned n = worker % (unsigned)CPU_COUNT(&all);
+    CPU_ZERO(&one);
+    for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
+        if (CPU_ISSET(i, &all) && n-- == 0)
+            CPU_SET(i, &one);
+    must(sched_setaffinity(0, sizeof one, &one) == 0);
+}
+
+static void work(unsigned worker, double until) {
+    stay_on_one_processor(worker);
+    struct book *book = mmap(NULL, sizeof *book, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    must(book != MAP_FAILED);
+    for (;;) {
+        unsigned n = shared->next++;
+        unsigned scenario = (unsigned)(n / (RANDOM + 1) % scenario_count), around = n % (RANDOM + 1),
+                 lap = n / (RANDOM + 1) / (unsigned)scenario_count;
+        if ((arguments.minutes > 0 ? now_s() > until : lap > 0) || shared->cannot_trace)
+            break;
+        uint64_t seed = arguments.seed + lap;
+        if (wanted(&scenarios[scenario], (enum surroundings)around))
+            run_one(worker, book, &scenarios[scenario], (enum surroundings)around, seed);
+    }
+    exit(0);
+}
+
+/* -> how many ended badly. */
+static unsigned run_all(void) {
+    double until = now_s() + 60 * arguments.minutes;
+    pid_t pids[WORKERS];
+    unsigned lost = 0;
+    fflush(NULL);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        must((pids[i] = fork()) >= 0);
+        if (pids[i] == 0)
+            work(i, until);
+    }
+    for (unsigned i = 0; i < WORKERS; i++) {
+        int status;
+        char name[64];
+        while (waitpid(pids[i], &status, 0) < 0)
+            must(errno == EINTR);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+            lost++;
+            fprintf(stderr, "VIOLATION: %s: a survivor %s %d\n", shared->doing[i],
+                    WIFSIGNALED(status) ? "was ended by signal" : "gave up with status",
+                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        }
+        snprintf(name, sizeof name, "crash.step.%d.%u", (int)getpid(), i);
+        (void)rp_queue_unlink(name);
+    }
+    return lost;
+}
+
+static void tell(uint64_t violations) {
+    uint64_t instructions = 0, images = 0;
+    printf("%-10s %10s %14s %10s\n", "operation", "scenarios", "instructions", "images");
+    for (const struct count *c = shared->counts; c->operation[0] != 0; c++) {
+        printf("%-10s %10llu %14llu %10llu\n", c->operation, (unsigned long long)c->scenarios, (unsigned long long)c->instructions,
+               (unsigned long long)c->images);
+        instructions += c->instructions;
+        images += c->images;
+    }
+    printf("killed after each of %llu instructions, which are %llu images; %llu violations\n", (unsigned long long)instructions,
+           (unsigned long long)images, (unsigned long long)violations);
+    char line[160];
+    const char *path = getenv("RINGPOST_FIGURES");
+    int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644) : -1;
+    if (fd < 0)
+        return;
+    int bytes = snprintf(line, sizeof line, "instructions %llu\nimages %llu\nviolations %llu\n", (unsigned long long)instructions,
+                         (unsigned long long)images, (unsigned long long)violations);
+    must(write(fd, line, (size_t)bytes) == bytes);
+    close(fd);
+}
+
+static void parse(int argc, char **argv) {
+    static const struct option options[] = {{"only", 1, NULL, 'o'}, {"around", 1, NULL, 'a'}, {"minutes", 1, NULL, 'm'},
+                                            {"seed", 1, NULL, 's'}, {"depth", 1, NULL, 'd'},  {"list", 0, NULL, 'l'},
+                                            {NULL, 0, NULL, 0}};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
+        switch (c) {
+        case 'o': arguments.only = optarg; break;
+        case 'a': arguments.around = optarg; break;
+        case 'm': arguments.minutes = atof(optarg); break;
+        case 's': arguments.seed = strtoull(optarg, NULL, 10); break;
+        case 'd': arguments.depth = (unsigned)atoi(optarg); break;
+        case 'l': arguments.list = true; break;
+        default:
+            fprintf(stderr, "crash_step [--only SCENARIO] [--around SURROUNDINGS] [--depth IMAGES, 0: all] [--minutes N] [--seed "
+                            "S] [--list]\n");
+            exit(2);
+        }
+}
+
+int main(int argc, char **argv) {
+    parse(argc, argv);
+    for (size_t i = 0; arguments.list && i < scenario_count; i++)
+        for (unsigned around = EMPTY; around <= RANDOM; around++)
+            if (wanted(&scenarios[i], (enum surroundings)around))
+                printf("%s %s\n", scenarios[i].name, surroundings_name((enum surroundings)around));
+    if (arguments.list)
+        return 0;
+#ifndef __x86_64__
+    printf("skipped: written for x86-64, where each instruction of an atomic access can be stepped\n");
+    return SKIPPED;
+#endif
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    must(shared != MAP_FAILED);
+    for (size_t i = 0, n = 0; i < scenario_count; i++) {
+        bool known = false;
+        for (size_t k = 0; k < n; k++)
+            known = known || strcmp(shared->counts[k].operation, scenarios[i].operation) == 0;
+        if (!known) {
+            must(n + 1 < OPERATIONS_MAX);
+            strncpy(shared->counts[n++].operation, scenarios[i].operation, sizeof shared->counts[0].operation - 1);
+        }
+    }
+    printf("seed %llu\n", (unsigned long long)arguments.seed);
+    uint64_t violations = run_all();
+    if (shared->cannot_trace) {
+        printf("skipped: this process may not trace its children\n");
+        return SKIPPED;
+    }
+    violations += shared->violations;
+    tell(violations);
+    return violations != 0;
+}

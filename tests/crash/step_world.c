@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* The queue, the messages, and those who take part. */
+#include "error.h"
+#include "fork.h"
+#include "step.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void must_failed(const char *what, const char *file, int line) {
+    fprintf(stderr, "%s:%d: not so: %s (%s)\n", file, line, what, rp_error_detail());
+    exit(2);
+}
+
+void book_enter(struct book *b, unsigned serial, unsigned before, unsigned after) {
+    b->before[serial] = (uint8_t)before;
+    b->after[serial] = (uint8_t)after;
+}
+
+size_t letter_write(unsigned char out[LETTER_BYTES], unsigned serial) {
+    size_t words = 1 + serial % (LETTER_BYTES / 8);
+    for (size_t i = 0; i < words; i++) {
+        uint64_t word = (serial * UINT64_C(64) + i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        word = i == 0 ? (word & ~UINT64_C(0xffff)) | serial : word ^ word >> 29;
+        memcpy(out + 8 * i, &word, 8);
+    }
+    return 8 * words;
+}
+
+int letter_read(const void *data, size_t bytes) {
+    unsigned char expected[LETTER_BYTES];
+    uint16_t serial;
+    if (bytes < 8)
+        return -1;
+    memcpy(&serial, data, sizeof serial);
+    return letter_write(expected, serial) == bytes && memcmp(expected, data, bytes) == 0 ? serial : -1;
+}
+
+/* ---- parties ---- */
+
+void party_open(struct party *p, const char *name, uint32_t ack, uint32_t prefetch) {
+    struct rp_consumer_options o;
+    rp_consumer_options_init(&o, sizeof o);
+    o.ack = ack;
+    o.prefetch = prefetch;
+    *p = (struct party){0};
+    must(rp_queue_open(name, NULL, &p->queue) == 0);
+    must(rp_producer_open(p->queue, NULL, &p->producer) == 0);
+    must(rp_consumer_open(p->queue, &o, &p->consumer) == 0);
+}
+
+void party_close(struct party *p) {
+    rp_producer_close(p->producer);
+    rp_consumer_close(p->consumer);
+    must(rp_queue_close(p->queue) == 0);
+    *p = (struct party){0};
+}
+
+static void forget(struct party *p) {
+    struct rp_queue *q = p->queue;
+    prober_close(&q->prober);
+    fork_canary_destroy(q->canary);
+    if (p->producer)
+        free(p->producer->loans);
+    free(p->producer);
+    if (p->consumer)
+        free(p->consumer->views);
+    free(p->consumer);
+    free(q);
+    *p = (struct party){0};
+}
+
+void party_die(struct party *p) {
+    shm_unmap(p->queue->memory, p->queue->segment.layout.bytes);
+    forget(p);
+}
+
+int party_send(struct party *p, unsigned serial) {
+    unsigned char letter[LETTER_BYTES];
+    size_t bytes = letter_write(letter, serial);
+    struct rp_send_options o;
+    rp_send_options_init(&o, sizeof o);
+    o.timeout_ns = 0;
+    return rp_send(p->producer, letter, bytes, &o);
+}
+
+int party_receive(struct party *p) {
+    must(p->held_count < PARTY_HOLDS);
+    struct rp_message *m = &p->held[p->held_count];
+    if (rp_receive(p->consumer, m, 0) != 0)
+        return -1;
+    p->held_count++;
+    int serial = letter_read(m->data, m->bytes);
+    must(serial >= 0);
+    return serial;
+}
+
+void party_remember(const struct party *p, struct memory_of_party *m) {
+    free(m->views);
+    *m = (struct memory_of_party){*p, *p->queue, *p->producer, *p->consumer, NULL};
+    size_t bytes = p->consumer->view_room * sizeof *m->views;
+    m->views = malloc(bytes);
+    memcpy(m->views, p->consumer->views, bytes);
+}
+
+/* Neither loans nor messages claimed ahead: a neighbour has none. */
+void party_rewind(struct party *p, const struct memory_of_party *m) {
+    *p = m->party;
+    *p->queue = m->queue;
+    *p->producer = m->producer;
+    *p->consumer = m->consumer;
+    memcpy(p->consumer->views, m->views, m->consumer.view_room * sizeof *m->views);
+}
+
+/* ---- the world ---- */
+
+void world_create(struct world *w, struct book *b, const char *name, const struct rp_queue_options *o) {
+    struct stat status;
+    char path[SHM_PATH_MAX];
+    *w = (struct world){.options = *o, .book = b};
+    snprintf(w->name, sizeof w->name, "%s", name);
+    memset(b, 0, sizeof *b);
+    b->next_serial = 1;
+    b->next_victim_serial = VICTIM_SERIALS;
+    rp_queue_unlink(name);
+    rp_queue *q;
+    must(rp_queue_create(name, o, &q) == 0 && rp_queue_close(q) == 0);
+    must(shm_path(name, path) == 0 && (w->file = open(path, O_RDWR | O_CLOEXEC)) >= 0 && fstat(w->file, &status) == 0);
+    w->bytes = (size_t)status.st_size;
+    w->memory = mmap(NULL, w->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, w->file, 0);
+    must(w->memory != MAP_FAILED);
+    party_open(&w->neighbour, name, RP_ACK_EXPLICIT, 0);
+}
+
+void world_destroy(struct world *w) {
+    if (!w->neighbour_died)
+        party_die(&w->neighbour);
+    free(w->neighbour_then.views);
+    munmap(w->memory, w->bytes);
+    close(w->file);
+    must(rp_queue_unlink(w->name) == 0);
+}
+
+void world_restore(struct world *w, const unsigned char *image) {
+    memcpy(w->memory, image, w->bytes);
+    if (!w->neighbour_died)
+        party_rewind(&w->neighbour, &w->neighbour_then);
+}
+
+void world_let_pass(struct world *w, uint64_t ms) {
+    struct header *h = (struct header *)(void *)w->memory;
+    h->epoch_boot_ns -= ms * 1000000;
+    h->check = header_check(h);
+    if (!w->neighbour_died)
+        w->neighbour.queue->segment.epoch_boot_ns = h->epoch_boot_ns;
+}
+
+unsigned world_send(struct world *w) {
+    unsigned serial = w->book->next_serial++;
+    must(serial < VICTIM_SERIALS && party_send(&w->neighbour, serial) == 0);
+    book_enter(w->book, serial, FATE_DELIVERED, FATE_DELIVERED);
+    return serial;
+}
