@@ -24,7 +24,8 @@ struct book {
     unsigned next_serial, next_victim_serial;
     /* The fate of each message when the victim is killed before the operation, and after it; 0: no such message. Killed inside, it is one of the two. */
     uint8_t before[SERIALS], after[SERIALS];
-    bool kept[SERIALS];    /* held by the neighbour: its fate depends on what he does next */
+    bool kept[SERIALS]; /* held by the neighbour: its fate depends on what he does next */
+    bool redriven[SERIALS];
     bool ordered[SERIALS]; /* one of several that come into being in order */
 };
 

@@ -13,7 +13,8 @@ struct court {
     struct verdict *verdict;
     struct party survivor;
     unsigned delivered[SERIALS], dead[SERIALS];
-    uint64_t newest[2]; /* per sender: ids of first deliveries ascend */
+    bool extended[SERIALS]; /* by the neighbour, who was told that it is his */
+    uint64_t newest[2];     /* per sender: ids of first deliveries ascend */
 };
 
 static void __attribute__((format(printf, 2, 3))) violation(struct verdict *v, const char *format, ...) {
@@ -37,7 +38,7 @@ static void take_one(struct court *k, const struct rp_message *m, bool orders) {
     }
     k->delivered[serial]++;
     uint64_t *newest = &k->newest[serial >= VICTIM_SERIALS];
-    if (k->world->book->before[serial] == FATE_DEAD) /* redriven: its counts begin anew */
+    if (k->world->book->redriven[serial]) /* its counts begin anew */
         return;
     if (orders && m->acquisitions == 1 && m->id <= *newest)
         object(k, "letter %d (id %llu) is delivered for the first time after id %llu of the same producer", serial,
@@ -128,6 +129,7 @@ static unsigned neighbour_begins(struct court *k, enum neighbour neighbour) {
                 object(k, "the neighbour's ack: %s", rp_error_name(result));
         } else if (neighbour == EXTENDS && rp_extend(n->consumer, &n->held[i], UINT64_C(86400000000000)) == 0) {
             k->verdict->fate[serial] = FATE_GONE; /* for he will ack it */
+            k->extended[serial] = true;
             extended++;
         }
     }
@@ -138,11 +140,13 @@ static void neighbour_ends(struct court *k, enum neighbour neighbour) {
     struct party *n = &k->world->neighbour;
     for (unsigned i = 0; i < n->held_count; i++) {
         int serial = letter_read(n->held[i].data, n->held[i].bytes);
-        int expected = serial >= 0 && k->verdict->fate[serial] == FATE_GONE ? 0 : RP_LEASE_LOST;
         if (neighbour == ACKS_AT_ONCE)
             break;
-        if (serial < 0)
+        if (serial < 0) {
             object(k, "a view of the neighbour's has other bytes by now");
+            break;
+        }
+        int expected = k->extended[serial] ? 0 : RP_LEASE_LOST;
         int result = rp_ack(n->consumer, &n->held[i]);
         if (result != expected)
             object(k, "the neighbour's late ack of letter %d: %s, not %s", serial, rp_error_name(result), rp_error_name(expected));

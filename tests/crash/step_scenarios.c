@@ -193,7 +193,7 @@ static void prepare_no_seat(struct world *w) {
         party_die(&dead[i]);
 }
 
-static void all_ready_will(struct world *w, unsigned from, unsigned to) {
+static void all_that_are(struct world *w, unsigned from, unsigned to) {
     for (unsigned i = 1; i < w->book->next_serial; i++)
         if (w->book->before[i] == from && !w->book->kept[i])
             w->book->after[i] = (uint8_t)to;
@@ -210,15 +210,17 @@ static void prepare_dead(struct world *w) {
 }
 static void prepare_redrive(struct world *w) {
     prepare_dead(w);
-    all_ready_will(w, FATE_DEAD, FATE_DELIVERED);
+    all_that_are(w, FATE_DEAD, FATE_DELIVERED);
+    for (unsigned i = 1; i < w->book->next_serial; i++)
+        w->book->redriven[i] = w->book->before[i] == FATE_DEAD;
 }
 static void prepare_dead_purge(struct world *w) {
     prepare_dead(w);
-    all_ready_will(w, FATE_DEAD, FATE_GONE);
+    all_that_are(w, FATE_DEAD, FATE_GONE);
 }
 static void prepare_purge(struct world *w) {
-    all_ready_will(w, FATE_DELIVERED, FATE_GONE);
-    all_ready_will(w, FATE_DEAD, FATE_GONE);
+    all_that_are(w, FATE_DELIVERED, FATE_GONE);
+    all_that_are(w, FATE_DEAD, FATE_GONE);
     for (unsigned i = 1; i < w->book->next_serial; i++)
         if (w->book->kept[i])
             w->book->after[i] = FATE_GONE;
