@@ -190,15 +190,15 @@ static void everything_is_free(struct court *k, const char *when) {
                s.cells, (unsigned long long)s.lingering, s.participants, s.participants_dead);
 }
 
-/* Exactly so many messages fit as there are cells; they come out in order. */
+/* Exactly so many messages fit as there are free cells; they come out in order. */
 static void fill(struct court *k) {
     struct party *p = &k->survivor;
-    unsigned cells = stats(k).cells, sent = 0;
+    unsigned room = (unsigned)stats(k).free_cells, sent = 0;
     struct rp_message m;
     while (party_send(p, sent) == 0)
         sent++;
-    if (sent != cells)
-        object(k, "%u messages fit into %u cells", sent, cells);
+    if (sent != room)
+        object(k, "%u messages fit into %u free cells", sent, room);
     for (unsigned i = 0; i < sent && !k->verdict->violated; i++) {
         int result = rp_receive(p->consumer, &m, 0);
         if (result != 0 || letter_read(m.data, m.bytes) != (int)i || rp_ack(p->consumer, &m) != 0)
@@ -236,10 +236,12 @@ static void proceed(struct court *k, enum neighbour neighbour) {
     if (k->scenario->dead_letters && dead != (unsigned)k->scenario->dead_letters)
         object(k, "%u dead letters, not %d", dead, k->scenario->dead_letters);
     settle_fates(k);
-    if (!w->neighbour_died)
-        neighbour_ends(k, neighbour);
     sweep(k);
     audit(k, "after recovery", true);
+    if (!w->neighbour_died && w->neighbour.held_count > 0) {
+        fill(k); /* all memory is used again, but for what he sees */
+        neighbour_ends(k, neighbour);
+    }
 
     memset(k->delivered, 0, sizeof k->delivered);
     int redriven = rp_dead_redrive(k->survivor.queue, NULL, NULL);

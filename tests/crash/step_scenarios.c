@@ -137,12 +137,27 @@ static int act_nack_uncharged(struct victim *v) { return nack(v, -1, 0, NULL); }
 static int act_reject(struct victim *v) { return rp_reject(v->party.consumer, v->party.held, "no such address"); }
 static int act_extend(struct victim *v) { return rp_extend(v->party.consumer, v->party.held, HOUR_NS); }
 
-/* The victim's lease runs out while it lives, and the neighbour receives the message. */
-static void the_lease_is_lost(struct world *w) {
+static void leases_run_out(struct world *w) {
     for (int i = 0; i < 3; i++) {
         world_let_pass(w, MINUTE_MS);
         must(rp_queue_sweep(w->neighbour.queue) >= 0);
     }
+}
+
+/* The neighbour's lease runs out while he lives: he may read on, and somebody else receives the message. */
+static void prepare_viewed(struct world *w) {
+    leases_run_out(w);
+    memset(w->book->kept, 0, sizeof w->book->kept);
+}
+
+/* The victim receives a message again that it held before, and acks what it received first. */
+static int act_ack_old(struct victim *v) {
+    return party_receive(&v->party) < 0 ? RP_EMPTY : rp_ack(v->party.consumer, v->party.held);
+}
+
+/* The victim's lease runs out while it lives, and the neighbour receives the message. */
+static void the_lease_is_lost(struct world *w) {
+    leases_run_out(w);
     int serial = party_receive(&w->neighbour);
     must(serial >= 0);
     w->book->kept[serial] = true;
@@ -173,6 +188,13 @@ static void prepare_delayed(struct world *w) {
     world_send(w);
     must(party_receive(&w->neighbour) >= 0);
     must(rp_nack(w->neighbour.consumer, &w->neighbour.held[--w->neighbour.held_count], &o) == 0);
+}
+
+/* The neighbour views what the helper holds, for too long. */
+static void prepare_viewed_and_held(struct world *w) {
+    prepare_viewed(w);
+    party_open(&w->helper, w->name, RP_ACK_EXPLICIT, 0);
+    must(party_receive(&w->helper) >= 0);
 }
 
 static void prepare_ghost(struct world *w) {
@@ -268,12 +290,18 @@ const struct scenario scenarios[] = {
     {"ack", "ack", EVERYWHERE, .messages = 1, .ready = ready_ack, .act = act_ack},
     {"ack-late", "ack", IN_EMPTY | IN_WRAPPED, .messages = 1, .ready = ready_hold, .between = the_lease_is_lost, .act = act_ack,
      .result = RP_LEASE_LOST},
+    {"ack-old", "ack", IN_EMPTY | IN_WRAPPED, .messages = 1, .ready = ready_hold, .between = leases_run_out, .act = act_ack_old,
+     .result = RP_LEASE_LOST},
+    {"ack-viewed", "ack", EVERYWHERE & ~IN_FEW, .held = true, .prepare = prepare_viewed, .ready = ready_ack, .act = act_ack},
 
+    {"nack-viewed", "nack", EVERYWHERE & ~IN_FEW, .held = true, .prepare = prepare_viewed, .ready = ready_hold, .act = act_nack},
     {"nack-backoff", "nack", EVERYWHERE, .messages = 1, .ready = ready_hold, .act = act_nack},
     {"nack-now", "nack", EVERYWHERE, .messages = 1, .ready = ready_hold, .act = act_nack_now},
     {"nack-uncharged", "nack", EVERYWHERE, .messages = 1, .ready = ready_hold, .act = act_nack_uncharged},
     {"nack-last", "nack", IN_EMPTY | IN_FULL, .messages = 1, .limited = true, .ready = ready_last, .act = act_nack},
     {"reject", "reject", EVERYWHERE, .messages = 1, .ready = ready_reject, .act = act_reject},
+    {"reject-viewed", "reject", EVERYWHERE & ~IN_FEW, .held = true, .prepare = prepare_viewed, .ready = ready_reject,
+     .act = act_reject},
     {"reject-evict", "reject", IN_EMPTY | IN_FEW | IN_FULL | IN_WRAPPED, .dead_ring = 1, .dead_letters = 1,
      .prepare = prepare_full_dead_ring, .ready = ready_reject, .act = act_reject},
     {"reject-refused", "reject", IN_EMPTY | IN_FEW | IN_FULL | IN_WRAPPED, .dead_ring = 1, .refusing = true, .dead_letters = 1,
@@ -285,6 +313,8 @@ const struct scenario scenarios[] = {
 
     {"expire", "expiry", EVERYWHERE, .held = true, .bare = true, .time_ms = MINUTE_MS, .act = act_sweep},
     {"expire-last", "expiry", IN_EMPTY | IN_FULL, .held = true, .bare = true, .limited = true, .time_ms = MINUTE_MS,
+     .act = act_sweep},
+    {"expire-viewed", "expiry", EVERYWHERE, .held = true, .bare = true, .prepare = prepare_viewed_and_held, .time_ms = MINUTE_MS,
      .act = act_sweep},
     {"expire-receive", "expiry", EVERYWHERE, .held = true, .messages = 1, .time_ms = MINUTE_MS, .act = act_receive},
 
