@@ -9,6 +9,8 @@ static void after_a_creation(const struct scene *s, bool collect_first) {
     struct names n = scene_names(s);
     if (n.others || n.queues > 1 || n.private_files > (unsigned)private_names)
         violation("there are %u private files and %u others", n.private_files, n.others);
+    if (n.queues > 0 && n.private_files > 0)
+        violation("the queue has a second name, and would outlive its removal");
     if (collect_first && rp_collect(s->directory) != (int)n.private_files)
         violation("a collector left some of %u private files", n.private_files);
     if (n.queues == 0)

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-enum { SERIALS = 256, VICTIM_SERIALS = 128, PARTY_HOLDS = 8, SUBJECTS = 16, LETTER_BYTES = 64, SEATS = 4, MINUTE_MS = 60000 };
+enum { SERIALS = 256, VICTIM_SERIALS = 128, PARTY_HOLDS = 16, SUBJECTS = 16, LETTER_BYTES = 64, SEATS = 4, MINUTE_MS = 60000 };
 
 /* ---- what is known about the messages, in memory that the victim shares ---- */
 
@@ -136,6 +136,8 @@ extern const size_t recovery_count;
 
 struct rp_queue_options scenario_options(const struct scenario *s, enum surroundings around);
 void surround(struct world *w, const struct scenario *s, enum surroundings around, uint64_t seed);
+/* The neighbour sends and receives until every ring has wrapped. */
+void wrap(struct world *w);
 /* In the victim: uses up what memory there is. */
 void fill_up(struct victim *v);
 const char *surroundings_name(enum surroundings around);

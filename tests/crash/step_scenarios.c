@@ -24,6 +24,13 @@ static void ready_send_again(struct victim *v) {
     book_enter(b, b->next_victim_serial++, FATE_DELIVERED, FATE_DELIVERED);
     will_send(v, 1);
 }
+/* What it sent first is held by the neighbour, and its place in the lane was used again since. */
+static void that_was_long_ago(struct world *w) {
+    int serial = party_receive(&w->neighbour);
+    must(serial >= VICTIM_SERIALS);
+    w->book->kept[serial] = true;
+    wrap(w);
+}
 static void ready_batch(struct victim *v) { will_send(v, 3); }
 
 static int act_send(struct victim *v) { return party_send(&v->party, v->serial); }
@@ -205,6 +212,23 @@ static void prepare_ghost(struct world *w) {
     party_die(&w->ghost);
 }
 
+/* More than the returned ring has places. */
+enum { MANY = 12 };
+static void prepare_many_held(struct world *w) {
+    party_open(&w->ghost, w->name, RP_ACK_EXPLICIT, 0);
+    for (unsigned i = 0; i < MANY; i++)
+        must(party_receive(&w->ghost) >= 0);
+    party_die(&w->ghost);
+}
+static void prepare_many_delayed(struct world *w) {
+    prepare_many_held(w);
+    must(rp_queue_sweep(w->neighbour.queue) > 0);
+}
+static void ready_hold_many(struct victim *v) {
+    for (unsigned i = 0; i < MANY; i++)
+        ready_hold(v);
+}
+
 /* All seats but the neighbour's are of the dead. */
 static void prepare_no_seat(struct world *w) {
     struct party dead[SEATS - 1];
@@ -272,6 +296,7 @@ static int act_close_all(struct victim *v) {
 const struct scenario scenarios[] = {
     {"send", "send", EVERYWHERE & ~IN_FULL, .ready = ready_send, .act = act_send},
     {"send-again", "send", BUT_FULL, .ready = ready_send_again, .act = act_send},
+    {"send-long-ago", "send", IN_EMPTY | IN_WRAPPED, .ready = ready_send_again, .between = that_was_long_ago, .act = act_send},
     {"send-first", "send", BUT_FULL, .bare = true, .ready = ready_send, .act = act_open_and_send},
     {"send-batch", "send", BUT_FULL, .ready = ready_batch, .act = act_batch, .result = 3},
     {"loan-commit", "send", BUT_FULL, .ready = ready_send, .act = act_loan_and_commit},
@@ -319,12 +344,16 @@ const struct scenario scenarios[] = {
     {"expire-receive", "expiry", EVERYWHERE, .held = true, .messages = 1, .time_ms = MINUTE_MS, .act = act_receive},
 
     {"recover", "recovery", EVERYWHERE, .messages = 2, .bare = true, .prepare = prepare_ghost, .act = act_sweep},
+    {"recover-many", "recovery", IN_EMPTY | IN_WRAPPED, .messages = MANY, .bare = true, .prepare = prepare_many_held,
+     .act = act_sweep},
     {"recover-receive", "recovery", EVERYWHERE, .messages = 3, .prepare = prepare_ghost, .act = act_receive},
     {"recover-open", "recovery", EVERYWHERE & ~IN_FULL, .messages = 1, .newcomer = true, .prepare = prepare_no_seat,
      .act = act_open},
 
     {"sweep", "sweep", BUT_FULL, .messages = 1, .bare = true, .act = act_sweep},
     {"sweep-due", "sweep", BUT_FULL, .bare = true, .prepare = prepare_delayed, .time_ms = MINUTE_MS, .act = act_sweep},
+    {"sweep-many", "sweep", IN_EMPTY | IN_WRAPPED, .messages = MANY, .bare = true, .prepare = prepare_many_delayed,
+     .time_ms = MINUTE_MS, .act = act_sweep},
 
     {"redrive", "redrive", EVERYWHERE & ~IN_FULL, .bare = true, .prepare = prepare_redrive, .act = act_redrive},
     {"dead-purge", "purge", EVERYWHERE & ~IN_FULL, .bare = true, .prepare = prepare_dead_purge, .act = act_dead_purge},
@@ -332,6 +361,7 @@ const struct scenario scenarios[] = {
 
     {"open", "attach", EVERYWHERE & ~IN_FULL, .newcomer = true, .act = act_open},
     {"close", "detach", EVERYWHERE & ~IN_FULL, .bare = true, .act = act_close},
+    {"close-many", "detach", IN_EMPTY | IN_WRAPPED, .messages = MANY, .ready = ready_hold_many, .act = act_close_all},
     {"close-all", "detach", EVERYWHERE & ~IN_FULL, .messages = 1, .ready = ready_hold_and_loan, .act = act_close_all},
 };
 const size_t scenario_count = sizeof scenarios / sizeof scenarios[0];
