@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { MENDERS = 3 /* of the recoveries do nothing else */ };
 enum { WORKERS = 2, HANG_S = 120, OPERATIONS_MAX = 32, SKIPPED = 77 };
 
 static struct {
@@ -20,7 +21,7 @@ static struct {
     uint64_t seed;
     unsigned depth; /* images of a scenario whose recovery is stepped through; 0: all of them */
     bool list;
-} arguments = {.depth = 3, .seed = 1};
+} arguments = {.depth = 2, .seed = 1};
 
 struct count {
     char operation[16];
@@ -33,7 +34,7 @@ static struct {
     _Atomic uint64_t violations;
     _Atomic bool cannot_trace;
     struct count counts[OPERATIONS_MAX];
-    char doing[WORKERS][160]; /* for the case that one does not come back */
+    char doing[WORKERS][300]; /* for the case that one does not come back */
 } * shared;
 
 /* One scenario in one world. */
@@ -43,7 +44,7 @@ struct run {
     enum surroundings around;
     uint64_t seed;
     unsigned worker;
-    char path[120]; /* which image of which image */
+    char path[200]; /* who died before */
 };
 
 static struct count *count_of(const char *operation) {
@@ -83,11 +84,11 @@ static void report(const struct run *r, const char *operation, const struct imag
     trace_where(image->address, where, sizeof where);
     keep_image(r, image, path, sizeof path);
     fprintf(stderr,
-            "VIOLATION in %s, %s, killed after instruction %llu%s: %s\n  %s\n  at %s\n  (the neighbour %s; memory in %s)\n"
-            "  again: crash_step --only %s --around %s --seed %llu --depth %u\n",
-            r->scenario->name, surroundings_name(r->around), (unsigned long long)image->instruction, r->path, operation, text,
+            "VIOLATION: %s, %s%s, killed after instruction %llu of %s:\n  %s\n  at %s\n  (the neighbour %s; memory in %s)\n"
+            "  again: crash_step --only %s --around %s --seed %llu --depth %u%s\n",
+            r->scenario->name, surroundings_name(r->around), r->path, (unsigned long long)image->instruction, operation, text,
             where, does[neighbour], path, r->scenario->name, surroundings_name(r->around), (unsigned long long)r->seed,
-            arguments.depth);
+            arguments.depth, arguments.minutes > 0 ? " --minutes 0.01" : "");
 }
 
 /* ---- judging all images of a trace ---- */
@@ -127,6 +128,7 @@ static void fates_are(struct book *b, const struct verdict *v) {
     for (unsigned i = 0; i < SERIALS; i++)
         if (b->before[i] != 0 && !b->kept[i])
             b->before[i] = b->after[i] = v->fate[i];
+    memset(b->ordered, 0, sizeof b->ordered); /* among those of one operation */
 }
 
 static void mend_and_die(struct run *r, const struct trace *t, const struct verdict *verdicts, unsigned level, uint64_t *random);
@@ -144,7 +146,7 @@ static void die_over(struct run *r, const struct image *image, const struct verd
     fates_are(w->book, verdict);
     memcpy(path, r->path, sizeof path);
     size_t used = strlen(path);
-    snprintf(r->path + used, sizeof path - used, ", %llu, then %s", (unsigned long long)image->instruction, s->name);
+    snprintf(r->path + used, sizeof path - used, ", killed after %llu, then %s", (unsigned long long)image->instruction, s->name);
 
     struct trace t;
     if (step_through(r, s, &t, EMPTY)) {
@@ -166,8 +168,8 @@ static void die_over(struct run *r, const struct image *image, const struct verd
 static void mend_and_die(struct run *r, const struct trace *t, const struct verdict *verdicts, unsigned level, uint64_t *random) {
     size_t every = arguments.depth == 0 || t->count <= arguments.depth ? 1 : t->count / arguments.depth;
     size_t first = every > 1 ? random_next(random) % every : 0;
-    for (size_t i = first, n = 0; i < t->count; i += every, n++) {
-        size_t how = arguments.minutes > 0 ? random_next(random) : n;
+    for (size_t i = first, n = random_next(random) % MENDERS; i < t->count; i += every, n++) {
+        size_t how = arguments.minutes > 0 ? random_next(random) : n % MENDERS;
         if (!verdicts[i].violated)
             die_over(r, &t->images[i], &verdicts[i], &recoveries[r->scenario->limited ? 0 : how % recovery_count], level, random);
     }
@@ -178,7 +180,7 @@ static void run_one(unsigned worker, struct book *book, const struct scenario *s
     struct world *w = &r.world;
     struct rp_queue_options o = scenario_options(s, around);
     struct trace t;
-    uint64_t random = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    uint64_t random = (seed * 4096 + (uint64_t)(s - scenarios) * 8 + around) * UINT64_C(0x9e3779b97f4a7c15) | 1;
     char name[64];
     snprintf(name, sizeof name, "crash.step.%d.%u", (int)getppid(), worker);
     snprintf(shared->doing[worker], sizeof shared->doing[0], "%s, %s, seed %llu", s->name, surroundings_name(around),
@@ -196,7 +198,7 @@ static void run_one(unsigned worker, struct book *book, const struct scenario *s
             judge_all(&r, s, &t, ACKS_AT_ONCE, NULL);
             judge_all(&r, s, &t, EXTENDS, NULL);
         }
-        mend_and_die(&r, &t, verdicts, arguments.minutes > 0 ? 2 : 1, &random);
+        mend_and_die(&r, &t, verdicts, arguments.minutes > 0 ? 3 : 1, &random);
         if (holds) {
             world_restore(w, t.images[0].bytes);
             party_die(&w->neighbour);

@@ -35,6 +35,13 @@ static void ready_batch(struct victim *v) { will_send(v, 3); }
 
 static int act_send(struct victim *v) { return party_send(&v->party, v->serial); }
 
+static int act_send_if_it_fits(struct victim *v) {
+    int result = act_send(v);
+    if (result != 0)
+        v->world->book->after[v->serial] = FATE_GONE;
+    return result;
+}
+
 static int act_send_patiently(struct victim *v) {
     unsigned char letter[LETTER_BYTES];
     return rp_send(v->party.producer, letter, letter_write(letter, v->serial), NULL);
@@ -371,9 +378,20 @@ static int act_housekeeping_receive(struct victim *v) {
     return 0;
 }
 
+/* Whichever it is. */
+static int act_receive_and_ack(struct victim *v) {
+    int serial = party_receive(&v->party);
+    if (serial < 0)
+        return 0;
+    v->world->book->after[serial] = FATE_GONE;
+    return rp_ack(v->party.consumer, v->party.held);
+}
+
 const struct scenario recoveries[] = {
     {"sweep", "recovery", EVERYWHERE, .bare = true, .act = act_sweep},
     {"receive", "recovery", EVERYWHERE, .act = act_housekeeping_receive},
     {"sweep-later", "recovery", EVERYWHERE, .bare = true, .time_ms = MINUTE_MS, .act = act_sweep},
+    {"send", "recovery", EVERYWHERE, .ready = ready_send, .act = act_send_if_it_fits},
+    {"receive-ack", "recovery", EVERYWHERE, .act = act_receive_and_ack},
 };
 const size_t recovery_count = sizeof recoveries / sizeof recoveries[0];
