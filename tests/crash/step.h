@@ -153,10 +153,11 @@ struct image {
 struct trace {
     struct image *images;
     size_t count, room;
+    size_t enough; /* the victim is killed when there are so many; 0: when it is done */
     uint64_t instructions;
 };
 
-/* Lets a victim run the scenario's operation to its end. False: this process may not trace. */
+/* Lets a victim run the scenario's operation, and kills it. False: this process may not trace. */
 bool trace_take(struct trace *t, struct world *w, const struct scenario *s, enum surroundings around);
 void trace_free(struct trace *t);
 /* Where an instruction is, for people. */

@@ -119,7 +119,7 @@ static void at_random(struct world *w, uint64_t seed) {
             settle_last(w);
         } else if (n->held_count > 0 && what == 7) {
             book_last(w, FATE_DELIVERED);
-            give_back(w, random_next(&seed) % 2 ? 0 : 1000000);
+            give_back(w, random_next(&seed) % 2 ? 0 : MINUTE_MS * INT64_C(1000000)); /* not due before time passes */
         } else if (n->held_count > 0 && what == 8) {
             book_last(w, FATE_DEAD);
             reject(w);

@@ -12,7 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MENDERS = 3 /* of the recoveries do nothing else */ };
+enum {
+    MENDERS = 3, /* of the recoveries do nothing else */
+    KILLS = 1    /* of each scenario are made where they are said to be */
+};
 enum { WORKERS = 2, HANG_S = 120, OPERATIONS_MAX = 32, SKIPPED = 77 };
 
 static struct {
@@ -25,14 +28,14 @@ static struct {
 
 struct count {
     char operation[16];
-    _Atomic uint64_t scenarios, instructions, images;
+    a64 scenarios, instructions, images;
 };
 
 /* Shared by the workers. */
 static struct {
-    _Atomic unsigned next;
-    _Atomic uint64_t violations;
-    _Atomic bool cannot_trace;
+    a64 next, violations;
+    a64 kills; /* real ones */
+    a64 cannot_trace;
     struct count counts[OPERATIONS_MAX];
     char doing[WORKERS][300]; /* for the case that one does not come back */
 } * shared;
@@ -57,9 +60,9 @@ static struct count *count_of(const char *operation) {
 
 static void count(const char *operation, const struct trace *t) {
     struct count *c = count_of(operation);
-    c->scenarios++;
-    c->instructions += t->instructions;
-    c->images += t->count;
+    counter_add_shared(&c->scenarios, 1);
+    counter_add_shared(&c->instructions, t->instructions);
+    counter_add_shared(&c->images, t->count);
 }
 
 /* ---- a violation ---- */
@@ -79,7 +82,7 @@ static void report(const struct run *r, const char *operation, const struct imag
                    const char *text) {
     static const char *const does[] = {"acks at once", "acks late", "extends", "dies, too"};
     char where[600], path[300];
-    if (shared->violations++ > 8)
+    if (fetch_add_relaxed(&shared->violations, 1, stat) > 8)
         return;
     trace_where(image->address, where, sizeof where);
     keep_image(r, image, path, sizeof path);
@@ -116,7 +119,7 @@ static void judge_all(struct run *r, const struct scenario *s, const struct trac
 static bool step_through(struct run *r, const struct scenario *s, struct trace *t, enum surroundings around) {
     alarm(HANG_S);
     if (!trace_take(t, &r->world, s, around)) {
-        shared->cannot_trace = true;
+        counter_add_shared(&shared->cannot_trace, 1);
         return false;
     }
     count(s->operation, t);
@@ -175,18 +178,43 @@ static void mend_and_die(struct run *r, const struct trace *t, const struct verd
     }
 }
 
+static void begin(struct run *r, struct book *book) {
+    struct rp_queue_options o = scenario_options(r->scenario, r->around);
+    char name[64];
+    snprintf(name, sizeof name, "crash.step.%d.%u", (int)getppid(), r->worker);
+    snprintf(shared->doing[r->worker], sizeof shared->doing[0], "%s, %s, seed %llu", r->scenario->name,
+             surroundings_name(r->around), (unsigned long long)r->seed);
+    world_create(&r->world, book, name, &o);
+    surround(&r->world, r->scenario, r->around, r->seed * UINT64_C(0x9e3779b97f4a7c15) | 1);
+}
+
+/* All of it again, and the victim is killed there and then: memory and locks are what the kernel left. */
+static void really_kill(struct run *r, struct book *book, const struct book *whole, size_t image) {
+    struct verdict v;
+    struct trace t = {.enough = image + 1};
+    begin(r, book);
+    alarm(HANG_S);
+    if (trace_take(&t, &r->world, r->scenario, r->around)) {
+        const struct image *last = &t.images[t.count - 1];
+        must(memcmp(last->bytes, r->world.memory, r->world.bytes) == 0);
+        memcpy(book->after, whole->after, sizeof book->after); /* some are known at the end only */
+        judge(&r->world, r->scenario, last, ACKS_LATE, &v);
+        if (!v.violated)
+            judge_fate(book, NULL, false, false, &v);
+        if (v.violated)
+            report(r, "a real kill", last, ACKS_LATE, v.text);
+        counter_add_shared(&shared->kills, 1);
+    }
+    trace_free(&t);
+    world_destroy(&r->world);
+}
+
 static void run_one(unsigned worker, struct book *book, const struct scenario *s, enum surroundings around, uint64_t seed) {
     struct run r = {.scenario = s, .around = around, .seed = seed, .worker = worker};
     struct world *w = &r.world;
-    struct rp_queue_options o = scenario_options(s, around);
-    struct trace t;
+    struct trace t = {0};
     uint64_t random = (seed * 4096 + (uint64_t)(s - scenarios) * 8 + around) * UINT64_C(0x9e3779b97f4a7c15) | 1;
-    char name[64];
-    snprintf(name, sizeof name, "crash.step.%d.%u", (int)getppid(), worker);
-    snprintf(shared->doing[worker], sizeof shared->doing[0], "%s, %s, seed %llu", s->name, surroundings_name(around),
-             (unsigned long long)seed);
-    world_create(w, book, name, &o);
-    surround(w, s, around, random);
+    begin(&r, book);
     if (step_through(&r, s, &t, around)) {
         struct verdict *verdicts = malloc(t.count * sizeof *verdicts);
         must(verdicts != NULL);
@@ -207,8 +235,11 @@ static void run_one(unsigned worker, struct book *book, const struct scenario *s
         }
         free(verdicts);
     }
-    trace_free(&t);
     world_destroy(w);
+    struct book whole = *book;
+    for (unsigned i = 0; i < KILLS && t.count > 0; i++)
+        really_kill(&r, book, &whole, random_next(&random) % t.count);
+    trace_free(&t);
 }
 
 /* ---- workers ---- */
@@ -237,10 +268,10 @@ static void work(unsigned worker, double until) {
     struct book *book = mmap(NULL, sizeof *book, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     must(book != MAP_FAILED);
     for (;;) {
-        unsigned n = shared->next++;
+        unsigned n = (unsigned)fetch_add_relaxed(&shared->next, 1, stat);
         unsigned scenario = (unsigned)(n / (RANDOM + 1) % scenario_count), around = n % (RANDOM + 1),
                  lap = n / (RANDOM + 1) / (unsigned)scenario_count;
-        if ((arguments.minutes > 0 ? now_s() > until : lap > 0) || shared->cannot_trace)
+        if ((arguments.minutes > 0 ? now_s() > until : lap > 0) || counter_read(&shared->cannot_trace))
             break;
         uint64_t seed = arguments.seed + lap;
         if (wanted(&scenarios[scenario], (enum surroundings)around))
@@ -281,19 +312,21 @@ static void tell(uint64_t violations) {
     uint64_t instructions = 0, images = 0;
     printf("%-10s %10s %14s %10s\n", "operation", "scenarios", "instructions", "images");
     for (const struct count *c = shared->counts; c->operation[0] != 0; c++) {
-        printf("%-10s %10llu %14llu %10llu\n", c->operation, (unsigned long long)c->scenarios, (unsigned long long)c->instructions,
-               (unsigned long long)c->images);
-        instructions += c->instructions;
-        images += c->images;
+        printf("%-10s %10llu %14llu %10llu\n", c->operation, (unsigned long long)counter_read(&c->scenarios),
+               (unsigned long long)counter_read(&c->instructions), (unsigned long long)counter_read(&c->images));
+        instructions += counter_read(&c->instructions);
+        images += counter_read(&c->images);
     }
-    printf("killed after each of %llu instructions, which are %llu images; %llu violations\n", (unsigned long long)instructions,
-           (unsigned long long)images, (unsigned long long)violations);
+    printf("killed after each of %llu instructions, which are %llu images, and really at %llu; %llu violations\n",
+           (unsigned long long)instructions, (unsigned long long)images, (unsigned long long)counter_read(&shared->kills),
+           (unsigned long long)violations);
     char line[160];
     const char *path = getenv("RINGPOST_FIGURES");
     int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644) : -1;
     if (fd < 0)
         return;
-    int bytes = snprintf(line, sizeof line, "instructions %llu\nimages %llu\nviolations %llu\n", (unsigned long long)instructions,
+    int bytes = snprintf(line, sizeof line, "kills %llu\ninstructions %llu\nimages %llu\nviolations %llu\n",
+                         (unsigned long long)counter_read(&shared->kills), (unsigned long long)instructions,
                          (unsigned long long)images, (unsigned long long)violations);
     must(write(fd, line, (size_t)bytes) == bytes);
     close(fd);
@@ -343,11 +376,11 @@ int main(int argc, char **argv) {
     }
     printf("seed %llu\n", (unsigned long long)arguments.seed);
     uint64_t violations = run_all();
-    if (shared->cannot_trace) {
+    if (counter_read(&shared->cannot_trace)) {
         printf("skipped: this process may not trace its children\n");
         return SKIPPED;
     }
-    violations += shared->violations;
+    violations += counter_read(&shared->violations);
     tell(violations);
     return violations != 0;
 }

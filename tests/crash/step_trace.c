@@ -71,7 +71,7 @@ static void step(pid_t pid) {
 }
 
 bool trace_take(struct trace *t, struct world *w, const struct scenario *s, enum surroundings around) {
-    *t = (struct trace){0};
+    *t = (struct trace){.enough = t->enough};
     w->book->stage = 0;
     fflush(NULL);
     pid_t tracer = getpid(), pid = fork();
@@ -94,7 +94,7 @@ bool trace_take(struct trace *t, struct world *w, const struct scenario *s, enum
     while (w->book->stage == 0)
         step(pid);
     keep(t, w, 0);
-    while (w->book->stage != 2) {
+    while (w->book->stage != 2 && t->count != t->enough) {
         step(pid);
         must(++t->instructions < INSTRUCTIONS_MAX);
         if (changed(t, w))
