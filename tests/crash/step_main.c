@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -264,6 +266,7 @@ static void stay_on_one_processor(unsigned worker) {
 }
 
 static void work(unsigned worker, double until) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* who ends the test ends all of it */
     stay_on_one_processor(worker);
     struct book *book = mmap(NULL, sizeof *book, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     must(book != MAP_FAILED);

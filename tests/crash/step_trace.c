@@ -99,7 +99,7 @@ bool trace_take(struct trace *t, struct world *w, const struct scenario *s, enum
         must(++t->instructions < INSTRUCTIONS_MAX);
         if (changed(t, w))
             keep(t, w, last_instruction(pid));
-        if (s->during != NULL)
+        if (s->during != NULL && t->count != t->enough)
             s->during(w);
     }
     must(kill(pid, SIGKILL) == 0);
