@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -112,6 +113,15 @@ static int create_file(struct shm_build *b, const char *directory) {
     return create_private(b, directory);
 }
 
+/* Beyond this limit the kernel does not just refuse, it kills (SIGXFSZ). */
+static int check_size_limit(const struct shm_build *b) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && b->bytes > limit.rlim_cur)
+        return fail(-EFBIG, "'%s' needs %zu bytes, this process may write files of %llu (RLIMIT_FSIZE, ulimit -f)", b->path,
+                    b->bytes, (unsigned long long)limit.rlim_cur);
+    return 0;
+}
+
 static int reserve(const struct shm_build *b) {
     for (off_t at = 0; (size_t)at < b->bytes;) {
         size_t left = b->bytes - (size_t)at;
@@ -180,7 +190,9 @@ int shm_create(const char *path, size_t bytes, uint32_t mode, const char *group,
     strcpy(b->path, path);
     b->bytes = (bytes + page - 1) / page * page;
 
-    result = create_file(b, directory);
+    result = check_size_limit(b);
+    if (result == 0)
+        result = create_file(b, directory);
     if (result == 0)
         result = reserve(b);
     if (result == 0)
