@@ -48,14 +48,16 @@ void attach_end(struct attach *a) {
     fork_unlock();
 }
 
+static bool same(const struct shm_identity *a, const struct shm_identity *b) {
+    return a->device == b->device && a->inode == b->inode;
+}
+
 /* How many names the attached file has; negative when `fd` is not that file. */
 static int attached_links(int fd, const struct shm_identity *attached) {
     struct shm_identity found;
     uint64_t bytes;
     int links = shm_stat(fd, &found, &bytes);
-    if (links >= 0 && !MUTANT(probe_other_inode) && (found.device != attached->device || found.inode != attached->inode))
-        return -ESTALE;
-    return links;
+    return links >= 0 && !MUTANT(probe_other_inode) && !same(&found, attached) ? -ESTALE : links;
 }
 
 /* Opens the attached file by its name: a descriptor, RP_GONE, or a negative errno. */
@@ -67,6 +69,8 @@ static int open_attached(const struct prober *p) {
         close(fd);
     else if (fd != -ENOENT && fd != -ENOTDIR && fd != -EINVAL && fd != -ENOTSUP) /* nothing there, or something else */
         return fd;
+    if (!shm_leads_to(p->path, p->identity.device))
+        return fail(-ESTALE, "'%s' leads elsewhere than when it was opened", p->path);
     return fail(RP_GONE, "'%s' was removed", p->path);
 }
 

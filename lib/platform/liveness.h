@@ -34,6 +34,7 @@ void attach_end(struct attach *a);
 /*
  * A second, private description through which others are probed. Opened lazily, re-opened when the program closed its descriptor
  * (closefrom, daemonising); after each use fstat must show the attached file, else the answer is void. One thread at a time.
+ * Where the name leads elsewhere since (chroot, another mount), that it leads to nothing proves nothing: UNKNOWN, not GONE.
  */
 struct prober {
     char path[SHM_PATH_MAX];

@@ -258,6 +258,18 @@ int shm_stat(int fd, struct shm_identity *id, uint64_t *bytes) {
     return status.st_nlink > INT32_MAX ? INT32_MAX : (int)status.st_nlink;
 }
 
+bool shm_leads_to(const char *path, uint64_t device) {
+    char at[SHM_PATH_MAX], *last;
+    struct stat status;
+    strcpy(at, path);
+    while ((last = strrchr(at, '/')) != NULL) {
+        *last = 0;
+        if (stat(*at ? at : "/", &status) == 0)
+            return status.st_dev == device;
+    }
+    return false;
+}
+
 int shm_map(int fd, size_t bytes, bool read_only, void **memory) {
     return map(fd, bytes, read_only ? PROT_READ : PROT_READ | PROT_WRITE, 0, memory);
 }

@@ -56,6 +56,9 @@ struct shm_identity {
 /* -> link count (0: the name was removed) and the file's size and identity; negative errno. */
 int shm_stat(int fd, struct shm_identity *id, uint64_t *bytes);
 
+/* Does the name lead into this file system, whether a file of that name is there or not? A directory that was removed is answered for by the one it was in. */
+bool shm_leads_to(const char *path, uint64_t device);
+
 /* Maps `bytes` of the file (its whole size, on hugetlbfs); pages are not inherited over fork (MADV_DONTFORK). The mapping keeps the description, and so its locks, alive after close(fd). */
 int shm_map(int fd, size_t bytes, bool read_only, void **memory);
 void shm_unmap(void *memory, size_t bytes);

@@ -188,6 +188,12 @@ int shm_open_file(const char *path, bool read_only) {
     return f < 0 ? fail(-ENOENT, "%s: no such file", path) : description_open(f);
 }
 
+/* Nobody changes his root here. */
+bool shm_leads_to(const char *path, uint64_t device) {
+    (void)path, (void)device;
+    return true;
+}
+
 int shm_stat(int fd, struct shm_identity *id, uint64_t *bytes) {
     look_at_names("shm_stat");
     struct os_description *d = description(fd);
