@@ -4,6 +4,7 @@
 #include "counters.h"
 #include "error.h"
 #include "process.h"
+#include <errno.h>
 #include <string.h>
 
 /* The more seats, the more cells: each process may keep a few out of circulation without taking them from the capacity. */
@@ -32,8 +33,13 @@ static void describe(struct seat *seat) {
 int roster_take(const struct segment *s, struct attach *a, uint32_t *taken) {
     for (uint32_t i = 0; i < s->parameters.max_participants; i++) {
         struct seat *seat = &s->seats[i];
-        if ((seat_state(load_acquire(&seat->word, seat_word)) != SEAT_CLEAN && !MUTANT(seat_taken_dirty)) || attach_lock(a, i) != 0)
+        if (seat_state(load_acquire(&seat->word, seat_word)) != SEAT_CLEAN && !MUTANT(seat_taken_dirty))
             continue;
+        int result = attach_lock(a, i);
+        if (result == -EAGAIN)
+            continue;
+        if (result < 0) /* no locks here at all: not a matter of seats */
+            return result;
         uint64_t w = load_acquire(&seat->word, seat_word); /* again, now that no recoverer can be at work */
         if ((seat_state(w) == SEAT_CLEAN || MUTANT(seat_taken_dirty) || MUTANT(seat_one_look)) &&
             cas_acq_rel(&seat->word, &w, seat_word(SEAT_ATTACHED, seat_generation(w) + 1), seat_word)) {
