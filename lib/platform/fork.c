@@ -2,6 +2,7 @@
 #include "fork.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -35,9 +36,20 @@ static void release(void) { pthread_mutex_unlock(&mutex); }
 /* The child's only thread is a copy of the one that took the mutex, and so may release it. */
 static void hook_fork(void) { pthread_atfork(take, release, release); }
 
+static sigset_t mask_before; /* of the thread that has the mutex */
+
+/* No handler may run in between: one that forks would wait for itself. */
 void fork_lock(void) {
+    sigset_t all, mask;
     pthread_once(&once, hook_fork);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
     take();
+    mask_before = mask;
 }
 
-void fork_unlock(void) { release(); }
+void fork_unlock(void) {
+    sigset_t mask = mask_before;
+    release();
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}

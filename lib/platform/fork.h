@@ -9,7 +9,7 @@
 const volatile uint32_t *fork_canary_create(void);
 void fork_canary_destroy(const volatile uint32_t *canary);
 
-/* A mutex that a fork in any thread takes first and that is free again in parent and child. */
+/* A mutex that a fork in any thread takes first and that is free again in parent and child. Its holder takes no signals. */
 void fork_lock(void);
 void fork_unlock(void);
 
