@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A process that receives and does everything with a message that can be done, each entered in the books before and after. */
+/* Processes that receive and do everything with a message that can be done, each entered in the books before and after. */
 #include "storm.h"
 
 #include <errno.h>
 
-enum { BATCH = 8, KEPT = 4, PATIENCE_NS = 10000000, ROUNDS = 4000 };
+enum { BATCH = 8, KEPT = 4, PATIENCE_NS = 10000000, ROUNDS = 4000, PASSING_ROUNDS = 3 };
 
 /* Messages held on to until long after their lease. */
 struct kept {
@@ -16,6 +16,8 @@ struct kept {
 struct receiver {
     struct worker *worker;
     rp_consumer *consumer;
+    int rounds;
+    int64_t patience_ns;
     struct order order;
     struct kept kept;
 };
@@ -131,10 +133,10 @@ static void handle(struct receiver *r, struct rp_message *m) {
 
 static void consume_on(struct receiver *r) {
     struct rp_message messages[BATCH];
-    for (int i = 0; i < ROUNDS && !storm_ends(); i++) {
+    for (int i = 0; i < r->rounds && !storm_ends(); i++) {
         size_t max = worker_random(r->worker, 3) == 0 ? BATCH : 1;
-        int n =
-            max > 1 ? rp_receive_batch(r->consumer, messages, max, PATIENCE_NS) : rp_receive(r->consumer, messages, PATIENCE_NS);
+        int n = max > 1 ? rp_receive_batch(r->consumer, messages, max, r->patience_ns)
+                        : rp_receive(r->consumer, messages, r->patience_ns);
         if (n < 0 && n != RP_EMPTY)
             ledger_violation("receive: %s: %s", rp_error_name(n), rp_error_detail());
         if (n == 0)
@@ -145,39 +147,10 @@ static void consume_on(struct receiver *r) {
     }
 }
 
-/* Opens the queue and a consumer on it, again and again; each handle remembers its own order. */
-static void consumers(struct worker *w, uint32_t ack_mode, void (*body)(struct receiver *)) {
-    while (!storm_ends()) {
-        struct receiver r = {.worker = w};
-        struct rp_consumer_options o;
-        rp_consumer_options_init(&o, sizeof o);
-        o.ack = ack_mode;
-        o.prefetch = worker_random(w, 2) == 0 ? w->storm->variant->prefetch : 0;
-        rp_queue *q = worker_attach(w);
-        if (q == NULL)
-            return;
-        int result = rp_consumer_open(q, &o, &r.consumer);
-        if (result < 0) {
-            ledger_violation("consumer: %s: %s", rp_error_name(result), rp_error_detail());
-            return;
-        }
-        order_open(&r.order);
-        body(&r);
-        if (worker_random(w, 2) == 0)
-            let_go(&r, true); /* else closing must do */
-        rp_consumer_close(r.consumer);
-        order_close(&r.order);
-        if ((result = rp_queue_close(q)) < 0)
-            ledger_violation("close: %s: %s", rp_error_name(result), rp_error_detail());
-    }
-}
-
-void consume(struct worker *w) { consumers(w, RP_ACK_EXPLICIT, consume_on); }
-
 static void consume_at_most_once_on(struct receiver *r) {
     struct rp_message m;
-    for (int i = 0; i < ROUNDS && !storm_ends(); i++) {
-        int result = rp_receive(r->consumer, &m, PATIENCE_NS);
+    for (int i = 0; i < r->rounds && !storm_ends(); i++) {
+        int result = rp_receive(r->consumer, &m, r->patience_ns);
         if (result == RP_EMPTY)
             continue;
         if (result < 0) {
@@ -195,4 +168,61 @@ static void consume_at_most_once_on(struct receiver *r) {
     }
 }
 
-void consume_at_most_once(struct worker *w) { consumers(w, RP_ACK_NONE, consume_at_most_once_on); }
+/* One consumer's life: each handle remembers its own order. False: it could not be opened. */
+static bool consume_once(struct worker *w, rp_queue *q, int rounds, int64_t patience_ns) {
+    bool at_most_once = w->storm->variant->at_most_once;
+    struct receiver r = {.worker = w, .rounds = rounds, .patience_ns = patience_ns};
+    struct rp_consumer_options o;
+    rp_consumer_options_init(&o, sizeof o);
+    o.ack = at_most_once ? RP_ACK_NONE : RP_ACK_EXPLICIT;
+    o.prefetch = worker_random(w, 2) == 0 ? w->storm->variant->prefetch : 0;
+    worker_enters(w, IN_HANDLE);
+    int result = rp_consumer_open(q, &o, &r.consumer);
+    worker_enters(w, OUTSIDE);
+    if (result < 0) {
+        ledger_violation("consumer: %s: %s", rp_error_name(result), rp_error_detail());
+        return false;
+    }
+    order_open(&r.order);
+    at_most_once ? consume_at_most_once_on(&r) : consume_on(&r);
+    if (worker_random(w, 2) == 0)
+        let_go(&r, true); /* else closing must do */
+    worker_enters(w, IN_HANDLE);
+    rp_consumer_close(r.consumer);
+    worker_enters(w, OUTSIDE);
+    order_close(&r.order);
+    return true;
+}
+
+/* Opens the queue and a consumer on it, again and again. */
+void consume(struct worker *w) {
+    while (!storm_ends()) {
+        rp_queue *q = worker_attach(w);
+        if (q == NULL || !consume_once(w, q, ROUNDS, PATIENCE_NS))
+            return;
+        worker_detach(w, q);
+    }
+}
+
+/* Comes, opens a consumer, and perhaps a producer with a loan, looks at what is there, and goes, leaving all that to be given back. */
+void pass(struct worker *w) {
+    while (!storm_ends()) {
+        rp_queue *q = worker_attach(w);
+        if (q == NULL)
+            return;
+        if (worker_random(w, 2) == 0 && !consume_once(w, q, (int)worker_random(w, PASSING_ROUNDS), 0))
+            return;
+        if (worker_random(w, 2) == 0) {
+            rp_producer *p;
+            struct rp_loan loan;
+            worker_enters(w, IN_HANDLE);
+            if (rp_producer_open(q, NULL, &p) != 0)
+                return;
+            if (!w->storm->variant->block)
+                (void)rp_loan(p, LETTER_BYTES_MAX, &loan);
+            rp_producer_close(p);
+            worker_enters(w, OUTSIDE);
+        }
+        worker_detach(w, q);
+    }
+}

@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { END_DEADLINE_S = 20 };
+enum { END_DEADLINE_S = 20, PRECEDENCE = 10 };
 
 const char *role_name(enum role r) {
-    static const char *const names[ROLES] = {"producer", "consumer", "sweeper", "visitor", "undertaker"};
+    static const char *const names[ROLES] = {"producer", "consumer", "sweeper", "visitor", "undertaker", "passer"};
     return names[r];
 }
 
@@ -35,10 +35,11 @@ uint64_t crew_kills(const struct crew *c) {
 static void work(struct worker *w, enum role role) {
     switch (role) {
     case ROLE_PRODUCER: produce(w); break;
-    case ROLE_CONSUMER: w->storm->variant->at_most_once ? consume_at_most_once(w) : consume(w); break;
+    case ROLE_CONSUMER: consume(w); break;
     case ROLE_SWEEPER: sweep(w); break;
     case ROLE_VISITOR: visit(w); break;
-    default: bury(w);
+    case ROLE_UNDERTAKER: bury(w); break;
+    default: pass(w);
     }
 }
 
@@ -55,14 +56,18 @@ static void start(struct crew *c, unsigned i) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
+    if (c->raised)
+        (void)nice(PRECEDENCE);
     struct worker w = {.storm = c->storm, .slot = i, .random = seed, .tallies = &ledger->workers[i]};
-    atomic_store(&w.tallies->in_sweep, 0); /* the last one may have died in it */
+    worker_enters(&w, OUTSIDE); /* the last one may have died elsewhere */
     work(&w, m->role);
     exit(0); /* not _exit: leaks are looked for */
 }
 
 void crew_start(struct crew *c, const struct storm *s) {
     *c = (struct crew){.storm = s};
+    errno = 0;
+    c->raised = nice(-PRECEDENCE) != -1 || errno == 0;
     for (enum role r = 0; r < ROLES; r++)
         for (unsigned n = 0; n < s->variant->crew[r]; n++)
             c->members[c->count++].role = r;
@@ -86,7 +91,10 @@ void crew_kill(struct crew *c, unsigned i, bool replace) {
     while (waitpid(m->pid, &status, 0) < 0 && errno == EINTR) {
     }
     judge_end(m, status);
-    c->kills[m->role]++;
+    if (WIFSIGNALED(status)) { /* else it had come to its end by itself */
+        c->kills[m->role]++;
+        c->kills_inside[atomic_load(&ledger->workers[i].inside)]++;
+    }
     if (replace)
         start(c, i);
 }
@@ -103,7 +111,7 @@ void crew_stop(struct crew *c, unsigned i, uint64_t continue_ns) {
     m->stopped = true;
     m->continue_ns = continue_ns;
     c->stops++;
-    c->stops_in_sweep += atomic_load(&ledger->workers[i].in_sweep) != 0;
+    c->stops_inside += atomic_load(&ledger->workers[i].inside) != OUTSIDE;
 }
 
 void crew_continue(struct crew *c, uint64_t now, bool all) {
@@ -115,6 +123,8 @@ void crew_continue(struct crew *c, uint64_t now, bool all) {
 }
 
 void crew_end(struct crew *c) {
+    if (c->raised)
+        (void)nice(PRECEDENCE);
     uint64_t deadline = now_ns() + END_DEADLINE_S * UINT64_C(1000000000);
     crew_continue(c, 0, true);
     for (unsigned i = 0; i < c->count; i += 2)

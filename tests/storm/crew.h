@@ -17,9 +17,10 @@ struct crew {
     const struct storm *storm;
     struct member members[LEDGER_WORKERS];
     unsigned count;
+    bool raised; /* we come before our crew, else there are few kills where there is much work */
     uint64_t starts;
-    uint64_t kills[ROLES];
-    uint64_t stops, stops_in_sweep;
+    uint64_t kills[ROLES], kills_inside[INSIDES];
+    uint64_t stops, stops_inside;
 };
 
 void crew_start(struct crew *c, const struct storm *s);

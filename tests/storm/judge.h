@@ -6,7 +6,7 @@
 #include "crew.h"
 
 struct report {
-    uint64_t audits, unsettled;
+    uint64_t audits, unsettled, sampled_ns;
     uint64_t passes;  /* sweeps until nothing was left to mend */
     uint64_t drained; /* messages that were left in the queue */
     uint64_t done;    /* sends that returned 0 */

@@ -36,10 +36,19 @@ union mark {
 };
 _Static_assert(sizeof(union mark) == 8, "one word");
 
+/* Calls that are long enough to aim at. */
+enum inside {
+    OUTSIDE,
+    IN_SWEEP,
+    IN_ATTACH,
+    IN_HANDLE,
+    INSIDES
+}; /* attach: of a queue; handle: open and close of producers and consumers */
+
 /* What each worker counts for itself. */
 struct tallies {
     _Alignas(64) _Atomic uint64_t sends, receives, acks, nacks, extends, redeliveries, lost, full, no_seat, purges, redrives, opens;
-    _Atomic uint32_t in_sweep; /* is inside rp_queue_sweep, or opening (and so perhaps recovering) */
+    _Atomic uint32_t inside; /* enum inside: where it is, or where it was when it died */
 };
 
 struct ledger {

@@ -71,9 +71,9 @@ void order_check(struct order *o, const struct letter *l) {
 rp_queue *worker_attach(struct worker *w) {
     rp_queue *q = NULL;
     while (!storm_ends()) {
-        atomic_store(&w->tallies->in_sweep, 1);
+        worker_enters(w, IN_ATTACH);
         int result = rp_queue_open(w->storm->queue, NULL, &q);
-        atomic_store(&w->tallies->in_sweep, 0);
+        worker_enters(w, OUTSIDE);
         if (result == 0) {
             atomic_fetch_add(&w->tallies->opens, 1);
             return q;
@@ -86,4 +86,12 @@ rp_queue *worker_attach(struct worker *w) {
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); /* a poll's pace */
     }
     return NULL;
+}
+
+void worker_detach(struct worker *w, rp_queue *q) {
+    worker_enters(w, IN_ATTACH);
+    int result = rp_queue_close(q);
+    worker_enters(w, OUTSIDE);
+    if (result < 0)
+        ledger_violation("close: %s: %s", rp_error_name(result), rp_error_detail());
 }

@@ -9,24 +9,18 @@ static void breathe(struct worker *w, uint64_t most_us) {
     nanosleep(&(struct timespec){.tv_nsec = (long)(worker_random(w, most_us * 1000))}, NULL); /* a pace, not a wait */
 }
 
-static void close_queue(rp_queue *q) {
-    int result = rp_queue_close(q);
-    if (result < 0)
-        ledger_violation("close: %s: %s", rp_error_name(result), rp_error_detail());
-}
-
 void sweep(struct worker *w) {
     rp_queue *q = worker_attach(w);
     while (q != NULL && !storm_ends()) {
-        atomic_store(&w->tallies->in_sweep, 1);
+        worker_enters(w, IN_SWEEP);
         int result = rp_queue_sweep(q);
-        atomic_store(&w->tallies->in_sweep, 0);
+        worker_enters(w, OUTSIDE);
         if (result < 0)
             ledger_violation("sweep: %s: %s", rp_error_name(result), rp_error_detail());
         breathe(w, 2000);
     }
     if (q != NULL)
-        close_queue(q);
+        worker_detach(w, q);
 }
 
 static void look_around(struct worker *w, rp_queue *q) {
@@ -64,7 +58,7 @@ void visit(struct worker *w) {
             return;
         }
         look_around(w, q);
-        close_queue(q);
+        worker_detach(w, q);
         breathe(w, 2000);
     }
 }
@@ -107,5 +101,5 @@ void bury(struct worker *w) {
         breathe(w, 2000);
     }
     if (q != NULL)
-        close_queue(q);
+        worker_detach(w, q);
 }

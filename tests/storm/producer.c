@@ -126,14 +126,16 @@ void produce(struct worker *w) {
         rp_queue *q = worker_attach(w);
         if (q == NULL)
             return;
+        worker_enters(w, IN_HANDLE);
         int result = rp_producer_open(q, NULL, &p);
+        worker_enters(w, OUTSIDE);
         if (result < 0) {
             ledger_violation("producer: %s: %s", rp_error_name(result), rp_error_detail());
             return;
         }
         more = produce_on(w, p, &numbers, me);
+        worker_enters(w, IN_HANDLE);
         rp_producer_close(p);
-        if ((result = rp_queue_close(q)) < 0)
-            ledger_violation("close: %s: %s", rp_error_name(result), rp_error_detail());
+        worker_detach(w, q);
     }
 }

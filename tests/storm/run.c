@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,19 +10,44 @@
 
 typedef unsigned long long ull;
 
+enum { ROUND_MAX_S = 10 };
+
+static double positive(const char *text) {
+    double value = text == NULL ? 0 : atof(text);
+    return value > 0 ? value : -1;
+}
+
 struct arguments arguments_parse(int argc, char **argv, double seconds) {
     struct arguments a = {.seconds = seconds, .seed = (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid()};
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--variant") == 0 && i + 1 < argc)
-            a.variant = argv[++i];
-        else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
-            a.seed = strtoull(argv[++i], NULL, 0);
-        else if ((a.seconds = atof(argv[i])) <= 0) {
-            fprintf(stderr, "usage: %s [SECONDS] [--variant NAME] [--seed N]\n", argv[0]);
-            exit(2);
-        }
+    for (int i = 1; i < argc && a.seconds > 0; i += 2) {
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (value != NULL && strcmp(argv[i], "--variant") == 0)
+            a.variant = value;
+        else if (value != NULL && strcmp(argv[i], "--seed") == 0)
+            a.seed = strtoull(value, NULL, 0);
+        else if (strcmp(argv[i], "--seconds") == 0)
+            a.seconds = positive(value);
+        else if (strcmp(argv[i], "--minutes") == 0)
+            a.seconds = 60 * positive(value);
+        else
+            a.seconds = -1;
     }
-    return a;
+    if (a.seconds > 0)
+        return a;
+    fprintf(stderr, "usage: %s [--seconds N | --minutes N] [--variant NAME] [--seed N]\n", argv[0]);
+    exit(2);
+}
+
+/* For whoever adds up what was done: a line per figure, each run of a test appends its own. */
+static void figures(uint64_t kills, uint64_t stops, uint64_t violations) {
+    const char *path = getenv("RINGPOST_FIGURES");
+    char text[120];
+    int fd = path == NULL ? -1 : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    int bytes = snprintf(text, sizeof text, "kills %llu\nstops %llu\nviolations %llu\n", (ull)kills, (ull)stops, (ull)violations);
+    if (fd >= 0 && write(fd, text, (size_t)bytes) != bytes)
+        perror(path);
+    if (fd >= 0)
+        close(fd);
 }
 
 static rp_queue *create(const struct storm *s) {
@@ -51,11 +77,13 @@ static rp_queue *create(const struct storm *s) {
 #define SUM(tally) ((ull)crew_sum(offsetof(struct tallies, tally)))
 
 static void print(const struct variant *v, const struct crew *c, const struct report *r, double seconds) {
-    printf("%-8s %5.1f s  kills %llu (", v->name, seconds, (ull)crew_kills(c));
+    printf("%-8s %5.1f s  kills %llu, %.0f per second (", v->name, seconds, (ull)crew_kills(c), (double)crew_kills(c) / seconds);
     for (enum role role = 0; role < ROLES; role++)
         if (v->crew[role] > 0)
             printf("%s%s %llu", role == 0 ? "" : ", ", role_name(role), (ull)c->kills[role]);
-    printf("), stops %llu (%llu in sweep or open)\n", (ull)c->stops, (ull)c->stops_in_sweep);
+    printf("), stops %llu (%llu in sweep, attach or handle)\n", (ull)c->stops, (ull)c->stops_inside);
+    printf("         killed in sweep %llu, in open or close of the queue %llu, of a producer or consumer %llu\n",
+           (ull)c->kills_inside[IN_SWEEP], (ull)c->kills_inside[IN_ATTACH], (ull)c->kills_inside[IN_HANDLE]);
     printf("         sends %llu, unknown %llu of which arrived %llu, full %llu, attaches %llu, no seat %llu\n", (ull)r->done,
            (ull)r->unknown, (ull)r->arrived, SUM(full), SUM(opens), SUM(no_seat));
     printf("         receives %llu, redeliveries %llu, acks %llu, acked by the dead %llu, missing %llu, nacks %llu, extends %llu, "
@@ -89,7 +117,8 @@ static int run(const struct variant *v, double seconds, uint64_t seed, weather *
     for (uint64_t i = 0; i < violations && i < VIOLATION_TEXTS; i++)
         printf("   WRONG %s\n", ledger->texts[i]);
     if (violations > 0)
-        printf("         %llu violations, seed %llu\n", (ull)violations, (ull)seed);
+        printf("         %llu violations: --variant %s --seed %llu\n", (ull)violations, v->name, (ull)seed);
+    figures(crew_kills(&crew), crew.stops, violations);
     fflush(stdout);
     rp_queue_close(q);
     rp_queue_unlink(s.queue);
@@ -99,14 +128,18 @@ static int run(const struct variant *v, double seconds, uint64_t seed, weather *
 int run_variants(const struct arguments *a, const struct variant *variants, size_t count, weather *body) {
     int status = 0;
     size_t chosen = 0;
+    printf("seed %llu\n", (ull)a->seed);
     for (size_t i = 0; i < count; i++)
         chosen += a->variant == NULL || strcmp(a->variant, variants[i].name) == 0;
     if (chosen == 0) {
         fprintf(stderr, "no variant '%s'\n", a->variant);
         return 2;
     }
-    for (size_t i = 0; i < count; i++)
-        if (a->variant == NULL || strcmp(a->variant, variants[i].name) == 0)
-            status |= run(&variants[i], a->seconds / (double)chosen, a->seed, body);
+    double each = a->seconds / (double)chosen;
+    unsigned rounds = (unsigned)(each / ROUND_MAX_S) + 1;
+    for (unsigned round = 0; round < rounds; round++)
+        for (size_t i = 0; i < count; i++)
+            if (a->variant == NULL || strcmp(a->variant, variants[i].name) == 0)
+                status |= run(&variants[i], each / rounds, a->seed + round, body);
     return status;
 }

@@ -6,18 +6,18 @@
 #include "judge.h"
 
 struct arguments {
-    double seconds;      /* of all variants together */
+    double seconds;      /* of all rounds of all variants together */
     const char *variant; /* NULL: all */
     uint64_t seed;
 };
 
-/* SECONDS, --variant NAME, --seed N. Ends the program if it cannot be. */
+/* --seconds N or --minutes N, --variant NAME, --seed N. Ends the program if it cannot be. */
 struct arguments arguments_parse(int argc, char **argv, double seconds);
 
 /* Raises it until `end_ns`. */
 typedef void weather(struct crew *c, rp_queue *q, struct report *r, uint64_t end_ns);
 
-/* Runs the variants one after the other. -> the exit status. */
+/* Runs the variants one after the other, in rounds that are short enough for the books. -> the exit status. */
 int run_variants(const struct arguments *a, const struct variant *variants, size_t count, weather *body);
 
 #endif

@@ -8,7 +8,7 @@
 #include <ringpost/ringpost.h>
 #include <stddef.h>
 
-enum role { ROLE_PRODUCER, ROLE_CONSUMER, ROLE_SWEEPER, ROLE_VISITOR, ROLE_UNDERTAKER, ROLES };
+enum role { ROLE_PRODUCER, ROLE_CONSUMER, ROLE_SWEEPER, ROLE_VISITOR, ROLE_UNDERTAKER, ROLE_PASSER, ROLES };
 
 struct variant {
     const char *name;
@@ -59,11 +59,13 @@ uint64_t worker_random(struct worker *w, uint64_t below);
 uint64_t now_ns(void);
 /* Attaches, however long seats are short; NULL when the storm ends before. */
 rp_queue *worker_attach(struct worker *w);
+void worker_detach(struct worker *w, rp_queue *q);
+static inline void worker_enters(struct worker *w, enum inside what) { atomic_store(&w->tallies->inside, what); }
 static inline bool storm_ends(void) { return atomic_load_explicit(&ledger->stop, memory_order_relaxed) != 0; }
 
 void produce(struct worker *w);
 void consume(struct worker *w);
-void consume_at_most_once(struct worker *w);
+void pass(struct worker *w);
 void sweep(struct worker *w);
 void visit(struct worker *w);
 void bury(struct worker *w);

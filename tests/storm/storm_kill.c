@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storm_kill [SECONDS] [--variant NAME] [--seed N]: processes are killed (SIGKILL) at any instant while others work; afterwards the books must balance,
+ * storm_kill: processes are killed (SIGKILL) at any instant while others work; afterwards the books must balance,
  * message by message.
  */
-#include "run.h"
+#include "weather.h"
 
-#include <time.h>
-
-enum { PAUSE_MAX_US = 3000, SAMPLE_EVERY_NS = 100000000 };
+enum { PAUSE_MAX_US = 3000, SAMPLE_EVERY_MS = 100 };
 
 static const struct variant variants[] = {
     {.name = "small", .capacity = 64, .lease_ms = 30, .prefetch = 8, .max_participants = 16, .crew = {3, 3, 1, 1}},
@@ -33,22 +31,19 @@ static const struct variant variants[] = {
     {.name = "purge", .capacity = 64, .lease_ms = 30, .prefetch = 8, .max_participants = 16, .purges = true, .crew = {3, 3, 1, 1}},
     /* No more seats than there are heads: who comes must bury his predecessor. */
     {.name = "once", .capacity = 64, .lease_ms = 30, .max_participants = 9, .at_most_once = true, .crew = {3, 3, 1, 1}},
+    /* Who comes and goes all the time, and fewer seats than heads. */
+    {.name = "crowd", .capacity = 64, .lease_ms = 30, .prefetch = 8, .max_participants = 10, .crew = {2, 2, 1, 1, 0, 6}},
     {.name = "tiny", .capacity = 1, .lease_ms = 20, .max_participants = 8, .block = true, .crew = {3, 3, 1}},
 };
 
 static void kill_at_random(struct crew *c, rp_queue *q, struct report *r, uint64_t end_ns) {
     struct worker dice = {.random = c->storm->seed | 1};
-    uint64_t now, sample_ns = 0;
-    while ((now = now_ns()) < end_ns) {
-        uint64_t pause_us = worker_random(&dice, PAUSE_MAX_US);
-        nanosleep(&(struct timespec){.tv_nsec = (long)pause_us * 1000}, NULL); /* the instants are random */
-        crew_kill(c, (unsigned)worker_random(&dice, c->count), true);
+    while (now_ns() < end_ns) {
+        weather_pause(&dice, PAUSE_MAX_US);
+        crew_kill(c, weather_victim(c, &dice), true);
         if (worker_random(&dice, 4) == 0)
             judge_purge(c->storm, q, r);
-        if (now - sample_ns > SAMPLE_EVERY_NS) {
-            judge_sample(q, r);
-            sample_ns = now;
-        }
+        weather_sample(q, r, SAMPLE_EVERY_MS);
     }
 }
 

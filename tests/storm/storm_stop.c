@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storm_stop [SECONDS] [--variant NAME] [--seed N]: processes are stopped (SIGSTOP) at any instant, sweepers in mid-recovery with preference, and
+ * storm_stop: processes are stopped (SIGSTOP) at any instant, sweepers in mid-recovery with preference, and
  * continued later; some are killed, so that there is something to recover. The others must keep going all the while, and the books balance.
  */
-#include "run.h"
+#include "weather.h"
 
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
 
 enum {
-    PAUSE_MAX_US = 4000,
-    SAMPLE_EVERY_NS = 200000000,
+    PAUSE_MAX_US = 8000,
+    SAMPLE_EVERY_MS = 200,
     STOP_MAX_MS = 300,
     STALL_MAX_MS = 1000, /* nobody may keep the others up for longer; a tick is 50 ms, the rest is the machine's */
     KILL_ONE_IN = 6
@@ -30,41 +28,6 @@ static const struct variant variants[] = {
      .crew = {4, 4, 2, 1, 2}},
 };
 
-/* How long nothing was sent, or acked, by those who were not stopped. */
-struct stall {
-    size_t tally;
-    uint64_t last, since_ns, most_ns;
-};
-
-static void watch(struct stall *s, uint64_t now) {
-    uint64_t count = crew_sum(s->tally);
-    if (count != s->last || s->since_ns == 0) {
-        s->last = count;
-        s->since_ns = now;
-    } else if (now - s->since_ns > s->most_ns) {
-        s->most_ns = now - s->since_ns;
-    }
-}
-
-static bool may_stop(const struct crew *c, unsigned i) {
-    unsigned running = 0;
-    for (unsigned k = 0; k < c->count; k++)
-        running += !c->members[k].stopped && c->members[k].role == c->members[i].role;
-    return !c->members[i].stopped &&
-           (running > 1 || c->members[i].role > ROLE_CONSUMER); /* one who sends and one who receives go on */
-}
-
-/* Somebody who is inside a sweep or an open just now, or anybody. */
-static unsigned choose(const struct crew *c, struct worker *dice) {
-    if (worker_random(dice, 2) == 0)
-        for (unsigned i = 0; i < c->count; i++) {
-            unsigned k = (unsigned)worker_random(dice, c->count);
-            if (atomic_load(&ledger->workers[k].in_sweep) && may_stop(c, k))
-                return k;
-        }
-    return (unsigned)worker_random(dice, c->count);
-}
-
 static void report_stall(const struct stall *s, const char *what) {
     printf("         longest time without %s: %.1f ms\n", what, (double)s->most_ns / 1e6);
     if (s->most_ns > STALL_MAX_MS * UINT64_C(1000000))
@@ -74,22 +37,17 @@ static void report_stall(const struct stall *s, const char *what) {
 static void stop_at_random(struct crew *c, rp_queue *q, struct report *r, uint64_t end_ns) {
     struct worker dice = {.random = c->storm->seed | 1};
     struct stall sends = {.tally = offsetof(struct tallies, sends)}, acks = {.tally = offsetof(struct tallies, acks)};
-    uint64_t now, sample_ns = 0;
-    while ((now = now_ns()) < end_ns) {
-        nanosleep(&(struct timespec){.tv_nsec = (long)worker_random(&dice, PAUSE_MAX_US) * 1000},
-                  NULL); /* the instants are random */
-        watch(&sends, now_ns());
-        watch(&acks, now_ns());
+    while (now_ns() < end_ns) {
+        weather_pause(&dice, PAUSE_MAX_US);
+        stall_watch(&sends);
+        stall_watch(&acks);
         crew_continue(c, now_ns(), false);
-        unsigned victim = choose(c, &dice);
+        unsigned victim = weather_victim(c, &dice);
         if (worker_random(&dice, KILL_ONE_IN) == 0)
             crew_kill(c, victim, true); /* stopped ones, too */
-        else if (may_stop(c, victim))
-            crew_stop(c, victim, now + (1 + worker_random(&dice, STOP_MAX_MS)) * 1000000);
-        if (now - sample_ns > SAMPLE_EVERY_NS) {
-            judge_sample(q, r);
-            sample_ns = now;
-        }
+        else if (weather_may_stop(c, victim))
+            crew_stop(c, victim, now_ns() + (1 + worker_random(&dice, STOP_MAX_MS)) * 1000000);
+        weather_sample(q, r, SAMPLE_EVERY_MS);
     }
     report_stall(&sends, "sends");
     report_stall(&acks, "acks");
