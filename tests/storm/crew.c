@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,6 +89,8 @@ void crew_kill(struct crew *c, unsigned i, bool replace) {
     struct member *m = &c->members[i];
     int status = 0;
     kill(m->pid, SIGKILL);
+    if (c->raised)
+        setpriority(PRIO_PROCESS, (id_t)m->pid, getpriority(PRIO_PROCESS, 0)); /* dying takes time of the processor, too */
     while (waitpid(m->pid, &status, 0) < 0 && errno == EINTR) {
     }
     judge_end(m, status);
