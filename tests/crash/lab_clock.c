@@ -6,6 +6,8 @@
  */
 #include "lab.h"
 
+#include <stdatomic.h>
+
 int __real_clock_gettime(clockid_t clock, struct timespec *t);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
 
@@ -14,9 +16,9 @@ static struct shift { _Atomic int64_t wall_s, boot_s; } * shift; /* shared with 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t) {
     int result = __real_clock_gettime(clock, t);
     if (shift != NULL && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
-        t->tv_sec += shift->wall_s;
+        t->tv_sec += atomic_load(&shift->wall_s);
     if (shift != NULL && clock == CLOCK_BOOTTIME)
-        t->tv_sec += shift->boot_s;
+        t->tv_sec += atomic_load(&shift->boot_s);
     return result;
 }
 
@@ -85,7 +87,7 @@ static void the_wall_clock(void **state) {
         int64_t start = time_ns();
         peer_say(&peer, 'r');
         assert_true(until(rp_queue_sweep(q) >= 0 && time_ns() - start > 10 * MS)); /* it waits by now, or soon */
-        shift->wall_s = wall_jumps[i];
+        atomic_store(&shift->wall_s, wall_jumps[i]);
         assert_int_equal(peer_hear(&peer), '-');
         assert_true(time_ns() - start >= 150 * MS);
         succeeds(rp_queue_sweep(q));
@@ -119,7 +121,7 @@ static void the_wall_clock_set_back_does_not_hold_anything_up(void **state) {
         succeeds(send_text(p, "work"));
         assert_int_equal(ask(&holder, 'w'), 'w');
         peer_say(&other, 'w');
-        shift->wall_s = wall_jumps[i];
+        atomic_store(&shift->wall_s, wall_jumps[i]);
         assert_int_equal(peer_hear(&other), 'w');
         assert_int_equal(ask(&holder, 'a'), 'l');
         char ended = ask(&other, 'a'); /* its own lease is as short */
@@ -128,7 +130,7 @@ static void the_wall_clock_set_back_does_not_hold_anything_up(void **state) {
             succeeds(rp_queue_purge(q, NULL, RP_STATE_ALL));
     }
     /* A removed queue is noticed all the same. */
-    shift->wall_s = -DAY_S;
+    atomic_store(&shift->wall_s, -DAY_S);
     succeeds(rp_queue_unlink(queue_name));
     assert_true(until(send_text(p, "nobody") == RP_GONE));
     peer_kill(&holder);
@@ -158,7 +160,7 @@ static void boot_time_leaps(void **state) {
         succeeds(rp_nack(c, &m, &hour));
         assert_int_equal(stats_of(q).ready, 0);
         peer_say(&other, 'w'); /* waits while the night falls, or begins to right after it */
-        shift->boot_s = (int64_t)night * DAY_S;
+        atomic_store(&shift->boot_s, (int64_t)night * DAY_S);
         char first = peer_hear(&other);
         assert_true(first == 'h' || first == 'd');
         assert_int_equal(ask(&other, 'a'), '+');
@@ -183,7 +185,7 @@ static void a_timeout_over_night(void **state) {
     assert_int_equal(peer_hear(&other), 'r');
     int64_t start = time_ns();
     peer_say(&other, 'r');
-    shift->boot_s = DAY_S;
+    atomic_store(&shift->boot_s, DAY_S);
     assert_int_equal(peer_hear(&other), '-');
     print_message("a timeout of 150 ms that a leap fell into ended after %.0f ms\n", (double)(time_ns() - start) / 1e6);
     peer_kill(&other);

@@ -4,11 +4,9 @@
 
 #include <pthread.h>
 
-static _Atomic bool quiet;
-
 static void *attach_and_detach(void *argument) {
     (void)argument;
-    while (!quiet) {
+    for (;;) {
         rp_queue *mine;
         int result = rp_queue_open(queue_name, NULL, &mine);
         if (result == 0)
@@ -23,7 +21,7 @@ static void *pass_messages(void *argument) {
     struct handles *h = argument;
     struct rp_message m;
     struct rp_loan loan;
-    for (unsigned i = 0; !quiet; i++) {
+    for (unsigned i = 0;; i++) {
         int sent = send_text(h->p, "work");
         peer_check(sent == 0 || sent == RP_FULL);
         if (rp_receive(h->c, &m, 0) == 0 && i % 16 != 0)
@@ -35,7 +33,7 @@ static void *pass_messages(void *argument) {
 }
 
 static void *sweep(void *argument) {
-    while (!quiet)
+    for (;;)
         peer_check(rp_queue_sweep(argument) >= 0);
     return NULL;
 }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 enum { MIB = 1 << 20 };
@@ -219,13 +220,13 @@ static int sends_until_killed(struct peer *test, void *argument) {
     peer_say(test, 'r');
     pthread_create(&thread, NULL, eat, NULL);
     for (;;) {
-        uint64_t number = books->sent;
+        uint64_t number = atomic_load(&books->sent);
         int result = rp_send(h.p, &number, sizeof number, NULL);
         peer_check(result == 0 || result == RP_FULL);
-        books->sent += result == 0;
+        atomic_fetch_add(&books->sent, result == 0);
         if (number % 3 == 0 && rp_receive(h.c, &m, 0) == 0) {
             peer_succeeds(rp_ack(h.c, &m));
-            books->acked++;
+            atomic_fetch_add(&books->acked, 1);
         }
     }
 }
@@ -248,7 +249,7 @@ static void killed_by_memory_while_sending(void **state) {
         assert_int_equal(peer_end(&peer), -SIGKILL);
         assert_true(eventually(rp_queue_sweep(q) >= 0 && stats_of(q).participants == 1));
         /* Whoever died between a call and its books makes a difference of one, either way. */
-        uint64_t kept = books->sent - books->acked, ready = stats_of(q).ready;
+        uint64_t kept = atomic_load(&books->sent) - atomic_load(&books->acked), ready = stats_of(q).ready;
         assert_true(ready + 1 >= kept && ready <= kept + 1);
         only_ready_is_left(q, ready);
         succeeds(rp_consumer_open(q, NULL, &c));
@@ -260,9 +261,9 @@ static void killed_by_memory_while_sending(void **state) {
         }
         assert_int_equal(received, ready);
         rp_consumer_close(c);
-        books->acked = books->sent;
+        atomic_store(&books->acked, atomic_load(&books->sent));
     }
-    print_message("sending: killed by the kernel after %llu messages\n", (unsigned long long)books->sent);
+    print_message("sending: killed by the kernel after %llu messages\n", (unsigned long long)atomic_load(&books->sent));
     drop_queue(q);
 }
 

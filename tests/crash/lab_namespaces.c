@@ -3,6 +3,7 @@
 #include "lab.h"
 
 #include <sched.h>
+#include <stdatomic.h>
 
 enum { INHABITANTS = 3 };
 
@@ -25,7 +26,7 @@ static int hold(struct peer *test, void *argument) {
         return 0;
     peer_succeeds(rp_ack(h.c, &m));
     peer_succeeds(rp_abandon(h.p, &loan));
-    me->settled = true;
+    atomic_store(&me->settled, true);
     peer_close(&h);
     return 0;
 }
@@ -90,7 +91,7 @@ static void equal_pids(void **state) {
     for (int i = 0; i < INHABITANTS; i++) {
         peer_say(&founders[i], 'a');
         assert_int_equal(peer_end(&founders[i]), 0);
-        assert_true(them[i].settled);
+        assert_true(atomic_load(&them[i].settled));
     }
     only_ready_is_left(q, 0);
     assert_int_equal(stats_of(q).recovered, 1);
