@@ -129,7 +129,7 @@ static int serve(struct peer *test, void *argument) {
 }
 
 static void serves_and_dies(unsigned way) {
-    enum { MESSAGES = 5, TICK = 60 };
+    enum { MESSAGES = 3, TICK = 60 };
     struct rp_message m;
     setup_queue();
     struct peer daemon = peer_start(serve, &way);
