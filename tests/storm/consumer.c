@@ -224,5 +224,6 @@ void pass(struct worker *w) {
             worker_enters(w, OUTSIDE);
         }
         worker_detach(w, q);
+        worker_breathe(w, 500);
     }
 }

@@ -68,6 +68,10 @@ void order_check(struct order *o, const struct letter *l) {
     *last = l->number + 1;
 }
 
+void worker_breathe(struct worker *w, uint64_t most_us) {
+    nanosleep(&(struct timespec){.tv_nsec = (long)(worker_random(w, most_us * 1000))}, NULL);
+}
+
 rp_queue *worker_attach(struct worker *w) {
     rp_queue *q = NULL;
     while (!storm_ends()) {

@@ -3,11 +3,6 @@
 #include "storm.h"
 
 #include <errno.h>
-#include <time.h>
-
-static void breathe(struct worker *w, uint64_t most_us) {
-    nanosleep(&(struct timespec){.tv_nsec = (long)(worker_random(w, most_us * 1000))}, NULL); /* a pace, not a wait */
-}
 
 void sweep(struct worker *w) {
     rp_queue *q = worker_attach(w);
@@ -17,7 +12,7 @@ void sweep(struct worker *w) {
         worker_enters(w, OUTSIDE);
         if (result < 0)
             ledger_violation("sweep: %s: %s", rp_error_name(result), rp_error_detail());
-        breathe(w, 2000);
+        worker_breathe(w, 2000);
     }
     if (q != NULL)
         worker_detach(w, q);
@@ -59,7 +54,7 @@ void visit(struct worker *w) {
         }
         look_around(w, q);
         worker_detach(w, q);
-        breathe(w, 2000);
+        worker_breathe(w, 2000);
     }
 }
 
@@ -98,7 +93,7 @@ void bury(struct worker *w) {
     rp_queue *q = worker_attach(w);
     while (q != NULL && !storm_ends()) {
         undertake(w, q, true);
-        breathe(w, 2000);
+        worker_breathe(w, 2000);
     }
     if (q != NULL)
         worker_detach(w, q);

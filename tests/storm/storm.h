@@ -57,6 +57,8 @@ struct worker {
 
 uint64_t worker_random(struct worker *w, uint64_t below);
 uint64_t now_ns(void);
+/* A pace, not a wait. */
+void worker_breathe(struct worker *w, uint64_t most_us);
 /* Attaches, however long seats are short; NULL when the storm ends before. */
 rp_queue *worker_attach(struct worker *w);
 void worker_detach(struct worker *w, rp_queue *q);

@@ -48,6 +48,6 @@ static void kill_at_random(struct crew *c, rp_queue *q, struct report *r, uint64
 }
 
 int main(int argc, char **argv) {
-    struct arguments a = arguments_parse(argc, argv, 30);
+    struct arguments a = arguments_parse(argc, argv, 16);
     return run_variants(&a, variants, sizeof variants / sizeof variants[0], kill_at_random);
 }
