@@ -39,9 +39,21 @@ enum { LAB_SANITIZED = 1 };
 enum { LAB_SANITIZED = 0 };
 #endif
 
+/* Whoever is nobody in his own user namespace can make no files there. */
+static inline bool map_own_user(uid_t user) {
+    char map[32];
+    int bytes = snprintf(map, sizeof map, "0 %u 1", user), fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
+    bool done = fd >= 0 && write(fd, map, (size_t)bytes) == bytes;
+    if (fd >= 0)
+        close(fd);
+    return done;
+}
+
 /* In a peer: a mount namespace of its own; ends it with PEER_SKIP where that is not allowed. */
 static inline void enter_own_mounts(void) {
-    if (unshare(CLONE_NEWNS | (geteuid() ? CLONE_NEWUSER : 0)) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+    uid_t user = geteuid();
+    if (unshare(CLONE_NEWNS | (user ? CLONE_NEWUSER : 0)) != 0 || (user && !map_own_user(user)) ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         _exit(PEER_SKIP);
 }
 
