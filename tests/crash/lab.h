@@ -39,20 +39,28 @@ enum { LAB_SANITIZED = 1 };
 enum { LAB_SANITIZED = 0 };
 #endif
 
-/* Whoever is nobody in his own user namespace can make no files there. */
-static inline bool map_own_user(uid_t user) {
-    char map[32];
-    int bytes = snprintf(map, sizeof map, "0 %u 1", user), fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-    bool done = fd >= 0 && write(fd, map, (size_t)bytes) == bytes;
+static inline bool write_text(const char *path, const char *text) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
     if (fd >= 0)
         close(fd);
     return done;
 }
 
+/* Whoever is nobody in his own user namespace can make no files there. */
+static inline bool map_own_user(uid_t user, gid_t group) {
+    char users[32], groups[32];
+    snprintf(users, sizeof users, "0 %u 1", user);
+    snprintf(groups, sizeof groups, "0 %u 1", group);
+    return write_text("/proc/self/uid_map", users) && write_text("/proc/self/setgroups", "deny") &&
+           write_text("/proc/self/gid_map", groups);
+}
+
 /* In a peer: a mount namespace of its own; ends it with PEER_SKIP where that is not allowed. */
 static inline void enter_own_mounts(void) {
     uid_t user = geteuid();
-    if (unshare(CLONE_NEWNS | (user ? CLONE_NEWUSER : 0)) != 0 || (user && !map_own_user(user)) ||
+    gid_t own_group = getegid();
+    if (unshare(CLONE_NEWNS | (user ? CLONE_NEWUSER : 0)) != 0 || (user && !map_own_user(user, own_group)) ||
         mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         _exit(PEER_SKIP);
 }

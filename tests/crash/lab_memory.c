@@ -128,11 +128,7 @@ static char group[256];
 static bool put(const char *file, const char *text) {
     char path[400];
     snprintf(path, sizeof path, "%s/%s", group, file);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-    if (fd >= 0)
-        close(fd);
-    return done;
+    return write_text(path, text);
 }
 
 static int remove_group(void **state) {
