@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Does the machine find what is missing? Each sync label loses its release side, its acquire side, its place in the order of seq_cst; somebody must notice. */
+#ifndef WEAK_MUTANTS_H
+#define WEAK_MUTANTS_H
+
+#include "weak.h"
+
+/* "LABEL:release|acquire|sc[@FILE[:LINE]]". The words must outlive it. */
+bool weaken_parse(const char *text, struct weak_weaken *w);
+
+/* Prints the table. False: one that should be caught was not. */
+bool mutants_table(double seconds, uint64_t *schedules);
+
+/* The same for every single place in the source, for people to read. */
+void sites_table(double seconds, uint64_t *schedules);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lib/platform for the threads of a program. One file, which is one piece of the arena, mapped by all at the same address; a seat's lock lives as long as its
+ * process. What the kernel orders, it orders here: whoever learns that a process is dead knows all that it did, a mutex passes on what its last holder
+ * saw, and futex_wait compares the newest value, in one step with falling asleep. Sleep has no timeout: a wake-up that a tick would mend is a lost one.
+ */
+#include "platform_sim.h"
+#include "clock.h"
+#include "error.h"
+#include "fork.h"
+#include "futex.h"
+#include "liveness.h"
+#include "process.h"
+#include "weak.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* The knobs of an RP_SIM build. */
+uint64_t sim_first_lap = 1;
+uint32_t sim_tag_mask = 0x3fff;
+uint32_t sim_lane_slots, sim_min_slots = 8;
+bool sim_mutant(const char *name) {
+    (void)name;
+    return false;
+}
+
+/* ---- the C library ---- */
+
+void *sim_malloc(size_t bytes) { return weak_allocate(bytes); }
+void *sim_calloc(size_t count, size_t bytes) { return weak_allocate(count * bytes); }
+void *sim_realloc(void *memory, size_t bytes) {
+    (void)memory, (void)bytes;
+    return NULL;
+}
+void sim_free(void *memory) { (void)memory; }
+int sim_close(int fd) {
+    (void)fd;
+    return 0;
+}
+
+bool sim_mutex_trylock(uint32_t *mutex) {
+    if (*mutex != 0)
+        return false;
+    *mutex = 1;
+    if (run.on)
+        machine_lock(mutex);
+    return true;
+}
+void sim_mutex_lock(uint32_t *mutex) {
+    while (!sim_mutex_trylock(mutex))
+        run_sleep(mutex);
+}
+void sim_mutex_unlock(uint32_t *mutex) {
+    if (run.on)
+        machine_unlock(mutex);
+    *mutex = 0;
+    (void)run_wake(mutex, 1);
+}
+
+/* ---- time and sleep ---- */
+
+enum { EPOCH_MS = 1000000 };
+uint64_t clock_boot_ns(void) { return (EPOCH_MS + run_clock_ms()) * 1000000; }
+uint64_t coarse_clock_boot_ns(struct coarse_clock *c) { return c->boot_ns = c->coarse_ns = clock_boot_ns(); }
+uint64_t clock_wall_ns(void) { return clock_boot_ns(); }
+uint64_t clock_wall_coarse_ns(void) { return clock_boot_ns(); }
+
+int futex_wait(a32 *word, uint32_t expected, uint64_t timeout_ns) {
+    (void)timeout_ns;
+    if (!run.on)
+        return 0;
+    run_point(word, 4, true);
+    if (machine_newest(word) == expected)
+        run_sleep(word);
+    return 0;
+}
+int futex_wake(a32 *word, int count) {
+    if (run.on)
+        run_point(word, 4, true);
+    return run_wake(word, count);
+}
+void spin_pause(void) { run_yield(); }
+void spin_yield(void) { run_yield(); }
+uint64_t spin_budget_ns(void) { return 0; }
+
+/* ---- the file ---- */
+
+static unsigned char *file;
+static size_t file_bytes;
+static uint32_t seat_of[16]; /* process + 1 */
+
+static void *segment_memory(size_t bytes) {
+    file = weak_allocate(bytes + 4096);
+    file += -(uintptr_t)file & 4095;
+    file_bytes = bytes;
+    memset(seat_of, 0, sizeof seat_of);
+    return file;
+}
+
+int shm_path(const char *name, char path[SHM_PATH_MAX]) {
+    snprintf(path, SHM_PATH_MAX, "/dev/shm/ringpost.%s", name);
+    return 0;
+}
+int shm_create(const char *path, size_t bytes, uint32_t mode, const char *group, bool prefault, struct shm_build *b) {
+    (void)path, (void)mode, (void)group, (void)prefault;
+    b->memory = segment_memory(bytes);
+    b->bytes = bytes;
+    return 0;
+}
+int shm_publish(struct shm_build *b) {
+    (void)b;
+    return 0;
+}
+void shm_discard(struct shm_build *b) { (void)b; }
+int shm_map(int fd, size_t bytes, bool read_only, void **memory) {
+    (void)fd, (void)bytes, (void)read_only;
+    *memory = file;
+    return 0;
+}
+void shm_unmap(void *memory, size_t bytes) { (void)memory, (void)bytes; }
+void shm_prefault(void *memory, size_t bytes, bool read_only) { (void)memory, (void)bytes, (void)read_only; }
+int shm_remove(const char *path) {
+    (void)path;
+    return 0;
+}
+int shm_collect(const char *directory) {
+    (void)directory;
+    return 0;
+}
+
+/* ---- who is alive ---- */
+
+int attach_begin(const char *path, bool read_only, struct attach *a) {
+    (void)path, (void)read_only;
+    *a = (struct attach){.fd = 3, .bytes = file_bytes};
+    return 0;
+}
+static bool locked(uint32_t seat) { return seat_of[seat] != 0 && run_process_alive(seat_of[seat] - 1); }
+int attach_lock(struct attach *a, uint32_t seat) {
+    (void)a;
+    if (locked(seat))
+        return -EAGAIN;
+    seat_of[seat] = run_process() + 1;
+    return 0;
+}
+void attach_unlock(struct attach *a, uint32_t seat) {
+    (void)a;
+    seat_of[seat] = 0;
+}
+void attach_end(struct attach *a) { (void)a; }
+void prober_init(struct prober *p, const char *path, const struct shm_identity *identity) {
+    (void)identity;
+    snprintf(p->path, sizeof p->path, "%s", path);
+}
+void prober_close(struct prober *p) { (void)p; }
+enum liveness liveness_file(struct prober *p) {
+    (void)p;
+    return LIVENESS_ALIVE;
+}
+enum liveness liveness_probe(struct prober *p, uint32_t seat) {
+    (void)p;
+    return locked(seat) ? LIVENESS_ALIVE : LIVENESS_DEAD;
+}
+int death_claim(const struct prober *p, uint32_t seat, struct death *death) {
+    (void)p;
+    *death = (struct death){0};
+    return locked(seat) ? -EAGAIN : 0;
+}
+void death_release(struct death *death) { (void)death; }
+
+/* ---- processes ---- */
+
+static const volatile uint32_t canary = 1;
+const volatile uint32_t *fork_canary_create(void) { return &canary; }
+void fork_canary_destroy(const volatile uint32_t *c) { (void)c; }
+void fork_lock(void) {}
+void fork_unlock(void) {}
+uint32_t process_pid(void) { return 100 + run_process(); }
+void process_name(char name[16]) { snprintf(name, 16, "weak-%c", 'A' + (int)run_process()); }
+uint64_t process_boot_id(void) { return 1; }
+uint64_t process_time_namespace(void) { return 1; }
+uint64_t process_random(void) { return 7; }
