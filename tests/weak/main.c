@@ -25,9 +25,9 @@ static void figures(void) {
 }
 
 static const struct weak_program *program_named(const char *name) {
-    for (const struct weak_program *const *p = weak_programs; *p != NULL; p++)
-        if (strcmp((*p)->name, name) == 0)
-            return *p;
+    const struct weak_program *p = weak_program_named(name);
+    if (p != NULL)
+        return p;
     fprintf(stderr, "no program '%s'; see --list\n", name);
     exit(2);
 }
@@ -67,6 +67,7 @@ int main(int count, char **words) {
     const char *weaken = NULL;
     bool all = false, mutants = false, run_litmus = false, sites = false;
     double seconds = 0;
+    uint64_t search = 0;
     struct exploration e = {.seed = 1};
     struct weak_weaken w;
     for (int i = 1; i < count; i++) {
@@ -99,6 +100,8 @@ int main(int count, char **words) {
             e.runs_max = strtoull(value(count, words, &i), NULL, 0);
         else if (strcmp(word, "--replay") == 0)
             e.replay = value(count, words, &i);
+        else if (strcmp(word, "--search") == 0)
+            search = strtoull(value(count, words, &i), NULL, 0);
         else if (strcmp(word, "--weaken") == 0)
             weaken = value(count, words, &i);
         else {
@@ -106,7 +109,7 @@ int main(int count, char **words) {
             return 2;
         }
     }
-    if (weaken != NULL) {
+    if (weaken != NULL && !mutants) {
         if (!weaken_parse(weaken, &w)) {
             fprintf(stderr, "--weaken LABEL:release|acquire|sc[@FILE[:LINE]]\n");
             return 2;
@@ -120,7 +123,7 @@ int main(int count, char **words) {
     for (const struct weak_program *const *p = weak_programs; *p != NULL; p++)
         programs++;
     if (mutants)
-        good = mutants_table(seconds > 0 ? seconds : 40, &schedules) && good;
+        good = mutants_table(search, weaken, &schedules) && good;
     if (sites)
         sites_table(seconds > 0 ? seconds : 600, &schedules);
     if (only != NULL)

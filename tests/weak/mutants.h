@@ -9,7 +9,7 @@
 bool weaken_parse(const char *text, struct weak_weaken *w);
 
 /* Prints the table. False: one that should be caught was not. */
-bool mutants_table(double seconds, uint64_t *schedules);
+bool mutants_table(uint64_t search_runs, const char *only, uint64_t *schedules);
 
 /* The same for every single place in the source, for people to read. */
 void sites_table(double seconds, uint64_t *schedules);

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "weak.h"
 
+#include <string.h>
+
 #define PROGRAMS(X) \
     X(ring_two_senders) X(ring_two_readers) X(ring_lapped) X(event_two_waiters) X(event_two_wakers) X(pool_drawn) X(pool_bitmap) \
     X(pool_starved) X(pool_barren) X(queue_send) X(queue_consumers) X(queue_senders) X(queue_reuse) X(queue_help) X(queue_nack) \
-    X(queue_expire) X(queue_extend) X(queue_sleep)
+    X(queue_expire) X(queue_extend) X(queue_sleep) X(queue_past) X(queue_way) X(queue_threads) X(queue_dead_sender) X(queue_dead_holder) X(queue_overwritten)
 
 #define DECLARE(program) extern const struct weak_program program;
 PROGRAMS(DECLARE)
 #define LIST(program) &program,
 const struct weak_program *const weak_programs[] = {PROGRAMS(LIST) NULL};
+
+const struct weak_program *weak_program_named(const char *name) {
+    const struct weak_program *const *p = weak_programs;
+    while (*p != NULL && strcmp((*p)->name, name) != 0)
+        p++;
+    return *p;
+}

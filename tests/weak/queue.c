@@ -37,6 +37,10 @@ static void hoard(uint32_t left) {
             abort();
     pool_flush(&office->producer[HOARDER]->actor.pool);
     store_relaxed(&s->control->starved, 0, hint);
+    uint32_t free = 0;
+    for (uint32_t c = 0; c < s->layout.cell_count; c++)
+        free += cell_state(load_relaxed(&segment_cell(s, c)->word, hint)) == CELL_FREE;
+    weak_check(free == left);
 }
 
 void open_office(const struct plan *plan) {
@@ -101,6 +105,7 @@ unsigned read_letter(unsigned me) {
 }
 
 bool receive_letter(unsigned me) {
+    office->receives[me] = 1;
     int result = rp_receive(office->consumer[me], &office->held[me], 0);
     if (result == RP_EMPTY)
         return false;
@@ -146,7 +151,7 @@ void judge(bool sweep, int duplicates) {
     for (unsigned i = 0; i <= HOARDER; i++) {
         if (office->consumer[i] == NULL || (i < WEAK_THREADS && weak_killed(i)))
             continue;
-        if (i == HOARDER && !sweep) /* what the threads' own consumers passed, they have lost */
+        if (!sweep && !office->receives[i]) /* what the threads passed over is lost, even if somebody new would find it */
             continue;
         weak_as(i);
         work(i, LETTERS);

@@ -23,7 +23,8 @@ struct office {
     uint32_t tried[PROCESSES];            /* letters whose send was begun */
     uint8_t got[PROCESSES][LETTERS];      /* how often received */
     uint8_t acked[PROCESSES][LETTERS];    /* acks that returned 0 */
-    uint64_t note[PROCESSES];             /* for the program */
+    uint32_t receives[PROCESSES]; /* 1: has called receive */
+    uint64_t note[PROCESSES]; /* for the program */
 };
 extern struct office *office;
 
@@ -50,7 +51,7 @@ a64 *word_of_cell(uint32_t c);
 
 enum { AS_SENT = 0, MAY_COME_AGAIN = 1 };
 /*
- * The end of each run: the living consumers take what is left, without help of a sweep unless `sweep`; then everything that was sent was received, once or
+ * The end of each run: those who receive take what is left, without help of a sweep unless `sweep`; then everything that was sent was received, once or
  * (MAY_COME_AGAIN) at least once, and acked once, and all cells are free.
  */
 void judge(bool sweep, int duplicates);

@@ -123,7 +123,8 @@ struct exploration {
 };
 void explore(const struct weak_program *p, struct exploration *e);
 
-extern const struct weak_program *const weak_programs[];
+extern const struct weak_program *const weak_programs[]; /* NULL at the end */
+const struct weak_program *weak_program_named(const char *name); /* NULL: none */
 int litmus(void);
 
 #endif
