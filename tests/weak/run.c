@@ -30,7 +30,7 @@ static bool anybody_killed;
 static unsigned dead_processes;
 static unsigned char *saved;
 static size_t arena_used, saved_used;
-static uint64_t setup_clock_ms;
+static uint64_t setup_clock_ms, saved_clock_ms;
 
 /* Which threads touched 4 bytes in any run, and whether one of them wrote: elsewhere it makes no difference who moves first. */
 static struct {
@@ -241,6 +241,7 @@ bool run_prepare(const struct weak_program *p) {
     if (saved == NULL)
         abort();
     saved_used = arena_used;
+    saved_clock_ms = setup_clock_ms;
     memcpy(saved, arena, saved_used);
     return !run.failed;
 }
@@ -254,6 +255,7 @@ static void check_sleepers(void) {
 void run_once(void) {
     memcpy(arena, saved, saved_used);
     arena_used = saved_used;
+    setup_clock_ms = saved_clock_ms;
     bool grew = run.conflicts_grew;
     run = (struct run){.on = true, .conflicts_grew = grew};
     tickets = 0;
