@@ -42,6 +42,10 @@ static void setup_overwritten(void) {
     weak_as(0);
     (void)send_letter(0, 1);
     weak_dead(0);
+    struct pool *pool = &office->producer[2]->actor.pool; /* C has drawn the others: it need not search */
+    for (uint32_t c = 0; c < pool->segment->layout.cell_count; c++)
+        if (cell_state(load_relaxed(word_of_cell(c), hint)) == CELL_FREE)
+            pool->candidates[pool->candidate_count++] = c;
 }
 static void overwritten(unsigned me) {
     if (me == 1) {
@@ -57,8 +61,12 @@ static void overwritten(unsigned me) {
 }
 static void overwritten_finish(void) {
     weak_as(1);
-    if (office->got[1][1]) /* held by the living, whatever became of its sender */
+    if (office->got[1][1]) { /* held by the living, whatever became of its sender */
+        const unsigned char *payload = office->held[1].data;
+        const struct cell *cell = (const struct cell *)(const void *)(payload - offsetof(struct cell, payload));
+        weak_check(cell_is_published(load_relaxed(&cell->word, hint)));
         weak_check(ack_letter(1) == 0);
+    }
     judge(true, MAY_COME_AGAIN);
 }
 
