@@ -29,7 +29,7 @@ void weak_fence(unsigned order);
 #define WEAK_LOAD(word, order, label) weak_load((word), sizeof *(word), (order), WEAK_SITE(label))
 #define WEAK_STORE(word, value, order, label) weak_store((word), sizeof *(word), (value), (order), WEAK_SITE(label))
 #define WEAK_CAS(word, expected, desired, order, label) \
-    weak_cas((word), sizeof *(word), (expected), (desired), (order), (order) & WEAK_ACQUIRE, WEAK_SITE(label))
+    weak_cas((word), sizeof *(word), (expected), (desired), (order), (order)&WEAK_ACQUIRE, WEAK_SITE(label))
 #define WEAK_RMW(word, what, value, order, label) weak_rmw((word), sizeof *(word), (what), (value), (order), WEAK_SITE(label))
 
 #define load_relaxed(word, label) WEAK_LOAD(word, WEAK_RELAXED, label)

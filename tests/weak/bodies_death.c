@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is left when somebody dies, seen by those who did not synchronise with it: senders and holders that are killed before any of their stores, and recovery. */
-#include "queue.h"
 #include "claim.h"
+#include "queue.h"
 #include "recover.h"
 
 /* A is killed anywhere in its send, or not; B recovers it, C receives, the judge does both again. */
@@ -70,9 +70,24 @@ static void overwritten_finish(void) {
     judge(true, MAY_COME_AGAIN);
 }
 
-const struct weak_program queue_dead_sender = {
-    .name = "dead-sender", .about = "a sender killed at any store, its recovery, a receiver", .threads = 3, .setup = setup_sender, .body = dead_sender, .finish = death_finish, .killable = 1};
-const struct weak_program queue_dead_holder = {
-    .name = "dead-holder", .about = "a receiver killed at any store, its recovery, the next receiver", .threads = 3, .setup = setup_holder, .body = dead_holder, .finish = death_finish, .killable = 2};
-const struct weak_program queue_overwritten = {
-    .name = "dead-overwritten", .about = "a dead sender's message that was taken, and whose entry was overwritten", .threads = 4, .setup = setup_overwritten, .body = overwritten, .finish = overwritten_finish, .lane_slots = 2};
+const struct weak_program queue_dead_sender = {.name = "dead-sender",
+                                               .about = "a sender killed at any store, its recovery, a receiver",
+                                               .threads = 3,
+                                               .setup = setup_sender,
+                                               .body = dead_sender,
+                                               .finish = death_finish,
+                                               .killable = 1};
+const struct weak_program queue_dead_holder = {.name = "dead-holder",
+                                               .about = "a receiver killed at any store, its recovery, the next receiver",
+                                               .threads = 3,
+                                               .setup = setup_holder,
+                                               .body = dead_holder,
+                                               .finish = death_finish,
+                                               .killable = 2};
+const struct weak_program queue_overwritten = {.name = "dead-overwritten",
+                                               .about = "a dead sender's message that was taken, and whose entry was overwritten",
+                                               .threads = 4,
+                                               .setup = setup_overwritten,
+                                               .body = overwritten,
+                                               .finish = overwritten_finish,
+                                               .lane_slots = 2};

@@ -132,13 +132,37 @@ static void two_threads(unsigned me) {
 }
 static void threads_finish(void) { judge(true, MAY_COME_AGAIN); }
 
-const struct weak_program queue_slow_claim = {
-    .name = "queue-slow-claim", .about = "a claimer that is late with the end of its lease, against an extension", .threads = 2, .setup = setup_slow, .body = slow_claim, .finish = slow_finish};
+const struct weak_program queue_slow_claim = {.name = "queue-slow-claim",
+                                              .about = "a claimer that is late with the end of its lease, against an extension",
+                                              .threads = 2,
+                                              .setup = setup_slow,
+                                              .body = slow_claim,
+                                              .finish = slow_finish};
 const struct weak_program queue_slow_insert = {
-    .name = "queue-slow-insert", .about = "one who gives back and is late with the entry, which another has made twice meanwhile", .threads = 2, .setup = setup_insert, .body = slow_insert, .finish = insert_finish};
-const struct weak_program queue_past = {
-    .name = "queue-past", .about = "two lives of one cell, seen by one who is late", .threads = 2, .setup = setup_past, .body = past, .finish = once_each};
-const struct weak_program queue_way = {
-    .name = "queue-way", .about = "a sender that finds an old message in its way", .threads = 2, .setup = setup_way, .body = in_the_way, .finish = once_each, .lane_slots = 2, .min_slots = 2};
-const struct weak_program queue_threads = {
-    .name = "queue-threads", .about = "two threads of a process: a late ack against a claim under way", .threads = 3, .setup = setup_threads, .body = two_threads, .finish = threads_finish, .process_of = {1, 2, 2}};
+    .name = "queue-slow-insert",
+    .about = "one who gives back and is late with the entry, which another has made twice meanwhile",
+    .threads = 2,
+    .setup = setup_insert,
+    .body = slow_insert,
+    .finish = insert_finish};
+const struct weak_program queue_past = {.name = "queue-past",
+                                        .about = "two lives of one cell, seen by one who is late",
+                                        .threads = 2,
+                                        .setup = setup_past,
+                                        .body = past,
+                                        .finish = once_each};
+const struct weak_program queue_way = {.name = "queue-way",
+                                       .about = "a sender that finds an old message in its way",
+                                       .threads = 2,
+                                       .setup = setup_way,
+                                       .body = in_the_way,
+                                       .finish = once_each,
+                                       .lane_slots = 2,
+                                       .min_slots = 2};
+const struct weak_program queue_threads = {.name = "queue-threads",
+                                           .about = "two threads of a process: a late ack against a claim under way",
+                                           .threads = 3,
+                                           .setup = setup_threads,
+                                           .body = two_threads,
+                                           .finish = threads_finish,
+                                           .process_of = {1, 2, 2}};

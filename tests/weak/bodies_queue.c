@@ -135,21 +135,58 @@ static void sleeper(unsigned me) {
         receive_or_sleep(me);
 }
 
-const struct weak_program queue_send = {
-    .name = "queue-send", .about = "two messages sent, received, acked", .threads = 2, .setup = setup_send, .body = send_receive, .finish = once_each};
-const struct weak_program queue_consumers = {
-    .name = "queue-1-2", .about = "one message, two receivers", .threads = 3, .setup = setup_consumers, .body = two_consumers, .finish = once_each};
-const struct weak_program queue_senders = {
-    .name = "queue-2-1", .about = "two senders, one receiver", .threads = 3, .setup = setup_consumers, .body = two_senders, .finish = once_each, .lane_slots = 2};
-const struct weak_program queue_reuse = {
-    .name = "queue-reuse", .about = "messages in turn through one cell", .threads = 2, .setup = setup_reuse, .body = reuse, .finish = once_each};
-const struct weak_program queue_help = {
-    .name = "queue-help", .about = "an ack that a sweep finishes, and the next message in that memory", .threads = 3, .setup = setup_help, .body = help, .finish = once_each};
-const struct weak_program queue_nack = {
-    .name = "queue-nack", .about = "given back, received by another, and the next message in that memory", .threads = 3, .setup = setup_help, .body = nack, .finish = nack_finish};
-const struct weak_program queue_expire = {
-    .name = "queue-expire", .about = "a lease that runs out under a reader", .threads = 3, .setup = setup_help, .body = expire, .finish = expire_finish};
-const struct weak_program queue_extend = {
-    .name = "queue-extend", .about = "extend against expiry", .threads = 2, .setup = setup_extend, .body = extend, .finish = extend_finish};
-const struct weak_program queue_sleep = {
-    .name = "queue-sleep", .about = "a receiver that falls asleep while a message is sent", .threads = 2, .setup = setup_send, .body = sleeper, .finish = once_each};
+const struct weak_program queue_send = {.name = "queue-send",
+                                        .about = "two messages sent, received, acked",
+                                        .threads = 2,
+                                        .setup = setup_send,
+                                        .body = send_receive,
+                                        .finish = once_each};
+const struct weak_program queue_consumers = {.name = "queue-1-2",
+                                             .about = "one message, two receivers",
+                                             .threads = 3,
+                                             .setup = setup_consumers,
+                                             .body = two_consumers,
+                                             .finish = once_each};
+const struct weak_program queue_senders = {.name = "queue-2-1",
+                                           .about = "two senders, one receiver",
+                                           .threads = 3,
+                                           .setup = setup_consumers,
+                                           .body = two_senders,
+                                           .finish = once_each,
+                                           .lane_slots = 2};
+const struct weak_program queue_reuse = {.name = "queue-reuse",
+                                         .about = "messages in turn through one cell",
+                                         .threads = 2,
+                                         .setup = setup_reuse,
+                                         .body = reuse,
+                                         .finish = once_each};
+const struct weak_program queue_help = {.name = "queue-help",
+                                        .about = "an ack that a sweep finishes, and the next message in that memory",
+                                        .threads = 3,
+                                        .setup = setup_help,
+                                        .body = help,
+                                        .finish = once_each};
+const struct weak_program queue_nack = {.name = "queue-nack",
+                                        .about = "given back, received by another, and the next message in that memory",
+                                        .threads = 3,
+                                        .setup = setup_help,
+                                        .body = nack,
+                                        .finish = nack_finish};
+const struct weak_program queue_expire = {.name = "queue-expire",
+                                          .about = "a lease that runs out under a reader",
+                                          .threads = 3,
+                                          .setup = setup_help,
+                                          .body = expire,
+                                          .finish = expire_finish};
+const struct weak_program queue_extend = {.name = "queue-extend",
+                                          .about = "extend against expiry",
+                                          .threads = 2,
+                                          .setup = setup_extend,
+                                          .body = extend,
+                                          .finish = extend_finish};
+const struct weak_program queue_sleep = {.name = "queue-sleep",
+                                         .about = "a receiver that falls asleep while a message is sent",
+                                         .threads = 2,
+                                         .setup = setup_send,
+                                         .body = sleeper,
+                                         .finish = once_each};

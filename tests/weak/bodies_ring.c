@@ -15,7 +15,7 @@ static struct toy {
     uint64_t bytes[CELLS];
     uint64_t sent[WEAK_THREADS], taken[WEAK_THREADS]; /* cells, as bits */
     uint64_t heads[WEAK_THREADS];
-} *w;
+} * w;
 
 /* A ring of two slots, one lap old, in which `filled` entries were put and taken. */
 static void ring_of_two(uint64_t filled) {
@@ -139,9 +139,21 @@ static void lapped(unsigned me) {
         consume(me, 2);
 }
 
-const struct weak_program ring_two_senders = {
-    .name = "ring-2-1", .about = "index ring of two slots: two producers, one consumer, over the wrap", .threads = 3, .setup = setup_fresh, .body = two_and_one, .finish = balance};
-const struct weak_program ring_two_readers = {
-    .name = "ring-1-2", .about = "index ring of two slots: one producer, two consumers, over the wrap", .threads = 3, .setup = setup_fresh, .body = one_and_two, .finish = balance};
-const struct weak_program ring_lapped = {
-    .name = "ring-lapped", .about = "a consumer whose position was overwritten", .threads = 3, .setup = setup_lapped, .body = lapped, .finish = balance};
+const struct weak_program ring_two_senders = {.name = "ring-2-1",
+                                              .about = "index ring of two slots: two producers, one consumer, over the wrap",
+                                              .threads = 3,
+                                              .setup = setup_fresh,
+                                              .body = two_and_one,
+                                              .finish = balance};
+const struct weak_program ring_two_readers = {.name = "ring-1-2",
+                                              .about = "index ring of two slots: one producer, two consumers, over the wrap",
+                                              .threads = 3,
+                                              .setup = setup_fresh,
+                                              .body = one_and_two,
+                                              .finish = balance};
+const struct weak_program ring_lapped = {.name = "ring-lapped",
+                                         .about = "a consumer whose position was overwritten",
+                                         .threads = 3,
+                                         .setup = setup_lapped,
+                                         .body = lapped,
+                                         .finish = balance};

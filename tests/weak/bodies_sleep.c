@@ -9,7 +9,7 @@
 static struct happening {
     a32 epoch;
     a64 tickets, what;
-} *e;
+} * e;
 
 static struct eventcount event(void) { return (struct eventcount){.epoch = &e->epoch, .tickets = &e->tickets}; }
 
@@ -51,7 +51,7 @@ static struct pools {
     struct segment segment;
     struct pool pool[3];
     uint64_t taken[3];
-} *p;
+} * p;
 
 static void make_pools(uint32_t cells) {
     p = weak_allocate(sizeof *p);
@@ -152,13 +152,27 @@ static void barren(unsigned me) {
 
 const struct weak_program event_two_waiters = {
     .name = "event-2-1", .about = "eventcount: two waiters, one waker", .threads = 3, .setup = setup_event, .body = two_wait};
-const struct weak_program event_two_wakers = {
-    .name = "event-1-2", .about = "eventcount: one waiter for two events of two wakers", .threads = 3, .setup = setup_event, .body = two_wake};
-const struct weak_program pool_drawn = {
-    .name = "pool-reuse", .about = "pool: one cell, three lives, no bitmap", .threads = 3, .setup = setup_drawn, .body = drawn, .finish = drawn_finish};
+const struct weak_program event_two_wakers = {.name = "event-1-2",
+                                              .about = "eventcount: one waiter for two events of two wakers",
+                                              .threads = 3,
+                                              .setup = setup_event,
+                                              .body = two_wake};
+const struct weak_program pool_drawn = {.name = "pool-reuse",
+                                        .about = "pool: one cell, three lives, no bitmap",
+                                        .threads = 3,
+                                        .setup = setup_drawn,
+                                        .body = drawn,
+                                        .finish = drawn_finish};
 const struct weak_program pool_bitmap = {
     .name = "pool-bitmap", .about = "pool: two cells through the bitmap", .threads = 3, .setup = setup_bitmap, .body = bitmap};
-const struct weak_program pool_starved = {
-    .name = "pool-starved", .about = "pool: two that sleep until a cell is freed", .threads = 3, .setup = setup_starved, .body = starved_needs, .finish = starved_finish};
-const struct weak_program pool_barren = {
-    .name = "pool-barren", .about = "pool: one that sleeps until the only cell is freed", .threads = 2, .setup = setup_barren, .body = barren};
+const struct weak_program pool_starved = {.name = "pool-starved",
+                                          .about = "pool: two that sleep until a cell is freed",
+                                          .threads = 3,
+                                          .setup = setup_starved,
+                                          .body = starved_needs,
+                                          .finish = starved_finish};
+const struct weak_program pool_barren = {.name = "pool-barren",
+                                         .about = "pool: one that sleeps until the only cell is freed",
+                                         .threads = 2,
+                                         .setup = setup_barren,
+                                         .body = barren};

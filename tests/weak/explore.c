@@ -17,9 +17,7 @@ static const struct {
     int preemptions, stales;
 } bounds[] = {{0, 0}, {1, 0}, {0, 1}, {1, 1}, {0, 2}, {2, 0}, {2, 1}, {1, 2}, {2, 2}, {3, 1}, {3, 2}, {2, 3}, {3, 3}};
 
-static struct {
-    uint16_t chosen, count;
-} path[DEPTH_MAX];
+static struct { uint16_t chosen, count; } path[DEPTH_MAX];
 static unsigned path_length, depth;
 static enum { IN_ORDER, RANDOM, REPLAY } mode;
 static int preemptions_left, stales_left;
@@ -42,9 +40,7 @@ static uint64_t roll(void) {
     return dice * UINT64_C(0x2545f4914f6cdd1d) >> 16;
 }
 
-bool choice_left(enum decision kind) {
-    return kind == STALE ? stales_left > 0 : preemptions_left > 0;
-}
+bool choice_left(enum decision kind) { return kind == STALE ? stales_left > 0 : preemptions_left > 0; }
 
 static unsigned choose_random(enum decision kind, unsigned count) {
     if (kind == SWITCH_FREE)
@@ -113,7 +109,8 @@ static void write_decisions(char *out, size_t room) {
     size_t used = 0;
     out[0] = '\0';
     for (unsigned i = 0; i < taken_count && used + 16 < room; i++)
-        used += (size_t)snprintf(out + used, room - used, "%s%u%c%u", i > 0 ? "," : "", taken[i].step, taken[i].kind, taken[i].chosen);
+        used +=
+            (size_t)snprintf(out + used, room - used, "%s%u%c%u", i > 0 ? "," : "", taken[i].step, taken[i].kind, taken[i].chosen);
 }
 
 /* -> false: it failed. */

@@ -12,7 +12,7 @@ static struct shared {
     a64 x, y, flag;
     uint64_t plain;
     uint64_t r[4];
-} *w;
+} * w;
 
 static void setup(void) { w = weak_allocate(sizeof *w); }
 
@@ -20,9 +20,9 @@ static unsigned seen[10000];
 static void finish(void) { seen[w->r[0] * 1000 + w->r[1] * 100 + w->r[2] * 10 + w->r[3]]++; }
 
 /* Store buffering. */
-#define STORE_BUFFERING(name, store, load) \
-    static void name(unsigned me) { \
-        store(me == 0 ? &w->x : &w->y, 1, toy); \
+#define STORE_BUFFERING(name, store, load)             \
+    static void name(unsigned me) {                    \
+        store(me == 0 ? &w->x : &w->y, 1, toy);        \
         w->r[me] = load(me == 0 ? &w->y : &w->x, toy); \
     }
 STORE_BUFFERING(buffering_relaxed, store_relaxed, load_relaxed)
@@ -39,15 +39,15 @@ static void buffering_rmw_acq_rel(unsigned me) {
 }
 
 /* Message passing: r0 the flag, r1 what came with it. */
-#define MESSAGE_PASSING(name, store, load) \
-    static void name(unsigned me) { \
-        if (me == 0) { \
-            store_relaxed(&w->x, 1, toy); \
-            store(&w->flag, 1, toy); \
-        } else { \
-            w->r[0] = load(&w->flag, toy); \
+#define MESSAGE_PASSING(name, store, load)      \
+    static void name(unsigned me) {             \
+        if (me == 0) {                          \
+            store_relaxed(&w->x, 1, toy);       \
+            store(&w->flag, 1, toy);            \
+        } else {                                \
+            w->r[0] = load(&w->flag, toy);      \
             w->r[1] = load_relaxed(&w->x, toy); \
-        } \
+        }                                       \
     }
 MESSAGE_PASSING(passing_relaxed, store_relaxed, load_relaxed)
 MESSAGE_PASSING(passing_release_only, store_release, load_relaxed)
@@ -123,14 +123,14 @@ static void coherence_passed_on(unsigned me) {
     }
 }
 /* Independent reads of independent writes. */
-#define INDEPENDENT(name, store, load) \
-    static void name(unsigned me) { \
-        if (me < 2) { \
-            store(me == 0 ? &w->x : &w->y, 1, toy); \
-        } else { \
-            w->r[2 * (me - 2)] = load(me == 2 ? &w->x : &w->y, toy); \
+#define INDEPENDENT(name, store, load)                                   \
+    static void name(unsigned me) {                                      \
+        if (me < 2) {                                                    \
+            store(me == 0 ? &w->x : &w->y, 1, toy);                      \
+        } else {                                                         \
+            w->r[2 * (me - 2)] = load(me == 2 ? &w->x : &w->y, toy);     \
             w->r[2 * (me - 2) + 1] = load(me == 2 ? &w->y : &w->x, toy); \
-        } \
+        }                                                                \
     }
 INDEPENDENT(independent_acquire, store_release, load_acquire)
 INDEPENDENT(independent_sc, store_seq_cst, load_seq_cst)
@@ -144,14 +144,14 @@ static void counting(unsigned me) {
 static void counting_finish(void) { seen[load_relaxed(&w->x, toy)]++; }
 
 /* Plain data: 1 if the checker must object. */
-#define PLAIN(name, store, load) \
-    static void name(unsigned me) { \
-        if (me == 0) { \
-            machine_plain(&w->plain, 8, true); \
-            store(&w->flag, 1, toy); \
-        } else if (load(&w->flag, toy) == 1) { \
+#define PLAIN(name, store, load)                \
+    static void name(unsigned me) {             \
+        if (me == 0) {                          \
+            machine_plain(&w->plain, 8, true);  \
+            store(&w->flag, 1, toy);            \
+        } else if (load(&w->flag, toy) == 1) {  \
             machine_plain(&w->plain, 8, false); \
-        } \
+        }                                       \
     }
 PLAIN(plain_relaxed, store_relaxed, load_acquire)
 PLAIN(plain_relaxed_too, store_release, load_relaxed)
@@ -198,8 +198,8 @@ static const struct test {
     {"coherence, of reads that are known", 3, coherence_passed_on, "0000 0010 0100 0110 1000 1010 1110", finish},
     {"independent reads, release and acquire", 4, independent_acquire,
      "0000 0001 0010 0011 0100 0101 0110 0111 1000 1001 1010 1011 1100 1101 1110 1111", finish},
-    {"independent reads, seq_cst", 4, independent_sc,
-     "0000 0001 0010 0011 0100 0101 0110 0111 1000 1001 1011 1100 1101 1110 1111", finish},
+    {"independent reads, seq_cst", 4, independent_sc, "0000 0001 0010 0011 0100 0101 0110 0111 1000 1001 1011 1100 1101 1110 1111",
+     finish},
     {"counting", 3, counting, "0003", counting_finish},
     {"plain data, relaxed store", 2, plain_relaxed, "race", NULL},
     {"plain data, relaxed load", 2, plain_relaxed_too, "race", NULL},
@@ -242,7 +242,10 @@ int litmus(void) {
         bool good = races ? e.failed && strncmp(e.failure, "data race", 9) == 0
                           : !e.failed && e.preemptions == 3 && same_outcomes(found, t->outcomes);
         printf("%-48s %7llu schedules  %s%s%s\n", t->name, (unsigned long long)e.runs, good ? "as C11 says" : "WRONG: ",
-               good ? "" : e.failed ? e.failure : found, "");
+               good       ? ""
+               : e.failed ? e.failure
+                          : found,
+               "");
         failures += !good;
     }
     return failures;

@@ -249,17 +249,18 @@ static uint16_t oldest_visible(const struct location *l, unsigned order) {
 }
 
 /* Chooses among `first` and what is older and may be seen; messages that hold *not are passed over. */
-static const struct message *choose_message(const struct location *l, const struct message *first, unsigned order, const uint64_t *not) {
+static const struct message *choose_message(const struct location *l, const struct message *first, unsigned order,
+                                            const uint64_t * not ) {
     uint16_t oldest = oldest_visible(l, order);
     unsigned count = 0;
     if (choice_left(STALE))
         for (const struct message *m = first->older; m != NULL && m->index >= oldest; m = m->older)
-            count += not == NULL || m->value != *not;
+            count += not == NULL || m->value != *not ;
     unsigned chosen = count > 0 ? choose(STALE, count + 1) : 0;
     const struct message *m = first;
     while (chosen > 0) {
         m = m->older;
-        chosen -= not == NULL || m->value != *not;
+        chosen -= not == NULL || m->value != *not ;
     }
     return m;
 }
@@ -272,8 +273,8 @@ static void trace_access(const char *what, const char *label, const char *file, 
     if (behind > 0)
         snprintf(old, sizeof old, "   <- %u newer", behind);
     const char *name = strrchr(file, '/');
-    trace("%-7s %-10s +%05zx %#018llx  %s:%d%s", what, label, (size_t)((uintptr_t)word - (uintptr_t)arena), (unsigned long long)value,
-          name != NULL ? name + 1 : file, line, old);
+    trace("%-7s %-10s +%05zx %#018llx  %s:%d%s", what, label, (size_t)((uintptr_t)word - (uintptr_t)arena),
+          (unsigned long long)value, name != NULL ? name + 1 : file, line, old);
 }
 
 uint64_t weak_load(const volatile void *word, size_t bytes, unsigned order, WEAK_SITE_PARAMETERS) {
@@ -313,7 +314,10 @@ uint64_t weak_rmw(volatile void *word, size_t bytes, enum weak_rmw what, uint64_
         l = location_make(word, bytes);
     }
     uint64_t before = memory_read(word, bytes);
-    uint64_t value = what == WEAK_ADD ? before + operand : what == WEAK_OR ? before | operand : what == WEAK_AND ? before & operand : operand;
+    uint64_t value = what == WEAK_ADD   ? before + operand
+                     : what == WEAK_OR  ? before | operand
+                     : what == WEAK_AND ? before & operand
+                                        : operand;
     if (l == NULL) {
         memory_write(word, bytes, value);
         return before;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* weak [--list] [--litmus] [--program NAME] [--all] [--mutants] ...: see README.md. */
-#include "weak.h"
 #include "mutants.h"
+#include "weak.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ static void print_failure(const struct weak_program *p, const struct exploration
 }
 
 static bool check(const struct weak_program *p, struct exploration e, double seconds, const char *weaken) {
-    e.seconds = p->share > 0 ? seconds * p->share : seconds;
+    e.seconds = seconds;
     explore(p, &e);
     schedules += e.runs;
     char bound[80] = "";
@@ -48,7 +48,7 @@ static bool check(const struct weak_program *p, struct exploration e, double sec
     printf("%-16s %9llu schedules, %4.0f accesses each; %s\n", p->name, (unsigned long long)e.runs,
            (double)e.steps / (double)(e.runs > 0 ? e.runs : 1), bound);
     if (e.failed) {
-        violations++;
+        violations += weaken == NULL;
         print_failure(p, &e, weaken);
     }
     fflush(stdout);
@@ -125,7 +125,7 @@ int main(int count, char **words) {
     if (mutants)
         good = mutants_table(search, weaken, &schedules) && good;
     if (sites)
-        sites_table(seconds > 0 ? seconds : 600, &schedules);
+        sites_table(e.runs_max > 0 ? e.runs_max : 5000, &schedules);
     if (only != NULL)
         good = check(only, e, seconds > 0 ? seconds : 5, weaken) && good;
     else if (all) {

@@ -8,10 +8,10 @@
 /* "LABEL:release|acquire|sc[@FILE[:LINE]]". The words must outlive it. */
 bool weaken_parse(const char *text, struct weak_weaken *w);
 
-/* Prints the table. False: one that should be caught was not. */
+/* Prints the table, of those whose name contains `only`. With `search_runs`: tries so many runs of every program on each. False: one that should be caught was not. */
 bool mutants_table(uint64_t search_runs, const char *only, uint64_t *schedules);
 
-/* The same for every single place in the source, for people to read. */
-void sites_table(double seconds, uint64_t *schedules);
+/* The same for every single place in the source: which orders are there for good, as far as these programs can tell? For people to read. */
+void sites_table(uint64_t runs, uint64_t *schedules);
 
 #endif

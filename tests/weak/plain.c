@@ -5,13 +5,13 @@
  */
 #include "weak.h"
 
-#define HOOKS(bytes) \
-    void __tsan_read##bytes(void *p); \
-    void __tsan_write##bytes(void *p); \
-    void __tsan_unaligned_read##bytes(void *p); \
-    void __tsan_unaligned_write##bytes(void *p); \
-    void __tsan_read##bytes(void *p) { machine_plain(p, bytes, false); } \
-    void __tsan_write##bytes(void *p) { machine_plain(p, bytes, true); } \
+#define HOOKS(bytes)                                                               \
+    void __tsan_read##bytes(void *p);                                              \
+    void __tsan_write##bytes(void *p);                                             \
+    void __tsan_unaligned_read##bytes(void *p);                                    \
+    void __tsan_unaligned_write##bytes(void *p);                                   \
+    void __tsan_read##bytes(void *p) { machine_plain(p, bytes, false); }           \
+    void __tsan_write##bytes(void *p) { machine_plain(p, bytes, true); }           \
     void __tsan_unaligned_read##bytes(void *p) { machine_plain(p, bytes, false); } \
     void __tsan_unaligned_write##bytes(void *p) { machine_plain(p, bytes, true); }
 HOOKS(1)

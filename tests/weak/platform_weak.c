@@ -4,12 +4,12 @@
  * process. What the kernel orders, it orders here: whoever learns that a process is dead knows all that it did, a mutex passes on what its last holder
  * saw, and futex_wait compares the newest value, in one step with falling asleep. Sleep has no timeout: a wake-up that a tick would mend is a lost one.
  */
-#include "platform_sim.h"
 #include "clock.h"
 #include "error.h"
 #include "fork.h"
 #include "futex.h"
 #include "liveness.h"
+#include "platform_sim.h"
 #include "process.h"
 #include "weak.h"
 

@@ -19,12 +19,12 @@ struct office {
     rp_producer *producer[PROCESSES];
     rp_consumer *consumer[PROCESSES];
     struct rp_message held[PROCESSES];
-    uint32_t sent[PROCESSES];             /* letters whose send returned 0, as bits */
-    uint32_t tried[PROCESSES];            /* letters whose send was begun */
-    uint8_t got[PROCESSES][LETTERS];      /* how often received */
-    uint8_t acked[PROCESSES][LETTERS];    /* acks that returned 0 */
-    uint32_t receives[PROCESSES]; /* 1: has called receive */
-    uint64_t note[PROCESSES]; /* for the program */
+    uint32_t sent[PROCESSES];          /* letters whose send returned 0, as bits */
+    uint32_t tried[PROCESSES];         /* letters whose send was begun */
+    uint8_t got[PROCESSES][LETTERS];   /* how often received */
+    uint8_t acked[PROCESSES][LETTERS]; /* acks that returned 0 */
+    uint32_t receives[PROCESSES];      /* 1: has called receive */
+    uint64_t note[PROCESSES];          /* for the program */
 };
 extern struct office *office;
 

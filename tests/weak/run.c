@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One run of a program: its threads as fibers, who moves when, sleep and death. */
-#include "weak.h"
 #include "fiber.h"
+#include "weak.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,9 +33,7 @@ static size_t arena_used, saved_used;
 static uint64_t setup_clock_ms, saved_clock_ms;
 
 /* Which threads touched 4 bytes in any run, and whether one of them wrote: elsewhere it makes no difference who moves first. */
-static struct {
-    uint8_t by, written;
-} touched[GRANULES];
+static struct { uint8_t by, written; } touched[GRANULES];
 
 /* ---- for programs ---- */
 

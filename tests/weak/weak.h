@@ -19,14 +19,13 @@ struct weak_program {
     const char *name;
     const char *about;
     unsigned threads;
-    void (*setup)(void);         /* once, alone, before all runs; what it leaves in the arena is where each run begins */
-    void (*body)(unsigned me);   /* a thread */
-    void (*finish)(void);        /* after each run, alone: sees the newest value of everything */
-    unsigned killable;           /* threads that may be killed, as bits; at most one in a run */
+    void (*setup)(void);              /* once, alone, before all runs; what it leaves in the arena is where each run begins */
+    void (*body)(unsigned me);        /* a thread */
+    void (*finish)(void);             /* after each run, alone: sees the newest value of everything */
+    unsigned killable;                /* threads that may be killed, as bits; at most one in a run */
     uint8_t process_of[WEAK_THREADS]; /* + 1; 0: thread i is process i */
-    uint32_t lane_slots;         /* of the lane; 0: as many as usual */
-    uint32_t min_slots;          /* of the smallest ring; 0: 8 */
-    double share;                /* of the time; 0: 1 */
+    uint32_t lane_slots;              /* of the lane; 0: as many as usual */
+    uint32_t min_slots;               /* of the smallest ring; 0: 8 */
 };
 
 /* ---- for programs ---- */
@@ -123,7 +122,7 @@ struct exploration {
 };
 void explore(const struct weak_program *p, struct exploration *e);
 
-extern const struct weak_program *const weak_programs[]; /* NULL at the end */
+extern const struct weak_program *const weak_programs[];         /* NULL at the end */
 const struct weak_program *weak_program_named(const char *name); /* NULL: none */
 int litmus(void);
 
