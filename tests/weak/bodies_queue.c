@@ -128,6 +128,34 @@ static void receive_or_sleep(unsigned me) {
     }
     (void)ack_letter(me);
 }
+/* The only cell is held by B. A looks, announces itself, looks again a millisecond later or in the same one, sleeps until B's ack frees the cell. */
+static void send_or_sleep(unsigned me, unsigned letter, uint64_t later_ms) {
+    struct pool *pool = &office->producer[me]->actor.pool;
+    for (uint64_t ms = 1;; ms += 3) {
+        weak_clock_ms(ms);
+        if (send_letter(me, letter) == 0)
+            return;
+        pool_flush(pool);
+        uint32_t prepared = eventcount_prepare(&pool->free_event);
+        weak_clock_ms(ms + later_ms);
+        if (send_letter(me, letter) == 0)
+            return;
+        (void)eventcount_sleep(&pool->free_event, prepared, UINT64_MAX);
+    }
+}
+static void full(unsigned me) {
+    if (me == 0)
+        send_or_sleep(me, 2, 1);
+    else
+        (void)ack_letter(me);
+}
+static void full_same_ms(unsigned me) {
+    if (me == 0)
+        send_or_sleep(me, 2, 0);
+    else
+        (void)ack_letter(me);
+}
+
 static void sleeper(unsigned me) {
     if (me == 0)
         (void)send_letter(me, 1);
@@ -190,3 +218,15 @@ const struct weak_program queue_sleep = {.name = "queue-sleep",
                                          .setup = setup_send,
                                          .body = sleeper,
                                          .finish = once_each};
+const struct weak_program queue_full = {.name = "queue-full",
+                                        .about = "a sender that falls asleep while the only cell is freed",
+                                        .threads = 2,
+                                        .setup = setup_extend,
+                                        .body = full,
+                                        .finish = once_each};
+const struct weak_program queue_full_same_ms = {.name = "queue-full-same",
+                                                .about = "the same, with both looks in one millisecond",
+                                                .threads = 2,
+                                                .setup = setup_extend,
+                                                .body = full_same_ms,
+                                                .finish = once_each};
