@@ -18,7 +18,7 @@
 
 /* The knobs of an RP_SIM build. */
 uint64_t sim_first_lap = 1;
-uint32_t sim_tag_mask = 0x3fff;
+uint32_t sim_tag_mask = 0x3fff, sim_stamp_mask = 0xffffff;
 uint32_t sim_lane_slots, sim_min_slots = 8;
 bool sim_mutant(const char *name) {
     (void)name;
