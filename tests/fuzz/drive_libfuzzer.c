@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* libFuzzer drives the same targets, guided by coverage. Its options come after the program's name; -help=1 lists them. */
+#include "fuzz.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+void finding(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("finding: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    abort(); /* libFuzzer writes the input to a file */
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    (void)argc, (void)argv;
+    fuzz_target.start();
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    fuzz_target.run(data, size);
+    return 0;
+}
