@@ -7,9 +7,10 @@
 
 /* The wait before the delivery after failure number `failures` (>= 1): base * factor^(failures-1), capped, then spread by the jitter; `random` is uniform. */
 static inline uint64_t backoff_ms(const struct parameters *p, uint32_t failures, uint64_t random) {
-    double wait = (double)p->backoff_ns, cap = (double)p->backoff_max_ns;
-    for (uint32_t i = 1; i < failures && wait < cap; i++)
-        wait *= p->backoff_factor_permille / 1000.0;
+    double wait = (double)p->backoff_ns, cap = (double)p->backoff_max_ns, factor = p->backoff_factor_permille / 1000.0;
+    /* A wait that does not grow is done at once, for `failures` may be a million where a count was damaged. */
+    for (uint32_t i = 1; i < failures && wait < cap && wait * factor > wait; i++)
+        wait *= factor;
     if (wait > cap)
         wait = cap;
     double spread = p->jitter_permille / 1000.0, share = (double)(random >> 11) / (double)(UINT64_C(1) << 53);

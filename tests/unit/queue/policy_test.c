@@ -25,12 +25,13 @@ static void other_factors(void **state) {
     (void)state;
     struct parameters p = defaults();
     p.backoff_factor_permille = 1000; /* a constant; must not count to four billion */
-    assert_int_equal(backoff_ms(&p, 1000000, 0), 100);
+    assert_int_equal(backoff_ms(&p, UINT32_MAX, 0), 100);
     p.backoff_factor_permille = 100000;
     assert_int_equal(backoff_ms(&p, 2, 0), 10000);
     assert_int_equal(backoff_ms(&p, 3, 0), 30000);
     p.backoff_ns = 0;
     assert_int_equal(backoff_ms(&p, 7, UINT64_MAX), 0);
+    assert_int_equal(backoff_ms(&p, UINT32_MAX, UINT64_MAX), 0);
     p.backoff_ns = p.backoff_max_ns = 366 * UINT64_C(24) * 3600 * 1000 * MS;
     assert_int_equal(backoff_ms(&p, 50, 0), UINT64_C(366) * 24 * 3600 * 1000);
     p.backoff_ns = p.backoff_max_ns = 1; /* less than what a word can say */
