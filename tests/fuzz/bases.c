@@ -78,7 +78,6 @@ static void photograph(struct base *b, const char *name, rp_queue *q) {
     memcpy(b->image, world_bytes(), b->bytes);
     const struct segment *s = &b->segment;
     b->bound = steps_bound(&s->parameters, &s->layout);
-    b->blocks = s->parameters.overflow == RP_OVERFLOW_BLOCK;
     for (uint32_t i = 0; i < s->parameters.max_participants; i++)
         if (seat_state(load_relaxed(&s->seats[i].word, init)) == SEAT_ATTACHED)
             b->holders |= UINT64_C(1) << i;
@@ -151,13 +150,13 @@ static void every_state(struct base *b, const char *name, const struct rp_queue_
     reject(&a, "poison");
     nack(&a, 1000000 * MS, "later");
     take(&d);
-    expire(&a);                       /* given back, still viewed */
+    expire(&a); /* given back, still viewed */
     struct rp_message m = take(&a);
-    good(rp_ack(a.c, &m));            /* limbo */
+    good(rp_ack(a.c, &m)); /* limbo */
     take(&a);
     expire(&a);
-    nack(&d, 0, NULL);                /* in returned, with a viewer */
-    take(&a);                         /* leased */
+    nack(&d, 0, NULL); /* in returned, with a viewer */
+    take(&a);          /* leased */
     take(&d);
     take(&second);
     reject(&second, "not mine");

@@ -9,11 +9,10 @@ struct base {
     const char *name;
     unsigned char *image;
     size_t bytes;
-    uint64_t now_ns;  /* when it was taken */
-    uint64_t holders; /* seats, as bits, that were taken then */
+    uint64_t now_ns;        /* when it was taken */
+    uint64_t holders;       /* seats, as bits, that were taken then */
     struct segment segment; /* of the image as it lies in world_bytes(), once loaded; its pointers are set by base_load */
-    uint64_t bound;   /* on the steps of a call */
-    bool blocks;      /* a send that finds it full waits */
+    uint64_t bound;         /* on the steps of a call */
 };
 
 enum { BASES = 7, BASE_SMALL = 1, BASE_STATES = 2 };

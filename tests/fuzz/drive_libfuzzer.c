@@ -21,6 +21,8 @@ void finding(const char *format, ...) {
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
+    fuzz_target.prepare();
+    atexit(fuzz_target.clean);
     fuzz_target.start();
     return 0;
 }

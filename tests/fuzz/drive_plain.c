@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -113,9 +115,9 @@ static void input_of_file(const char *path) {
 
 /* ---- */
 
-static double now_s(void) {
+static double time_s(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -124,7 +126,7 @@ static bool time_left(double end) {
     if (runs % LOOK_AT_CLOCK != 0)
         return true;
     alarm(WATCHDOG_S);
-    return now_s() < end;
+    return time_s(CLOCK_MONOTONIC) < end;
 }
 
 /* `RINGPOST_FIGURES`: a file for the figures of many programs. */
@@ -156,7 +158,7 @@ struct plan {
 
 /* With fewer runs than there are special inputs, every k-th of them, from a random one on: half of the runs are random in any case. */
 static void explore(const struct plan *plan) {
-    double start = now_s(), end = start + plan->seconds;
+    double start = time_s(CLOCK_MONOTONIC), end = start + plan->seconds;
     uint64_t count = plan->special && fuzz_target.special_count ? fuzz_target.special_count() : 0, seed = plan->seed, first = 64;
     uint64_t stride = plan->most < 2 * count ? 2 * count / plan->most + 1 : 1;
     for (uint64_t n = 0; n < count && runs < plan->most && time_left(end); n += n < first ? 1 : stride) {
@@ -170,11 +172,51 @@ static void explore(const struct plan *plan) {
         random_input(seed);
         run();
     }
-    printf("%s: %llu executions, %llu of special inputs, seeds %llu to %llu, %.1f s, %.1f us each\n", fuzz_target.name,
-           (unsigned long long)runs, (unsigned long long)special, (unsigned long long)plan->seed, (unsigned long long)seed,
-           now_s() - start, 1e6 * (now_s() - start) / (double)(runs ? runs : 1));
+    printf("%s: %llu executions, %llu of special inputs, seeds %llu to %llu, %.1f s, %.1f us of processor time each\n",
+           fuzz_target.name, (unsigned long long)runs, (unsigned long long)special, (unsigned long long)plan->seed,
+           (unsigned long long)seed, time_s(CLOCK_MONOTONIC) - start,
+           1e6 * time_s(CLOCK_PROCESS_CPUTIME_ID) / (double)(runs ? runs : 1));
     if (fuzz_target.summary != NULL)
         fuzz_target.summary();
+}
+
+static int work(const struct plan *plan, const char *hex, const char *file) {
+    fuzz_target.start();
+    watch();
+    alarm(WATCHDOG_S);
+    if (hex != NULL || file != NULL) {
+        if (hex != NULL)
+            input_of_hex(hex);
+        else
+            input_of_file(file);
+        run();
+        puts("nothing was wrong");
+    } else {
+        printf("%s: seed %llu\n", fuzz_target.name, (unsigned long long)plan->seed);
+        fflush(stdout);
+        explore(plan);
+        write_figures();
+    }
+    alarm(0);
+    fuzz_target.stop();
+    return 0;
+}
+
+/* Works in a child, and cleans up behind it, however it ends. */
+static int supervise(const struct plan *plan, const char *hex, const char *file) {
+    int status = 0;
+    fuzz_target.prepare();
+    pid_t parent = getpid(), child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+        exit(work(plan, hex, file));
+    }
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    fuzz_target.clean();
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
 int main(int argc, char **argv) {
@@ -205,23 +247,5 @@ int main(int argc, char **argv) {
         else
             usage();
     }
-    fuzz_target.start();
-    watch();
-    alarm(WATCHDOG_S);
-    if (hex != NULL || file != NULL) {
-        if (hex != NULL)
-            input_of_hex(hex);
-        else
-            input_of_file(file);
-        run();
-        puts("nothing was wrong");
-    } else {
-        printf("%s: seed %llu\n", fuzz_target.name, (unsigned long long)plan.seed);
-        fflush(stdout);
-        explore(&plan);
-        write_figures();
-    }
-    alarm(0);
-    fuzz_target.stop();
-    return 0;
+    return supervise(&plan, hex, file);
 }

@@ -14,7 +14,9 @@ enum { INPUT_MAX = 256 };
 
 struct fuzz_target {
     const char *name;
-    void (*start)(void); /* once */
+    void (*prepare)(void); /* before and after, in a process of its own that outlives every crash */
+    void (*clean)(void);
+    void (*start)(void);
     void (*run)(const uint8_t *data, size_t size);
     void (*stop)(void);
     /* Inputs that are worth being tried one by one; those that once failed come first. Number n is written to data[INPUT_MAX]. -> its size. */

@@ -9,16 +9,20 @@ static uint64_t get(const unsigned char *at) {
     return word;
 }
 /* As one store: others may look. */
-static void put(unsigned char *at, uint64_t word) {
-    atomic_store_explicit((a64 *)(void *)at, word, memory_order_relaxed);
-}
+static void put(unsigned char *at, uint64_t word) { atomic_store_explicit((a64 *)(void *)at, word, memory_order_relaxed); }
 
 uint64_t mutate_value(struct reader *r, uint64_t now) {
     static const uint64_t special[] = {
-        0,       1,       2,         7,        8,
-        63,      64,      255,       1022,     NOBODY,
-        NO_CELL, 1 << 22, LAP_MASK,  1 << 20,  UINT32_MAX,
-        INT32_MAX, INT64_MAX, UINT64_C(1) << 63, UINT64_MAX, UINT64_MAX - 1,
+        0,          1,
+        2,          7,
+        8,          63,
+        64,         255,
+        1022,       NOBODY,
+        NO_CELL,    1 << 22,
+        LAP_MASK,   1 << 20,
+        UINT32_MAX, INT32_MAX,
+        INT64_MAX,  UINT64_C(1) << 63,
+        UINT64_MAX, UINT64_MAX - 1,
     };
     uint8_t how = take8(r);
     switch (how >> 5) {
@@ -73,9 +77,7 @@ static struct some_ring some_ring(struct reader *r, const struct segment *s) {
     }
 }
 
-static a64 *some_slot(struct reader *r, const struct some_ring *ring) {
-    return &ring->slots[take8(r) & ((1u << ring->shift) - 1)];
-}
+static a64 *some_slot(struct reader *r, const struct some_ring *ring) { return &ring->slots[take8(r) & ((1u << ring->shift) - 1)]; }
 
 static void change_slot(struct reader *r, const struct segment *s) {
     static const struct field fields[] = {{36, 28}, {36, 28}, {22, 14}, {0, 22}};
@@ -89,9 +91,8 @@ static void change_stamp(struct reader *r, const struct segment *s) {
     struct delivery *line = segment_delivery(s, some_group(r, s), c);
     struct cell *cell = segment_cell(s, c);
     struct failure_text *text = &s->texts[c & (s->layout.text_count - 1)];
-    a64 *words[] = {&cell->position,      &cell->time,         &line->time,   &line->position,   &line->failures,
-                    &line->first_failed,  &line->last_failed,  &line->holder, &line->name_check, &text->key,
-                    &text->check,         &text->text[9]};
+    a64 *words[] = {&cell->position,    &cell->time,   &line->time,       &line->position, &line->failures, &line->first_failed,
+                    &line->last_failed, &line->holder, &line->name_check, &text->key,      &text->check,    &text->text[9]};
     change_field(r, words[take8(r) % (sizeof words / sizeof words[0])], fields, sizeof fields / sizeof fields[0]);
 }
 
@@ -99,9 +100,10 @@ static void change_hint(struct reader *r, const struct segment *s) {
     struct control *k = s->control;
     struct some_ring ring = some_ring(r, s);
     struct group *group = &s->groups[some_group(r, s)];
-    a64 *words[] = {ring.head,      ring.tail,      ring.head,         ring.tail,        &group->dead_count, &group->word,
-                    &group->name[0], &k->active,    &k->free_tickets,  &k->next_due_ms,  &k->cells_in_play,  &k->next_id,
-                    &k->tick_until_ms, &k->walk_until_ms, &k->slice_cursor, &k->tickets[0], &s->bitmap[0],  (a64 *)(void *)&k->starved};
+    a64 *words[] = {
+        ring.head,         ring.tail,         ring.head,        ring.tail,       &group->dead_count, &group->word,
+        &group->name[0],   &k->active,        &k->free_tickets, &k->next_due_ms, &k->cells_in_play,  &k->next_id,
+        &k->tick_until_ms, &k->walk_until_ms, &k->slice_cursor, &k->tickets[0],  &s->bitmap[0],      (a64 *)(void *)&k->starved};
     a64 *word = words[take8(r) % (sizeof words / sizeof words[0])];
     put((unsigned char *)word, mutate_value(r, get((unsigned char *)word)));
 }
@@ -138,7 +140,24 @@ static void forge(struct reader *r, const struct segment *s) {
     else
         put((unsigned char *)&segment_delivery(s, g, c)->position, stamp(hold, t));
     if (!lane || (how & 0x40))
-        put((unsigned char *)delivery_at(s, g, c), delivery_word(state, take8(r) % 8, NOBODY, take8(r) % 8, (uint32_t)generation, seq));
+        put((unsigned char *)delivery_at(s, g, c),
+            delivery_word(state, take8(r) % 8, NOBODY, take8(r) % 8, (uint32_t)generation, seq));
+}
+
+/* Each slot's lap is ahead of the one before it; the entries may even count. */
+static void change_laps(struct reader *r, const struct segment *s) {
+    struct some_ring ring = some_ring(r, s);
+    uint64_t count = UINT64_C(1) << ring.shift, lap = get((unsigned char *)ring.tail) >> ring.shift;
+    uint64_t whole_circle = (LAP_MASK + 1) / count;
+    uint8_t how = take8(r);
+    uint64_t step = how & 1 ? whole_circle : how & 2 ? 1 : mutate_value(r, 0);
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t c = (uint32_t)(i % s->layout.cell_count);
+        uint64_t tag = cell_generation(get((unsigned char *)&segment_cell(s, c)->word));
+        put((unsigned char *)&ring.slots[i], slot_word(lap + i * step, tag, how & 4 ? NO_CELL : c));
+    }
+    if (how & 8) /* and somebody believes that there are too many dead letters */
+        put((unsigned char *)&s->groups[0].dead_count, 1000);
 }
 
 static void change_seat(struct reader *r, const struct segment *s) {
@@ -197,6 +216,7 @@ bool mutate(struct reader *r, const struct segment *s, unsigned char *bytes, siz
     case MUTATE_RUN: random_run(r, bytes, size); return true;
     case MUTATE_FORGE: forge(r, s); return false;
     case MUTATE_SEAT: change_seat(r, s); return false;
+    case MUTATE_LAPS: change_laps(r, s); return false;
     default: change_header(r, bytes, size); return true;
     }
 }

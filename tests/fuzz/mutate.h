@@ -20,6 +20,7 @@ enum mutation {
     MUTATE_RUN,            /* random bytes */
     MUTATE_FORGE,          /* words that fit together: an entry that counts, of a cell it has no business with */
     MUTATE_SEAT,
+    MUTATE_LAPS,   /* a whole ring: laps that go on for ever, or round and round */
     MUTATE_HEADER, /* a field of the header; signed again, or not */
     MUTATIONS
 };

@@ -111,7 +111,7 @@ static void operate(struct reader *r, struct user *u, const struct base *b, stru
     case 23: use_forged_receipt(r, u); return;
     case 24: use_reopen(r, u); return;
     case 25: use_observer(r, u); return;
-    case 26: world_pass((uint64_t)take8(r) * take8(r) * 100000); return;
+    case 26: world_pass((uint64_t)take8(r) * take8(r) * (uint64_t)world_patience_ns / 10); return;
     case 27: world_others(take8(r) & b->holders); return;
     case 28:
     case 29: damage(r, b); return;
@@ -124,7 +124,9 @@ static void fuzz_run(const uint8_t *data, size_t size) {
     struct trap trap;
     struct base *b = load(&r);
     struct user u = {.bound = b->bound};
-    if (use_open(&r, &u, world_layout_known)) {
+    if (take8(&r) % 4 == 3)
+        set_trap(&r, &trap, b); /* for the first call: opening */
+    if (use_open(&r, &u)) {
         for (unsigned i = 0; i < OPS_MAX && !reader_over(&r) && (u.q != NULL || u.observer != NULL); i++)
             operate(&r, &u, b, &trap);
     }
@@ -137,19 +139,19 @@ static void fuzz_run(const uint8_t *data, size_t size) {
 
 /* One of everything, for inputs whose damage is what counts. */
 static const uint8_t tour[] = {
-    20, 19,                   /* audit, stats and participants */
-    15, 0x2e, 16, 5,          /* peek, dead peek */
-    0, 9, 8, 0, 0, 4, 0,      /* receive, send, receive twice, ack */
-    6, 0, 7, 0, 7, 0,         /* nack, receive, reject */
-    1, 8, 0, 3,               /* receive, extend */
-    12, 8, 13, 0, 11, 3, 3,   /* loan, commit, send a batch */
-    3, 3, 4, 0, 4, 1,         /* receive a batch, ack two */
-    26, 40, 40, 21,           /* time passes, sweep */
-    22, 3, 4, 0,              /* wait for one */
-    17, 0, 2, 17, 1,          /* redrive, receive, purge dead */
-    25, 1, 19, 15, 0xae,      /* an observer looks */
-    24, 4, 0, 4, 0,           /* again as the second group */
-    18, 14, 21, 20,           /* purge, sweep, audit */
+    20, 19,                       /* audit, stats and participants */
+    15, 0x2e, 16, 5,              /* peek, dead peek */
+    0,  9,    8,  0,  0,    4, 0, /* receive, send, receive twice, ack */
+    6,  0,    7,  0,  7,    0,    /* nack, receive, reject */
+    1,  8,    0,  3,              /* receive, extend */
+    12, 8,    13, 0,  11,   3, 3, /* loan, commit, send a batch */
+    3,  3,    4,  0,  4,    1,    /* receive a batch, ack two */
+    26, 40,   40, 21,             /* time passes, sweep */
+    22, 3,    4,  0,              /* wait for one */
+    17, 0,    2,  17, 1,          /* redrive, receive, purge dead */
+    25, 1,    19, 15, 0xae,       /* an observer looks */
+    24, 4,    0,  4,  0,          /* again as the second group */
+    18, 14,   21, 20,             /* purge, sweep, audit */
 };
 
 static size_t with_tour(uint8_t *data, const uint8_t *head, size_t bytes) {
@@ -167,7 +169,7 @@ static size_t flipped_make(uint64_t n, uint8_t *data) {
     unsigned i = n >= 8 * bases[flipped[0]].bytes;
     n -= i * 8 * bases[flipped[0]].bytes;
     uint8_t others = (uint8_t)(n / 64 % 2 ? 0x3f : 0);
-    const uint8_t head[] = {flipped[i], others, 1, 0, MUTATE_BIT, (uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16), 0};
+    const uint8_t head[] = {flipped[i], others, 1, 0, MUTATE_BIT, (uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16), 0, 0};
     return with_tour(data, head, sizeof head);
 }
 
@@ -185,21 +187,22 @@ static size_t truncated_make(uint64_t n, uint8_t *data) {
     for (; n >= bases[base].bytes / 4096 * 4; base++)
         n -= bases[base].bytes / 4096 * 4;
     uint32_t bytes = (uint32_t)(n / 4) * 4096 + beside[n % 4];
-    const uint8_t head[] = {base, 0, TRUNCATE, 0, (uint8_t)bytes, (uint8_t)(bytes >> 8), (uint8_t)(bytes >> 16), 1};
+    const uint8_t head[] = {base, 0, TRUNCATE, 0, (uint8_t)bytes, (uint8_t)(bytes >> 8), (uint8_t)(bytes >> 16), 0, 1};
     return with_tour(data, head, sizeof head);
 }
 
 static uint64_t unharmed_count(void) { return 2 * BASES; }
 
 static size_t unharmed_make(uint64_t n, uint8_t *data) {
-    const uint8_t head[] = {(uint8_t)(n / 2), n % 2 ? 0x3f : 0, 0, 0, 1};
+    const uint8_t head[] = {(uint8_t)(n / 2), n % 2 ? 0x3f : 0, 0, 0, 0, 1};
     return with_tour(data, head, sizeof head);
 }
 
 static const struct {
     uint64_t (*count)(void);
     size_t (*make)(uint64_t n, uint8_t *data);
-} kinds[] = {{found_count, found_make}, {unharmed_count, unharmed_make}, {truncated_count, truncated_make}, {flipped_count, flipped_make}};
+} kinds[] = {
+    {found_count, found_make}, {unharmed_count, unharmed_make}, {truncated_count, truncated_make}, {flipped_count, flipped_make}};
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -218,7 +221,6 @@ static size_t fuzz_special(uint64_t n, uint8_t *data) {
 }
 
 static void fuzz_start(void) {
-    world_start();
     bases_make();
     use_healthy_open();
 }
@@ -237,6 +239,8 @@ static void fuzz_summary(void) {
 
 const struct fuzz_target fuzz_target = {
     .name = "segment",
+    .prepare = world_prepare,
+    .clean = world_clean,
     .start = fuzz_start,
     .run = fuzz_run,
     .stop = fuzz_stop,

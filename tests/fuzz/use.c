@@ -56,14 +56,14 @@ static rp_queue *observe(struct user *u) {
     return CALL(u, rp_queue_open(world_damaged, &o, &q), RP_CORRUPT, RP_INCOMPATIBLE) == 0 ? q : NULL;
 }
 
-bool use_open(struct reader *r, struct user *u, bool whole) {
+bool use_open(struct reader *r, struct user *u) {
     uint8_t how = take8(r);
     if (how & 1)
         u->observer = observe(u);
     int result = CALL(u, rp_queue_open(world_damaged, NULL, &u->q), RP_CORRUPT, RP_INCOMPATIBLE, RP_NO_SEAT);
     if (result < 0) {
         refused++;
-        if (whole && result != RP_NO_SEAT)
+        if (world_layout_known && result != RP_NO_SEAT)
             finding("an unharmed header is refused: %s", rp_error_detail());
         u->q = NULL;
         return u->observer != NULL;
@@ -147,7 +147,7 @@ static void receive(struct user *u, int64_t timeout_ns) {
 
 void use_receive(struct user *u) { receive(u, 0); }
 
-void use_receive_waiting(struct reader *r, struct user *u) { receive(u, (int64_t)take8(r) * 1000000); }
+void use_receive_waiting(struct reader *r, struct user *u) { receive(u, take8(r) * world_patience_ns); }
 
 void use_receive_batch(struct reader *r, struct user *u) {
     struct rp_message m[4];
@@ -181,7 +181,8 @@ void use_ack(struct reader *r, struct user *u) {
         done_with(u, m, CALL(u, rp_ack(u->c, m), RP_LEASE_LOST));
 }
 
-static const char *const reasons[] = {NULL, "", "because", "a reason of seventy-nine bytes is as long as a reason can be in this library, o"};
+static const char *const reasons[] = {NULL, "", "because",
+                                      "a reason of seventy-nine bytes is as long as a reason can be in this library, o"};
 
 void use_nack(struct reader *r, struct user *u) {
     struct rp_message *m = some_message(r, u);
@@ -238,7 +239,7 @@ void use_send(struct reader *r, struct user *u) {
     struct rp_send_options o;
     rp_send_options_init(&o, sizeof o);
     size_t bytes = some_length(r, u);
-    o.timeout_ns = bytes % 8 == 7 ? 60000000 : 0;
+    o.timeout_ns = bytes % 8 == 7 ? 60 * world_patience_ns : 0;
     int result = CALL(u, rp_send(u->p, payload, bytes, &o), SEND_ERRORS, RP_TOO_BIG);
     if (!too_big(u, bytes, result))
         sent += result == 0;

@@ -22,8 +22,8 @@ struct user {
     bool at_most_once;
 };
 
-/* Opens what can be opened. False: nothing. `whole`: the header is as it was made, so there is no reason to refuse it. */
-bool use_open(struct reader *r, struct user *u, bool whole);
+/* Opens what can be opened. False: nothing. */
+bool use_open(struct reader *r, struct user *u);
 void use_close(struct user *u);
 
 void use_receive(struct user *u);

@@ -9,7 +9,9 @@
 #include <string.h>
 
 /* The handle that looks. */
-static rp_queue *eyes(const struct user *u, uint8_t how) { return u->q == NULL || (u->observer != NULL && how & 0x80) ? u->observer : u->q; }
+static rp_queue *eyes(const struct user *u, uint8_t how) {
+    return u->q == NULL || (u->observer != NULL && how & 0x80) ? u->observer : u->q;
+}
 
 static const char *group_of(uint8_t how) { return how & 0x40 ? "second" : NULL; }
 
@@ -122,7 +124,7 @@ void use_healthy_open(void) {
 void use_healthy(void) {
     struct rp_message m;
     uint64_t value;
-    steps_begin("next door", 10000);
+    steps_begin("next door", 1000000);
     must(rp_receive(next_door.c, &m, 0) == 0 && m.bytes == sizeof value && m.deliveries == 1);
     memcpy(&value, m.data, sizeof value);
     must(value == sent && rp_ack(next_door.c, &m) == 0);

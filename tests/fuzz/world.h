@@ -17,8 +17,13 @@
 extern const char *world_damaged; /* its bytes are ours to change */
 extern const char *world_healthy; /* another one in the same process, which must not suffer */
 
-void world_start(void);
+/* Before the process that fuzzes begins, and after it has ended in whatever way. */
+void world_prepare(void);
+void world_clean(void);
 void world_stop(void);
+
+/* The unit in which waits are told to end. */
+extern const int64_t world_patience_ns;
 
 /* From now on the damaged queue's file consists of these bytes. Nobody has it open. */
 void world_load(const unsigned char *bytes, size_t count);

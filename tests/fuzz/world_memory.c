@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* A platform in memory (see world.h): what lib/platform says it does, without the operating system. One thread. */
-#include "world.h"
 #include "clock.h"
 #include "error.h"
 #include "fork.h"
@@ -10,6 +9,7 @@
 #include "liveness.h"
 #include "process.h"
 #include "shm.h"
+#include "world.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,8 +38,8 @@ struct file {
     struct arena *arena;
     size_t bytes;
     bool linked;
-    uint64_t others;           /* seats whose owners live elsewhere */
-    uint64_t locks[ALIASES];   /* seats locked by whoever has this mapping */
+    uint64_t others;         /* seats whose owners live elsewhere */
+    uint64_t locks[ALIASES]; /* seats locked by whoever has this mapping */
     bool mapped[ALIASES];
     struct arena arenas[PAGES_MAX + 1];
 };
@@ -88,8 +88,10 @@ static void set_size(struct file *f, size_t bytes) {
 
 /* ---- the harness's side ---- */
 
-void world_start(void) {}
+void world_prepare(void) {}
+void world_clean(void) {}
 void world_stop(void) {}
+const int64_t world_patience_ns = 1000000;
 
 void world_load(const unsigned char *bytes, size_t count) {
     struct file *f = &files[0];
