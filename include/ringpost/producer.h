@@ -56,7 +56,8 @@ RP_API void rp_producer_close(rp_producer *p);
 /**
  * Sends a copy of `bytes` bytes (0 is fine). When it returned 0 the message is kept: it will be delivered and acked, or
  * lie in the dead ring, or be dropped by a policy that counts it. Any other result: it was not sent.
- * Errors: RP_FULL (no room before the timeout; the detail says why), RP_TOO_BIG, -EINTR (interrupted), RP_GONE, RP_FORKED, -EINVAL.
+ * Errors: RP_FULL (no room before the timeout; the detail says why), RP_TOO_BIG, -EINTR (interrupted), RP_GONE, RP_FORKED, -EINVAL,
+ * RP_CORRUPT.
  * Lock-free while there is room, no system call unless a receiver sleeps. Crash: the message was sent or not, as a
  * whole; memory of one that was not is recovered by the next sweep.
  */
