@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* libFuzzer drives the same targets, guided by coverage. Its options come after the program's name; -help=1 lists them. */
+#include "figures.h"
 #include "fuzz.h"
 
 #include <stdarg.h>
@@ -8,6 +9,8 @@
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static uint64_t runs;
 
 void finding(const char *format, ...) {
     va_list arguments;
@@ -19,15 +22,21 @@ void finding(const char *format, ...) {
     abort(); /* libFuzzer writes the input to a file */
 }
 
+static void end(void) {
+    figures_add("fuzz_executions", runs);
+    fuzz_target.clean();
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
     fuzz_target.prepare();
-    atexit(fuzz_target.clean);
+    atexit(end);
     fuzz_target.start();
     return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    runs++;
     fuzz_target.run(data, size);
     return 0;
 }

@@ -3,6 +3,7 @@
  * Our own driver: special inputs one by one, then random ones from a printed seed. Every execution has a seed of its own, so any of them can be run
  * alone. When one fails, its input is printed in hexadecimal.
  */
+#include "figures.h"
 #include "fuzz.h"
 
 #include <errno.h>
@@ -129,18 +130,6 @@ static bool time_left(double end) {
     return time_s(CLOCK_MONOTONIC) < end;
 }
 
-/* `RINGPOST_FIGURES`: a file for the figures of many programs. */
-static void write_figures(void) {
-    const char *path = getenv("RINGPOST_FIGURES");
-    char line[64];
-    int fd = path == NULL ? -1 : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return;
-    int bytes = snprintf(line, sizeof line, "fuzz_executions %llu\n", (unsigned long long)runs);
-    (void)!write(fd, line, (size_t)bytes);
-    close(fd);
-}
-
 static void usage(void) {
     fprintf(stderr,
             "usage: %s [--runs N] [--seconds N | --minutes N] [--seed S]   special inputs, then random ones\n"
@@ -195,7 +184,7 @@ static int work(const struct plan *plan, const char *hex, const char *file) {
         printf("%s: seed %llu\n", fuzz_target.name, (unsigned long long)plan->seed);
         fflush(stdout);
         explore(plan);
-        write_figures();
+        figures_add("fuzz_executions", runs);
     }
     alarm(0);
     fuzz_target.stop();
