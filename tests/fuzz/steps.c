@@ -4,10 +4,13 @@
 #include "layout.h"
 #include "world.h"
 
+/* The simulator's switches, as in life. */
 uint64_t sim_first_lap = 1;
 uint32_t sim_tag_mask = 0x3fff;
+uint32_t sim_stamp_mask = 0xffffff;
 uint32_t sim_lane_slots;
 uint32_t sim_min_slots = 8;
+enum sim_site_defect sim_site_defect;
 
 uint64_t steps_most, steps_most_permille;
 const char *steps_most_call = "none";
@@ -19,6 +22,11 @@ static void *armed_context;
 
 bool sim_mutant(const char *name) {
     (void)name;
+    return false;
+}
+
+bool sim_site(const char *file, int line) {
+    (void)file, (void)line;
     return false;
 }
 
