@@ -18,6 +18,9 @@ static atomic_bool end, quiet = true, resting;
 static struct base *target;
 static uint64_t state = 88172645463325252, damages;
 
+static bool is(atomic_bool *flag) { return atomic_load_explicit(flag, memory_order_seq_cst); }
+static void set(atomic_bool *flag, bool value) { atomic_store_explicit(flag, value, memory_order_seq_cst); }
+
 static void damage_once(void) {
     uint8_t bytes[16];
     for (unsigned i = 0; i < sizeof bytes; i++)
@@ -28,12 +31,12 @@ static void damage_once(void) {
 }
 
 static void *rage(void *nothing) {
-    while (!end) {
-        if (quiet) {
-            resting = true;
+    while (!is(&end)) {
+        if (is(&quiet)) {
+            set(&resting, true);
             continue;
         }
-        resting = false;
+        set(&resting, false);
         damage_once();
         for (uint64_t n = dice(&state) % 512; n > 0; n--)
             atomic_signal_fence(memory_order_seq_cst);
@@ -46,12 +49,12 @@ static void peer_run(const uint8_t *data, size_t size) {
     target = program_load(&r);
     world_layout_known = false;
     if (world_size() >= target->bytes) {
-        resting = false;
-        quiet = false;
+        set(&resting, false);
+        set(&quiet, false);
     }
     program_run(&r, target);
-    quiet = true;
-    for (resting = false; !resting;) {
+    set(&quiet, true);
+    for (set(&resting, false); !is(&resting);) {
     }
     use_healthy();
 }
@@ -62,7 +65,7 @@ static void peer_start(void) {
 }
 
 static void peer_stop(void) {
-    end = true;
+    set(&end, true);
     pthread_join(peer, NULL);
     program_stop();
 }
