@@ -119,6 +119,11 @@ static void create(struct reader *r) {
     char name[64];
     struct rp_queue_options *o = some_struct(r, (init *)(void *)rp_queue_options_init, sizeof(struct rp_queue_options), &expected);
     no_pointer(o, offsetof(struct rp_queue_options, group));
+    if (o->size >= sizeof *o && o->size <= 65536 && take8(r) % 4 != 0) { /* so small that there is room, if the rest allows */
+        o->capacity = 1 + o->capacity % 8;
+        o->message_bytes = 8;
+        o->max_participants = 1 + o->max_participants % 4;
+    }
     snprintf(name, sizeof name, "%screated", name_prefix);
     int result = heard(rp_queue_create(name, o, &made));
     as_expected(result, expected);
@@ -300,7 +305,6 @@ static void nothing_at_all(void) {
 
 static void api_start(void) {
     struct rp_queue_options o;
-    signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE,
               &(struct rlimit){FILE_BYTES_MAX, FILE_BYTES_MAX}); /* queues of hostile sizes must not eat the machine */
     rp_queue_options_init(&o, sizeof o);
@@ -326,6 +330,7 @@ static void api_clean(void) {
 
 static void api_run(const uint8_t *data, size_t size) {
     struct reader r = {data, data + size};
+    signal(SIGXFSZ, SIG_IGN); /* here, for libFuzzer installs a handler of its own */
     for (unsigned i = 0; i < OPS_MAX && !reader_over(&r); i++)
         switch (take8(&r) % 10) {
         case 0: create(&r); break;
