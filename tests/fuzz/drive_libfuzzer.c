@@ -22,14 +22,25 @@ void finding(const char *format, ...) {
     abort(); /* libFuzzer writes the input to a file */
 }
 
-static void end(void) {
-    figures_add("fuzz_executions", runs);
+static void end(void) { figures_add("fuzz_executions", runs); }
+
+/* A child that waits until this process is gone, however it ends, and cleans up behind it. */
+static void leave_a_cleaner(void) {
+    int alive[2];
+    char byte;
+    if (pipe2(alive, O_CLOEXEC) != 0 || fork() != 0)
+        return; /* the write end stays open as long as we live */
+    close(alive[1]);
+    while (read(alive[0], &byte, 1) > 0) {
+    }
     fuzz_target.clean();
+    _exit(0);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
     fuzz_target.prepare();
+    leave_a_cleaner();
     atexit(end);
     fuzz_target.start();
     return 0;
