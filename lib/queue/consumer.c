@@ -40,9 +40,9 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
     c->lane = lane_ring(s);
     c->early = delivery_ring(s, c->group, RING_EARLY);
     c->returned = delivery_ring(s, c->group, RING_RETURNED);
-    c->lane_head = c->lane_head_told = load_relaxed(&g->lane_head, hint);
-    c->early_head = load_relaxed(&g->early_head, hint);
-    c->returned_head = load_relaxed(&g->returned_head, hint);
+    c->lane_head = c->lane_head_told = load_acquire(&g->lane_head, hints);
+    c->early_head = load_acquire(&g->early_head, hints);
+    c->returned_head = load_acquire(&g->returned_head, hints);
     c->lease_ms = s->parameters.lease_ns == 0 ? TIME_NEVER : duration_ms(s->parameters.lease_ns);
     return 0;
 }

@@ -41,7 +41,7 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
     p->loans = loans;
     p->loan_room = LOANS_AT_FIRST;
     p->lane = lane_ring(&q->segment);
-    p->lane_tail = p->lane_tail_told = load_relaxed(&q->segment.control->lane_tail, hint);
+    p->lane_tail = p->lane_tail_told = load_acquire(&q->segment.control->lane_tail, hints);
     actor_open(&p->actor, q);
     pthread_mutex_lock(&q->lock);
     p->next = q->producers;

@@ -114,7 +114,8 @@ static inline enum ring_look_at ring_look(const struct index_ring *r, const a64 
     if (ahead < 0)
         return RING_END;
     /* Filled again `ahead` laps later: what may still count lies within the last lap before that. */
-    uint64_t oldest = *h + (uint64_t)(ahead - 1) * ring_slots(r) + (MUTANT(ring_past_too_far) ? 2 : 1), tail = load_acquire(r->tail, hints);
+    uint64_t oldest = *h + (uint64_t)(ahead - 1) * ring_slots(r) + (MUTANT(ring_past_too_far) ? 2 : 1),
+             tail = load_acquire(r->tail, hints);
     uint64_t shared = load_acquire(head, hints);
     if (ahead > HINT_LAG_LAPS || (int64_t)(oldest - tail) > 4 * (int64_t)ring_slots(r)) {
         if ((int64_t)(shared - *h) <= 0 || (int64_t)(shared - tail) > (int64_t)ring_slots(r))

@@ -33,6 +33,8 @@ static void flush_freed(struct pool *p) {
 }
 
 void pool_flush(struct pool *p) {
+    p->barren_ms =
+        UINT64_MAX; /* the last look before a sleep is at the words: a bit may be in somebody's batch, whose word is FREE */
     flush_freed(p);
     while (p->candidate_count > 0)
         set_bit(p->segment, p->candidates[--p->candidate_count]);
@@ -94,7 +96,7 @@ static bool refill(struct pool *p) {
 bool pool_search(struct pool *p, uint64_t now_ms, uint32_t *cell) {
     a32 *starved = &p->segment->control->starved;
     if (p->barren_ms == now_ms && load_relaxed(starved, hint) != 0)
-        return false; /* whoever freed a cell since then has set its bit */
+        return false; /* whoever freed a cell since then has set its bit; that somebody else has drawn it is found before a sleep */
     if (!MUTANT(pool_no_starved))
         store_seq_cst(starved, 1, starved);
     uint32_t count = cells_in_play(p->segment);

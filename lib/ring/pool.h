@@ -26,12 +26,12 @@ struct pool {
     uint32_t freed_count;
     uint32_t candidates[POOL_BATCH]; /* bits taken, words FREE when taken */
     uint32_t freed[POOL_BATCH];      /* words FREE, bits still to be set */
-    uint64_t barren_ms;              /* when a look at all words found nothing */
+    uint64_t barren_ms;              /* when a look at all words found nothing: not again in that millisecond */
 };
 
 void pool_open(struct pool *p, const struct segment *s, uint32_t seat);
 
-/* Gives candidates and bits back to the bitmap: before a sleep, and at the end. */
+/* Gives candidates and bits back to the bitmap: before a sleep, and at the end. The look after it spares no word. */
 void pool_flush(struct pool *p);
 
 /* Takes a cell that the bitmap knows: OWNED by `seat` from here on. False: it knows none. */

@@ -102,15 +102,15 @@ static void bitmap(unsigned me) {
     pool_flush(&p->pool[me]);
 }
 
-/* As producer.c does it: takes a cell, or sleeps until one is freed. Looks a second time `later_ms` after the first. */
-static void take_or_sleep(unsigned me, uint32_t *cell, uint64_t later_ms) {
+/* As producer.c does it: takes a cell, or sleeps until one is freed. All in one millisecond. */
+static void take_or_sleep(unsigned me, uint32_t *cell) {
     struct pool *mine = &p->pool[me];
-    for (uint64_t ms = 5;; ms += 10) {
-        if (pool_take(mine, cell) || pool_search(mine, ms, cell))
+    for (;;) {
+        if (pool_take(mine, cell) || pool_search(mine, 5, cell))
             return;
         pool_flush(mine);
         uint32_t prepared = eventcount_prepare(&mine->free_event);
-        if (pool_take(mine, cell) || pool_search(mine, ms + later_ms, cell))
+        if (pool_take(mine, cell) || pool_search(mine, 5, cell))
             return;
         (void)eventcount_sleep(&mine->free_event, prepared, UINT64_MAX);
     }
@@ -129,7 +129,7 @@ static void starved_needs(unsigned me) {
         pool_give_back(&p->pool[0], 1);
     } else {
         uint32_t cell;
-        take_or_sleep(me, &cell, 1);
+        take_or_sleep(me, &cell);
         p->taken[me] = cell + 1;
     }
 }
@@ -146,7 +146,7 @@ static void barren(unsigned me) {
         pool_give_back(&p->pool[0], 0);
     } else {
         uint32_t cell;
-        take_or_sleep(me, &cell, 0);
+        take_or_sleep(me, &cell);
     }
 }
 
