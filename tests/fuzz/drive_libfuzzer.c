@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* libFuzzer drives the same targets, guided by coverage. Its options come after the program's name; -help=1 lists them. */
-#include "figures.h"
+#include "figure.h"
 #include "fuzz.h"
 
 #include <stdarg.h>
@@ -22,7 +22,7 @@ void finding(const char *format, ...) {
     abort(); /* libFuzzer writes the input to a file */
 }
 
-static void end(void) { figures_add("fuzz_executions", runs); }
+static void end(void) { figure("fuzz_executions", runs); }
 
 /* A child that waits until this process is gone, however it ends, and cleans up behind it. */
 static void leave_a_cleaner(void) {

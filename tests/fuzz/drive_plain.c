@@ -3,7 +3,7 @@
  * Our own driver: special inputs one by one, then random ones from a printed seed. Every execution has a seed of its own, so any of them can be run
  * alone. When one fails, its input is printed in hexadecimal.
  */
-#include "figures.h"
+#include "figure.h"
 #include "fuzz.h"
 
 #include <errno.h>
@@ -184,7 +184,7 @@ static int work(const struct plan *plan, const char *hex, const char *file) {
         printf("%s: seed %llu\n", fuzz_target.name, (unsigned long long)plan->seed);
         fflush(stdout);
         explore(plan);
-        figures_add("fuzz_executions", runs);
+        figure("fuzz_executions", runs);
     }
     alarm(0);
     fuzz_target.stop();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* weak [--list] [--litmus] [--program NAME] [--all] [--mutants] ...: see README.md. */
+#include "figure.h"
 #include "mutants.h"
 #include "weak.h"
 
@@ -12,16 +13,8 @@
 static uint64_t schedules, violations;
 
 static void figures(void) {
-    const char *path = getenv("RINGPOST_FIGURES");
-    int fd = path != NULL ? open(path, O_WRONLY | O_APPEND | O_CREAT, 0666) : -1;
-    if (fd < 0)
-        return;
-    char text[100];
-    int bytes = snprintf(text, sizeof text, "weak_schedules %llu\nviolations %llu\n", (unsigned long long)schedules,
-                         (unsigned long long)violations);
-    if (write(fd, text, (size_t)bytes) != bytes)
-        perror(path);
-    close(fd);
+    figure("weak_schedules", schedules);
+    figure("violations", violations);
 }
 
 static const struct weak_program *program_named(const char *name) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "mutants.h"
+#include "figure.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,8 @@ bool mutants_table(uint64_t search_runs, const char *only, uint64_t *schedules) 
     }
     weakened = NULL;
     printf("%d of %d that should be caught are caught\n", caught, caught + missed);
+    figure("mutants", (uint64_t)(caught + missed));
+    figure("mutants_caught", (uint64_t)caught);
     return missed == 0;
 }
 
