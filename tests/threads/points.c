@@ -9,8 +9,8 @@
 void point(const char *what);
 bool sim_mutant(const char *name);
 
-_Thread_local bool point_weakened;
 extern _Thread_local bool point_weakened;
+_Thread_local bool point_weakened;
 const char *weakened_accesses;
 const char *mutant;
 _Atomic uint64_t points_passed;
