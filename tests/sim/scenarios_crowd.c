@@ -86,6 +86,7 @@ static void setup_tight(void) {
     struct rp_queue_options o = options(1);
     o.backoff_ns = o.backoff_max_ns = 100 * MS;
     o.max_deliveries = 0;
+    o.dead_overflow = RP_DEAD_REFUSE;
     witness_create(&o, &(struct witness_expectations){.redrives = true});
 }
 static void body_tight(unsigned me) {
@@ -116,6 +117,7 @@ static const struct sim_program crowd_tight = {.name = "crowd-tight",
 static void setup_seats(void) {
     struct rp_queue_options o = scenario_options(2);
     o.max_participants = 3;
+    o.dead_overflow = RP_DEAD_REFUSE;
     witness_create(&o, NULL);
     scenario_preload(2);
 }
@@ -193,6 +195,7 @@ static const struct sim_program crowd_graves = {.name = "crowd-graves",
 static void setup_sleepers(void) {
     struct rp_queue_options o = options(1);
     o.overflow = RP_OVERFLOW_BLOCK;
+    o.dead_overflow = RP_DEAD_REFUSE;
     witness_create(&o, NULL);
 }
 static void body_sleepers(unsigned me) {
