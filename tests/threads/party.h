@@ -32,7 +32,7 @@ struct party {
     _Atomic uint32_t progress; /* points it has passed */
     _Atomic(const char *) call;
     bool running; /* for itself */
-    uint64_t random;
+    uint64_t random, choices;
     uint32_t usual_points; /* how many it passed when it last came to its end */
 
     /* What is to happen in this run, and at which of its points; 0: nothing. */

@@ -91,6 +91,12 @@ int __wrap_shm_path(const char *name, char path[SHM_PATH_MAX]) {
     return __real_shm_path(inside, path);
 }
 
+void sim_rename(const char *from, const char *to) {
+    char path[2][SHM_PATH_MAX];
+    if (__wrap_shm_path(from, path[0]) < 0 || __wrap_shm_path(to, path[1]) < 0 || rename(path[0], path[1]) != 0)
+        sim_fail("rename %s to %s: %s", from, to, strerror(errno));
+}
+
 int __real_shm_map(int fd, size_t bytes, bool read_only, void **memory);
 void __real_shm_unmap(void *memory, size_t bytes);
 int __real_close(int fd);

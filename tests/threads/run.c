@@ -19,10 +19,10 @@ struct party parties[SIM_FIBERS];
 const struct sim_program *scenario;
 struct run_counts *counts;
 
-uint64_t sim_first_lap = 1;
-uint32_t sim_min_slots = 8, sim_tag_mask = 0x3fff, sim_lane_slots;
 extern uint64_t sim_first_lap;
-extern uint32_t sim_min_slots, sim_tag_mask, sim_lane_slots;
+extern uint32_t sim_min_slots, sim_tag_mask, sim_stamp_mask, sim_lane_slots;
+uint64_t sim_first_lap;
+uint32_t sim_min_slots, sim_tag_mask, sim_stamp_mask, sim_lane_slots;
 
 static uint64_t run_seed;
 static _Atomic unsigned turn; /* whose body begins, or ends: number + 1 */
@@ -169,6 +169,7 @@ static void start(unsigned who) {
     struct party *p = &parties[who];
     p->who = who;
     p->running = false;
+    p->choices = run_seed ^ who;
     atomic_store_explicit(&p->state, COMING, RELAXED);
     atomic_store_explicit(&p->progress, 0, RELAXED);
     atomic_store_explicit(&p->call, NULL, RELAXED);
@@ -254,6 +255,7 @@ void run(uint64_t seed) {
     sim_first_lap = scenario->first_lap ? scenario->first_lap : 1;
     sim_min_slots = scenario->min_slots ? scenario->min_slots : 8;
     sim_lane_slots = scenario->lane_slots;
+    sim_stamp_mask = scenario->stamp_mask ? scenario->stamp_mask : 0xffffff;
     sim_tag_mask = scenario->tag_bits ? (1u << scenario->tag_bits) - 1 : 0x3fff;
     killed = frozen = thawed = 0;
     go = false;
@@ -273,7 +275,8 @@ void run(uint64_t seed) {
         end(i);
     for (unsigned i = 0; i < SIM_FIBERS; i++)
         join(i);
-    act_as(SIM_FINISHER, scenario->finish);
+    if (scenario->finish)
+        act_as(SIM_FINISHER, scenario->finish);
     for (unsigned i = 0; i < n; i++)
         atomic_fetch_add_explicit(&points_passed, parties[i].progress, RELAXED);
     me = NULL;
@@ -286,7 +289,8 @@ void run(uint64_t seed) {
 unsigned sim_me(void) { return me->who; }
 uint64_t sim_now_ns(void) { return clock_now_ns(); }
 void sim_advance_ns(uint64_t ns) { clock_jump(ns); }
-void sim_linger(void) {}
+void sim_linger(void) { sched_yield(); }
+uint64_t sim_random(void) { return random_next(&me->choices); }
 void sim_keep(void *memory, size_t bytes) { (void)memory, (void)bytes; }
 void sim_keep_aside(void *memory, size_t bytes) { (void)memory, (void)bytes; }
 void sim_note(const char *format, ...) { (void)format; }
