@@ -59,7 +59,7 @@ static void work(const char *directory, double seconds) {
     do
         run(given.seed + n++);
     while (given.runs ? n < given.runs : seconds_now() < end);
-    if (points_passed == 0) {
+    if (GET(points_passed) == 0) {
         printf("FAILED: no point was passed; is tests/threads/points.h still what lib/platform/atomic.h expects?\n");
         exit(1);
     }
@@ -96,7 +96,7 @@ static int wait_for(pid_t pid) {
 static const char *one(const struct sim_program *p, double seconds) {
     struct scratch s;
     double begin = seconds_now();
-    ull runs = counts->runs, kills = counts->kills, freezes = counts->freezes, jumps = counts->jumps;
+    ull runs = GET(counts->runs), kills = GET(counts->kills), freezes = GET(counts->freezes), jumps = GET(counts->jumps);
     if (scratch_create(&s) != 0) {
         perror(s.directory);
         exit(NO_SUCH_THING);
@@ -116,8 +116,9 @@ static const char *one(const struct sim_program *p, double seconds) {
     if (asked_to_stop)
         exit(1);
     const char *how = outcome(status);
-    printf("%-20s %6llu runs, %llu killed, %llu stopped, %llu jumps, seed %llu, %.1f s: %s\n", p->name, counts->runs - runs,
-           counts->kills - kills, counts->freezes - freezes, counts->jumps - jumps, (ull)given.seed, seconds_now() - begin, how);
+    printf("%-20s %6llu runs, %llu killed, %llu stopped, %llu jumps, seed %llu, %.1f s: %s\n", p->name, GET(counts->runs) - runs,
+           GET(counts->kills) - kills, GET(counts->freezes) - freezes, GET(counts->jumps) - jumps, (ull)given.seed,
+           seconds_now() - begin, how);
     return how;
 }
 
@@ -126,7 +127,7 @@ static void figures(unsigned violations) {
     FILE *file = path ? fopen(path, "a") : NULL;
     if (!file)
         return;
-    fprintf(file, "thread_runs %llu\nviolations %u\n", (ull)counts->runs, violations); /* one write, at the end */
+    fprintf(file, "thread_runs %llu\nviolations %u\n", (ull)GET(counts->runs), violations); /* one write, at the end */
     fclose(file);
 }
 

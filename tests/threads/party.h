@@ -11,6 +11,9 @@
 #include <stdatomic.h>
 
 #define RELAXED memory_order_relaxed
+#define GET(word) atomic_load_explicit(&(word), RELAXED)
+#define SET(word, value) atomic_store_explicit(&(word), (value), RELAXED)
+#define ADD(word, value) atomic_fetch_add_explicit(&(word), (value), RELAXED)
 
 enum party_state {
     COMING,
@@ -46,7 +49,7 @@ extern _Thread_local struct party *me;
 extern struct party parties[SIM_FIBERS];
 extern const struct sim_program *scenario;
 
-static inline enum party_state state_of_party(const struct party *p) { return atomic_load_explicit(&p->state, RELAXED); }
+static inline enum party_state state_of_party(const struct party *p) { return GET(p->state); }
 
 static inline uint64_t random_next(uint64_t *state) {
     uint64_t bits = *state += UINT64_C(0x9e3779b97f4a7c15);

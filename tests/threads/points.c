@@ -39,7 +39,7 @@ static void let_others_go(uint32_t count) {
         for (unsigned i = 0; i < scenario->participants; i++) {
             if (&parties[i] == me)
                 continue;
-            others += atomic_load_explicit(&parties[i].progress, RELAXED);
+            others += GET(parties[i].progress);
             anybody = anybody || state_of_party(&parties[i]) == RUNNING;
         }
         if (tries == 0)
@@ -51,11 +51,11 @@ static void let_others_go(uint32_t count) {
 }
 
 static void pass(struct party *p) {
-    uint32_t n = atomic_load_explicit(&p->progress, RELAXED) + 1;
-    atomic_store_explicit(&p->progress, n, RELAXED);
+    uint32_t n = GET(p->progress) + 1;
+    SET(p->progress, n);
     if (n == p->jump_at) {
         clock_jump(p->jump_ns);
-        atomic_fetch_add_explicit(&counts->jumps, 1, RELAXED);
+        ADD(counts->jumps, 1);
     }
     if (n == p->kill_at)
         party_die();

@@ -49,7 +49,7 @@ __attribute__((no_sanitize("thread"))) static void show(void) {
     for (unsigned i = 0; i < SIM_FIBERS; i++)
         if (parties[i].started)
             printf("  %c is %s, in %s\n", "ABCDEFcif"[i], state_names[state_of_party(&parties[i])],
-                   parties[i].call ? parties[i].call : "no call");
+                   GET(parties[i].call) ? GET(parties[i].call) : "no call");
 }
 
 void sim_fail(const char *format, ...) {
@@ -65,7 +65,7 @@ void sim_fail(const char *format, ...) {
     va_end(arguments);
     show();
     fflush(stdout);
-    atomic_fetch_add_explicit(&counts->failures, 1, RELAXED);
+    ADD(counts->failures, 1);
     _exit(1);
 }
 
@@ -84,8 +84,6 @@ static double seconds_now(void) {
             sim_fail("nobody moves any more (%s)", #condition);        \
     }
 
-#define SAY(word, value) atomic_store_explicit(&(word), (value), RELAXED)
-
 /* Threads of one process may hand each other things: they are ordered as a program would order them. */
 static bool any_threads(void) {
     for (unsigned i = 0; i < scenario->participants; i++)
@@ -99,7 +97,7 @@ static void meet(bool ordered) {
         atomic_fetch_add_explicit(&meeting, 1, memory_order_acq_rel);
 }
 
-static void become(enum party_state s) { SAY(me->state, s); }
+static void become(enum party_state s) { SET(me->state, s); }
 
 /* ---- what happens to participants ---- */
 
@@ -113,7 +111,7 @@ static bool last_of_process(void) {
 void party_die(void) {
     me->running = false;
     atomic_fetch_or_explicit(&killed, 1u << me->who, RELAXED);
-    atomic_fetch_add_explicit(&counts->kills, 1, RELAXED);
+    ADD(counts->kills, 1);
     process_end(process_mine());
     become(DEAD);
     pthread_exit(NULL);
@@ -122,16 +120,16 @@ void party_die(void) {
 void party_freeze(void) {
     me->running = false;
     atomic_fetch_or_explicit(&frozen, 1u << me->who, RELAXED);
-    atomic_fetch_add_explicit(&counts->freezes, 1, RELAXED);
+    ADD(counts->freezes, 1);
     become(FROZEN);
-    WAIT_UNTIL(atomic_load_explicit(&thawed, RELAXED) >> me->who & 1);
+    WAIT_UNTIL(GET(thawed) >> me->who & 1);
 }
 
 void sim_ready(void) {
     become(READY);
     meet(true);
-    SAY(turn, me->who + 2);
-    WAIT_UNTIL(atomic_load_explicit(&go, RELAXED));
+    SET(turn, me->who + 2);
+    WAIT_UNTIL(GET(go));
     meet(true);
     become(RUNNING);
     me->running = true;
@@ -139,11 +137,11 @@ void sim_ready(void) {
 
 void sim_done(void) {
     if (me->who < SIM_PARTICIPANTS && me->running)
-        me->usual_points = atomic_load_explicit(&me->progress, RELAXED);
+        me->usual_points = GET(me->progress);
     me->running = false;
     meet(any_threads());
     become(DONE);
-    WAIT_UNTIL(atomic_load_explicit(&turn, RELAXED) == me->who + 1);
+    WAIT_UNTIL(GET(turn) == me->who + 1);
     meet(any_threads());
 }
 
@@ -152,7 +150,7 @@ static void *body(void *party) {
     if (me->who == SIM_INTERIM) {
         scenario->interim();
     } else {
-        WAIT_UNTIL(atomic_load_explicit(&turn, RELAXED) == me->who + 1);
+        WAIT_UNTIL(GET(turn) == me->who + 1);
         meet(true);
         scenario->body(me->who);
     }
@@ -170,9 +168,9 @@ static void start(unsigned who) {
     p->who = who;
     p->running = false;
     p->choices = run_seed ^ who;
-    atomic_store_explicit(&p->state, COMING, RELAXED);
-    atomic_store_explicit(&p->progress, 0, RELAXED);
-    atomic_store_explicit(&p->call, NULL, RELAXED);
+    SET(p->state, COMING);
+    SET(p->progress, 0);
+    SET(p->call, NULL);
     p->started = true;
     if (pthread_create(&p->thread, NULL, body, p) != 0)
         sim_fail("cannot start a thread");
@@ -195,7 +193,7 @@ static void act_as(unsigned who, void (*part)(void)) {
 static void end(unsigned who) {
     if (state_of_party(&parties[who]) == DEAD)
         return;
-    SAY(turn, who + 1);
+    SET(turn, who + 1);
     WAIT_UNTIL(state_of_party(&parties[who]) == ENDED);
 }
 
@@ -233,7 +231,7 @@ static void plan_faults(uint64_t random) {
 }
 
 static void thaw(void) {
-    unsigned who = SIM_INTERIM, bits = atomic_load_explicit(&frozen, RELAXED) & ~atomic_load_explicit(&killed, RELAXED);
+    unsigned who = SIM_INTERIM, bits = GET(frozen) & ~GET(killed);
     if (bits == 0)
         return;
     if (scenario->interim) {
@@ -242,7 +240,7 @@ static void thaw(void) {
     }
     for (who = 0; who < scenario->participants; who++)
         if (bits >> who & 1) {
-            SAY(thawed, thawed | 1u << who);
+            atomic_fetch_or_explicit(&thawed, 1u << who, RELAXED);
             WAIT_UNTIL(state_of_party(&parties[who]) == DONE);
         }
     if (scenario->interim)
@@ -257,17 +255,19 @@ void run(uint64_t seed) {
     sim_lane_slots = scenario->lane_slots;
     sim_stamp_mask = scenario->stamp_mask ? scenario->stamp_mask : 0xffffff;
     sim_tag_mask = scenario->tag_bits ? (1u << scenario->tag_bits) - 1 : 0x3fff;
-    killed = frozen = thawed = 0;
-    go = false;
-    turn = 0;
+    SET(killed, 0);
+    SET(frozen, 0);
+    SET(thawed, 0);
+    SET(go, false);
+    SET(turn, 0);
     act_as(SIM_CREATOR, scenario->setup);
     plan_faults(seed * UINT64_C(0x9e3779b97f4a7c15));
     for (unsigned i = 0; i < n; i++)
         start(i);
-    SAY(turn, 1);
+    SET(turn, 1);
     for (unsigned i = 0; i < n; i++)
         WAIT_UNTIL(state_of_party(&parties[i]) == READY);
-    SAY(go, true);
+    SET(go, true);
     for (unsigned i = 0; i < n; i++)
         WAIT_UNTIL(settled(&parties[i]));
     thaw();
@@ -278,10 +278,10 @@ void run(uint64_t seed) {
     if (scenario->finish)
         act_as(SIM_FINISHER, scenario->finish);
     for (unsigned i = 0; i < n; i++)
-        atomic_fetch_add_explicit(&points_passed, parties[i].progress, RELAXED);
+        ADD(points_passed, GET(parties[i].progress));
     me = NULL;
     processes_reset();
-    atomic_fetch_add_explicit(&counts->runs, 1, RELAXED);
+    ADD(counts->runs, 1);
 }
 
 /* ---- what scenarios and the witness ask for ---- */
@@ -297,15 +297,15 @@ void sim_note(const char *format, ...) { (void)format; }
 bool sim_tracing(void) { return false; }
 bool sim_exploring(void) { return me->running; }
 void sim_learn(uint64_t value) { (void)value; }
-unsigned sim_killed(void) { return atomic_load_explicit(&killed, RELAXED); }
-unsigned sim_frozen(void) { return atomic_load_explicit(&frozen, RELAXED); }
+unsigned sim_killed(void) { return GET(killed); }
+unsigned sim_frozen(void) { return GET(frozen); }
 /* How long anything took says nothing here: sleepers move the clock. */
 bool sim_jumped(void) { return true; }
-uint64_t sim_calls(void) { return atomic_load_explicit(&calls, RELAXED); }
-void sim_call(const char *name) { atomic_store_explicit(&me->call, name, RELAXED); }
+uint64_t sim_calls(void) { return GET(calls); }
+void sim_call(const char *name) { SET(me->call, name); }
 /* Relaxed, so that it orders nothing; calls are numbered all the same, as each number is drawn once, between the call and what follows it. */
 void sim_return(bool success) {
     (void)success;
-    atomic_fetch_add_explicit(&calls, 1, RELAXED);
-    atomic_store_explicit(&me->call, NULL, RELAXED);
+    ADD(calls, 1);
+    SET(me->call, NULL);
 }
