@@ -71,7 +71,7 @@ RP_API void rp_open_options_init(struct rp_open_options *o, size_t size);
  * Creates a queue and attaches to it. The segment is built out of sight and published in one step: nobody ever opens half a
  * queue, and of two creators at once one gets -EEXIST. All memory is reserved first.
  * Errors: -EINVAL (name or option, see rp_error_detail), -EEXIST, -ENOSPC (tmpfs full), -EACCES, -EPERM (group), -ENOMEM,
- * -ENOTSUP (a path on a file system that is not tmpfs or hugetlbfs).
+ * -ENOTSUP (a path on a file system that is not tmpfs or hugetlbfs), -EFBIG (RLIMIT_FSIZE), -ENOENT (somebody removed it as soon as it was there).
  * May block on the file system. Crash: leaves nothing, or (where O_TMPFILE or /proc is missing) a private file that
  * `ringpost gc` removes.
  */

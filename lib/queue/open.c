@@ -89,15 +89,19 @@ static void release(rp_queue *q) {
 }
 
 /* One attempt: maps the segment through a description of its own and takes a seat with that description's lock. */
-static int attach_once(rp_queue *q, const char *path) {
+static int attach_once(rp_queue *q, const char *path, const struct shm_identity *only) {
     struct attach attach;
     int result = attach_begin(path, q->read_only, &attach);
     if (result < 0)
         return result;
     void *memory = NULL;
     q->segment.layout.bytes = attach.bytes;
-    result = attach.bytes < 4096 ? fail(RP_CORRUPT, "truncated: %llu bytes, a header has 4096", (unsigned long long)attach.bytes)
-                                 : shm_map(attach.fd, attach.bytes, q->read_only, &memory);
+    if (only != NULL && (attach.identity.device != only->device || attach.identity.inode != only->inode))
+        result = fail(-ENOENT, "it was removed as soon as it was made, and the name is another's now");
+    else
+        result = attach.bytes < 4096
+                     ? fail(RP_CORRUPT, "truncated: %llu bytes, a header has 4096", (unsigned long long)attach.bytes)
+                     : shm_map(attach.fd, attach.bytes, q->read_only, &memory);
     if (result == 0) {
         q->memory = memory;
         result = segment_bind(&q->segment, memory, attach.bytes, q->read_only);
@@ -136,9 +140,9 @@ static bool seats_to_come(rp_queue *q) {
     return false;
 }
 
-static int attach(rp_queue *q, const char *path) {
+static int attach(rp_queue *q, const char *path, const struct shm_identity *only) {
     for (int attempts = SEAT_ATTEMPTS;; attempts--) { /* not for ever: who clears a seat may be stopped */
-        int result = attach_once(q, path);
+        int result = attach_once(q, path, only);
         if (result == 0)
             return 0;
         bool again = result == RP_NO_SEAT && (make_seats(q) > 0 || seats_to_come(q)) && attempts > 0;
@@ -152,7 +156,8 @@ static int attach(rp_queue *q, const char *path) {
     }
 }
 
-static int attach_named(const char *name, const char *path, bool read_only, rp_queue **out) {
+/* `only`: that very file; NULL: whatever has the name. */
+static int attach_named(const char *name, const char *path, const struct shm_identity *only, bool read_only, rp_queue **out) {
     rp_queue *q = calloc(1, sizeof *q);
     if (q == NULL)
         return fail(-ENOMEM, "no memory for a handle of queue '%s'", name);
@@ -161,7 +166,7 @@ static int attach_named(const char *name, const char *path, bool read_only, rp_q
     q->read_only = read_only;
     strncpy(q->name, name, sizeof q->name - 1);
     q->canary = fork_canary_create();
-    int result = q->canary == NULL ? fail(-ENOMEM, "no memory to tell forked children apart") : attach(q, path);
+    int result = q->canary == NULL ? fail(-ENOMEM, "no memory to tell forked children apart") : attach(q, path, only);
     if (result < 0) {
         release(q);
         return fail(result, "queue '%.80s': %s", name, rp_error_detail());
@@ -179,7 +184,7 @@ RP_API int rp_queue_open(const char *name, const struct rp_open_options *given, 
         return result;
     if (out == NULL || o.read_only > 1)
         return fail(-EINVAL, "rp_queue_open: %s", out == NULL ? "no place for the result" : "read_only is neither 0 nor 1");
-    return attach_named(name, path, o.read_only, out);
+    return attach_named(name, path, NULL, o.read_only, out);
 }
 
 /* ---- creating ---- */
@@ -238,9 +243,13 @@ RP_API int rp_queue_create(const char *name, const struct rp_queue_options *give
     if (result < 0)
         return result;
     segment_initialise(build.memory, &parameters, &layout, "default");
-    result = shm_publish(&build);
+    struct shm_identity made;
+    uint64_t bytes;
+    result = shm_stat(build.fd, &made, &bytes);
+    if (result >= 0)
+        result = shm_publish(&build);
     shm_discard(&build);
-    return result < 0 ? result : attach_named(name, path, false, out);
+    return result < 0 ? result : attach_named(name, path, &made, false, out);
 }
 
 /* ---- the rest of a queue's life ---- */

@@ -69,6 +69,7 @@ void violation(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void now_doing(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void create_queue(const struct scene *s, rp_queue **q);
+uint64_t inode_of(const rp_queue *q);
 void send_letters(rp_queue *q, unsigned count);
 /* The queue works: `letters` are received, everything is free, exactly as much fits as should, each seat can be had. */
 void check_queue(const struct scene *s, unsigned letters);
@@ -82,6 +83,7 @@ bool die_otherwise(const struct scene *s);     /* open, close, remove, collect *
 bool collect_meanwhile(const struct scene *s); /* a collector comes while a creator stands at each stop */
 bool step_creating(const struct scene *s);     /* create, instruction by instruction */
 bool race(const struct scene *s, enum act act, bool one_dies);
+bool race_removed(const struct scene *s); /* the name goes to another while a creator stands at each stop */
 bool race_at_random(const struct scene *s, uint64_t *random);
 
 #endif

@@ -19,7 +19,7 @@ static bool everything(void) {
     for (int private = 0; private < 2; private ++) {
         private_names = private;
         bool done = die_creating(&scene) && collect_meanwhile(&scene) && step_creating(&scene) && race(&scene, CREATE, false) &&
-                    race(&scene, CREATE_OR_OPEN, false) && race(&scene, CREATE_OR_OPEN, true);
+                    race(&scene, CREATE_OR_OPEN, false) && race(&scene, CREATE_OR_OPEN, true) && race_removed(&scene);
         if (!done)
             return false;
     }

@@ -14,7 +14,7 @@ enum { CANNOT_TRACE = 99 };
 
 bool private_names;
 
-static uint64_t inode_of(const rp_queue *q) { return q->prober.identity.inode; }
+uint64_t inode_of(const rp_queue *q) { return q->prober.identity.inode; }
 
 static struct rp_queue_options small(void) {
     struct rp_queue_options o;

@@ -64,6 +64,38 @@ bool race(const struct scene *s, enum act act, bool one_dies) {
     return true;
 }
 
+/*
+ * Whoever removes the queue of a creator who has not returned yet, and gives its name to another: the creator gets the queue that he made, or learns that
+ * his name is gone, and never the other's.
+ */
+bool race_removed(const struct scene *s) {
+    bool returned = false;
+    for (unsigned i = 1; !returned; i++) {
+        struct puppet p;
+        rp_queue *q;
+        now_doing("a creator at stop %u; his queue is removed, and made by another", i);
+        if (!puppet_start(&p, 0, s, CREATE))
+            return false;
+        puppet_move_by(&p, i);
+        returned = reports[0].stage == 2;
+        bool published = scene_names(s).queues > 0;
+        if (published)
+            must(rp_queue_unlink(s->path) == 0);
+        create_queue(s, &q);
+        puppet_finish(&p);
+        int result = reports[0].result;
+        bool his_own = result == 0 && reports[0].inode != inode_of(q);
+        if (!his_own && result != (published ? -ENOENT : -EEXIST))
+            violation("the creator got %s%s", rp_error_name(result), result == 0 ? ", and a queue that is not his" : "");
+        puppet_kill(&p);
+        must(rp_queue_close(q) == 0);
+        check_queue(s, 0);
+        check_end(s);
+        figures.schedules++;
+    }
+    return true;
+}
+
 bool race_at_random(const struct scene *s, uint64_t *random) {
     struct puppet p[PUPPETS];
     bool dead[PUPPETS] = {false};

@@ -3,6 +3,7 @@
  * threads: runs the scenarios of tests/sim as threads, many times. Each scenario in a process of its own: ThreadSanitizer ends it at the first race, and
  * whatever happens to it, its queues are removed.
  */
+#include "../support/figure.h"
 #include "../support/scratch.h"
 #include "party.h"
 #include "proc.h"
@@ -127,12 +128,8 @@ static const char *one(const struct sim_program *p, double seconds) {
 }
 
 static void figures(unsigned violations) {
-    const char *path = getenv("RINGPOST_FIGURES");
-    FILE *file = path ? fopen(path, "a") : NULL;
-    if (!file)
-        return;
-    fprintf(file, "thread_runs %llu\nviolations %u\n", (ull)GET(counts->runs), violations); /* one write, at the end */
-    fclose(file);
+    figure("thread_runs", GET(counts->runs));
+    figure("violations", violations);
 }
 
 static double share_of(const struct sim_program *p) { return p->share > 0 ? p->share : 1; }

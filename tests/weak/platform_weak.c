@@ -110,6 +110,12 @@ int shm_create(const char *path, size_t bytes, uint32_t mode, const char *group,
     b->bytes = bytes;
     return 0;
 }
+int shm_stat(int fd, struct shm_identity *id, uint64_t *bytes) { /* the only file there is */
+    (void)fd;
+    *id = (struct shm_identity){0};
+    *bytes = file_bytes;
+    return 1;
+}
 int shm_publish(struct shm_build *b) {
     (void)b;
     return 0;
