@@ -46,9 +46,9 @@ static const struct refusal {
     {"statfs", {CALL(statfs, ENOSYS)}, NO_CREATE},
     {"fchmod", {CALL(fchmod, EPERM)}, NO_CREATE},
     {"madvise", {CALL(madvise, ENOSYS)}, NO_CREATE},
+    {"fstat", {CALL_IF(newfstatat, ENOSYS, 3, 0x1000, 0x1000), CALL(fstat, ENOSYS)}, NO_CREATE},
     {"MADV_WIPEONFORK", {CALL_IF(madvise, EINVAL, 2, UINT32_MAX, 18)}, NO_OPEN},
     {"fstatfs", {CALL(fstatfs, ENOSYS)}, NO_OPEN},
-    {"fstat", {CALL_IF(newfstatat, ENOSYS, 3, 0x1000, 0x1000), CALL(fstat, ENOSYS)}, NO_OPEN},
     {"open file description locks", {CALL_IF(fcntl, EINVAL, 1, UINT32_MAX, 37)}, NO_OPEN},
     {"unlink", {CALL(unlink, EPERM), CALL(unlinkat, EPERM)}, NO_UNLINK},
 };
