@@ -9,6 +9,12 @@
 
 #include <linux/futex.h>
 
+#ifndef SYS_access /* aarch64 and newer ones have no such calls */
+#define SYS_access SYS_faccessat
+#define SYS_readlink SYS_readlinkat
+#define SYS_unlink SYS_unlinkat
+#endif
+
 enum outcome { WORKS, NO_CREATE, NO_OPEN, NO_UNLINK };
 
 static const struct refusal {
