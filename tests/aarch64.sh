@@ -16,7 +16,8 @@ no_fork_ever_catches_an_attachment
 inherited_handles
 a_child_does_not_keep_its_parents_seat
 '
-# Left out: tidy (nothing is run), install (it asks for a C++ compiler and loads what it built), model (this machine's compiler), sim (the same code on any machine).
+# Left out: tidy (nothing is run), install (it loads what a C++ compiler built), model and weak (this machine's compiler, the same answers), sim (likewise), crash and fuzz
+# (they step through instructions, forbid system calls and count executions: of qemu, not of what it runs).
 labels='^(unit|multi|threads|storm)$'
 
 die() { echo "aarch64: $*" >&2; exit 1; }
