@@ -55,6 +55,14 @@ static void a_note_and_what_came_after_it(void **state) {
     expect_counts(hold_make(INCARNATION + 1, 6), 3, 3); /* the next message in this memory */
 }
 
+static void counts_that_began_anew_are_not_those_of_a_hold_before(void **state) {
+    (void)state;
+    notes_counts_write(&s, GROUP, CELL, be(DELIVERY_RETURNED, 8), (struct counts){0, 0}); /* redriven */
+    expect_counts(hold_make(INCARNATION, 4), 2, 2);                                       /* a receiver that slept meanwhile */
+    expect_counts(hold_make(INCARNATION, 8), 0, 0);
+    expect_counts(hold_make(INCARNATION, 10), 1, 1);
+}
+
 static void counts_go_on_when_seq_wraps(void **state) {
     (void)state;
     struct counts counts = {0, 0};
@@ -139,6 +147,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(without_a_note_every_return_was_a_failure),
         TEST(a_note_and_what_came_after_it),
+        TEST(counts_that_began_anew_are_not_those_of_a_hold_before),
         TEST(counts_go_on_when_seq_wraps),
         TEST(a_note_that_comes_too_late),
         TEST(a_death_record),
