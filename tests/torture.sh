@@ -54,7 +54,8 @@ wait
 if [[ -s $logs/failed ]]; then
     while read -r name; do
         echo "==== $name"
-        tail -200 "$logs/$name.log"
+        grep -E "FAILED|VIOLATION|WRONG|again:|seed" "$logs/$name.log" | head -20
+        tail -40 "$logs/$name.log"
     done <"$logs/failed"
 fi
 tests/figures.sh "$RINGPOST_FIGURES"

@@ -16,15 +16,16 @@ struct counts notes_counts(const struct segment *s, unsigned group, uint32_t c, 
     uint64_t note = load_acquire(&segment_delivery(s, group, c)->failures, failures);
     if (note >> 48 != (hold_incarnation(hold) & 0xffff))
         return (struct counts){number, number};
-    /* How many failures the hold is after the note. */
+    /* How many failures the hold is after the note; before it, when we slept and the hold was lost meanwhile. */
     int32_t since = (int32_t)number - (int32_t)failure_number((uint32_t)bits(note, 40, 8));
     if (number >= 64 && since < -32) /* it went round */
         since += 64;
     else if (number >= 64 && since > 32)
         since -= 64;
-    if (since < 0) /* we slept, the hold was lost meanwhile, and by a redrive the counts may have begun anew: not ours */
+    int32_t charged = (int32_t)bits(note, 20, 20) + since, handed_out = (int32_t)bits(note, 0, 20) + since;
+    if (handed_out < 0) /* we slept, the hold was lost meanwhile, and a redrive let the counts begin anew */
         return (struct counts){number, number};
-    return (struct counts){(uint32_t)bits(note, 20, 20) + (uint32_t)since, (uint32_t)bits(note, 0, 20) + (uint32_t)since};
+    return (struct counts){charged > 0 ? (uint32_t)charged : 0, (uint32_t)handed_out};
 }
 
 void notes_counts_write(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct counts counts) {
