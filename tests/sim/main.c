@@ -22,7 +22,8 @@ static void usage(void) {
         "       sim --all [--seconds S]                every scenario in S seconds: exhaustive as far as they go, then random\n"
         "       sim --scenario NAME --ci [--seconds S] the same for one\n"
         "       sim --mutants [--runs N] [--hunt]      is each seeded defect found, in N schedules, by its scenario (or by any)?\n"
-        "       sim --sites [--runs N]                 the same for each access that changes something: a CAS made blind, a change "
+        "       sim --sites [--runs N] [--mutant FILE:LINE]  the same for each access that changes something: a CAS made blind, a "
+        "change "
         "not made\n"
         "       ... [--mutant NAME] [--keep-going]\n",
         stderr);

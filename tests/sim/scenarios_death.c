@@ -125,6 +125,47 @@ static const struct sim_program recoverers_holder = {.name = "recoverers-holder"
                                                      .killable = 4,
                                                      .share = 2};
 
+/*
+ * A has a cell on loan, and looks at a message that C holds by now; A dies. B and C recover it, and what is freed C uses again at once: all other cells are on
+ * loan.
+ */
+static void body_recover_reuse(unsigned me) {
+    struct desk d;
+    struct lent l;
+    witness_open(&d);
+    if (me == 0) {
+        witness_receive(&d, 0);
+        witness_loan(&d, &l);
+        sim_advance_ns(PAST_LEASE_NS);
+    } else if (me == 2) {
+        witness_sweep(&d);
+        witness_receive(&d, 0);
+        while (witness_loan(&d, &l) == 0)
+            ;
+    }
+    sim_ready();
+    if (me != 0)
+        witness_sweep(&d);
+    if (me == 2) {
+        witness_send(&d, 0);
+        if (d.held_count)
+            witness_ack(&d, 0);
+        witness_send(&d, 0);
+        receive_and_ack(&d);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program recoverers_reuse = {.name = "recoverers-reuse",
+                                                    .about = "two recover the same dead, one uses what was freed at once",
+                                                    .participants = 3,
+                                                    .setup = setup_one,
+                                                    .body = body_recover_reuse,
+                                                    FINISH,
+                                                    .budget = {.preemptions = 2, .kills = 1},
+                                                    .killable = 1,
+                                                    .share = 2};
+
 /* One seat is dirty; a newcomer takes a seat while another sweeps. */
 static void setup_seats(uint32_t seats) {
     struct rp_queue_options o = scenario_options(1);
@@ -313,6 +354,7 @@ static const struct sim_program attach_attach = {.name = "attach-attach",
                                                  .budget = {.preemptions = 2, .kills = 1},
                                                  .share = 2};
 
-const struct sim_program *const scenarios_death[] = {&dead_sender,       &dead_holder,    &recoverers,    &recoverers_sender,
-                                                     &recoverers_holder, &attach_sweep,   &attach_sweeps, &overwritten,
-                                                     &attach_attach,     &attach_receive, &remade,        NULL};
+const struct sim_program *const scenarios_death[] = {
+    &dead_sender,  &dead_holder,   &recoverers,  &recoverers_sender, &recoverers_reuse, &recoverers_holder,
+    &attach_sweep, &attach_sweeps, &overwritten, &attach_attach,     &attach_receive,   &remade,
+    NULL};

@@ -44,6 +44,8 @@ static const char *base_name(const char *file) {
     return slash ? slash + 1 : file;
 }
 
+static void name(const struct site *s, char *where, size_t bytes) { snprintf(where, bytes, "%s:%d", base_name(s->file), s->line); }
+
 /* -> was it noticed? */
 static bool try_defect(const struct site *s, enum sim_site_defect defect) {
     sim_site_file = s->file;
@@ -56,7 +58,7 @@ static bool try_defect(const struct site *s, enum sim_site_defect defect) {
             n = schedules_until_noticed(p, command.runs);
     sim_site_defect = SITE_SOUND;
     char where[64];
-    snprintf(where, sizeof where, "%s:%d", base_name(s->file), s->line);
+    name(s, where, sizeof where);
     if (n > 0)
         printf("%-20s %-26s %-6s %-18s %10llu\n", where, s->what, defect == SITE_BLIND ? "blind" : "idle", p->name,
                (unsigned long long)n);
@@ -73,10 +75,15 @@ void sites_run(void) {
     sim_point_met = NULL;
     unsigned tried = 0, noticed = 0;
     printf("%-20s %-26s %-6s %-18s %10s\n", "WHERE", "ACCESS", "DEFECT", "NOTICED BY", "SCHEDULES");
-    for (unsigned i = 0; i < site_count; i++)
+    for (unsigned i = 0; i < site_count; i++) {
+        char where[64];
+        name(&sites[i], where, sizeof where);
+        if (command.mutant && strcmp(command.mutant, where) != 0)
+            continue;
         for (int defect = strncmp(sites[i].what, "cas", 3) == 0 ? SITE_BLIND : SITE_IDLE; defect <= SITE_IDLE; defect++) {
             tried++;
             noticed += try_defect(&sites[i], (enum sim_site_defect)defect);
         }
+    }
     printf("%u defects at %u accesses, %u noticed\n", tried, site_count, noticed);
 }
