@@ -154,4 +154,47 @@ static const struct sim_program views_reuse = {.name = "views-reuse",
                                                .jumps_ns = {MS},
                                                .share = 2};
 
-const struct sim_program *const scenarios_threads[] = {&two_views, &three_views, &views_reuse, NULL};
+/* A has acked a message. Another one is in the same cell, B of the same process looks at it, and C holds it: A's view, which has ended, must not stand for B's. */
+static void body_old_view(unsigned me) {
+    struct desk d;
+    struct lent l;
+    if (me == 0) {
+        witness_open(&d);
+        shared.queue = d.queue;
+        witness_receive(&d, 0);
+        while (witness_loan(&d, &l) == 0)
+            ;
+        witness_ack(&d, 0);
+        witness_send(&d, 0);
+    } else if (me == 1) {
+        memset(&d, 0, sizeof d);
+        d.queue = shared.queue;
+        witness_consumer(&d);
+        witness_receive(&d, 0);
+    } else {
+        witness_open(&d);
+        sim_advance_ns(PAST_LEASE_NS);
+        witness_sweep(&d);
+        witness_receive(&d, 0);
+    }
+    sim_ready();
+    if (me > 0)
+        witness_ack(&d, 0);
+    sim_done();
+    if (me == 0) {
+        witness_close_consumer(&d);
+        rp_producer_close(d.producer);
+    } else {
+        witness_close(&d);
+    }
+}
+static const struct sim_program old_view = {.name = "old-view",
+                                            .about = "a view that ended, and one of another thread, in the same cell",
+                                            .participants = 3,
+                                            .setup = setup,
+                                            .body = body_old_view,
+                                            FINISH,
+                                            .thread_of = {0, 1, 0},
+                                            .budget = {.preemptions = 2, .kills = 1}};
+
+const struct sim_program *const scenarios_threads[] = {&two_views, &three_views, &views_reuse, &old_view, NULL};
