@@ -280,15 +280,24 @@ static struct rp_loan *some_loan(struct reader *r, struct user *u) {
     return u->loan_count > 0 ? &u->loans[which % u->loan_count] : NULL;
 }
 
+/* Damage may make a cell free that is on loan, so that it is lent again. */
+static bool lent_twice(const struct user *u, const struct rp_loan *l) {
+    unsigned times = 0;
+    for (unsigned i = 0; i < u->loan_count; i++)
+        times += u->loans[i].data == l->data;
+    return times > 1;
+}
+
 void use_commit(struct reader *r, struct user *u) {
     struct rp_send_options o = {.size = sizeof o};
     struct rp_loan *l = some_loan(r, u), copy;
     if (l == NULL)
         return;
     copy = *l;
+    bool twice = lent_twice(u, l);
     if (CALL(u, rp_commit(u->p, l, &o), SEND_ERRORS) < 0)
         return;
-    must(rp_commit(u->p, &copy, &o) == -EINVAL);
+    must(twice || rp_commit(u->p, &copy, &o) == -EINVAL);
     *l = u->loans[--u->loan_count];
     sent++;
 }
