@@ -48,16 +48,12 @@ void attach_end(struct attach *a) {
     fork_unlock();
 }
 
-static bool same(const struct shm_identity *a, const struct shm_identity *b) {
-    return a->device == b->device && a->inode == b->inode;
-}
-
 /* How many names the attached file has; negative when `fd` is not that file. */
 static int attached_links(int fd, const struct shm_identity *attached) {
     struct shm_identity found;
     uint64_t bytes;
     int links = shm_stat(fd, &found, &bytes);
-    return links >= 0 && !MUTANT(probe_other_inode) && !same(&found, attached) ? -ESTALE : links;
+    return links >= 0 && !MUTANT(probe_other_inode) && !shm_same(&found, attached) ? -ESTALE : links;
 }
 
 /* Opens the attached file by its name: a descriptor, RP_GONE, or a negative errno. */

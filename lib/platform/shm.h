@@ -53,6 +53,9 @@ struct shm_identity {
     uint64_t device;
     uint64_t inode;
 };
+static inline bool shm_same(const struct shm_identity *a, const struct shm_identity *b) {
+    return a->device == b->device && a->inode == b->inode;
+}
 /* -> link count (0: the name was removed) and the file's size and identity; negative errno. */
 int shm_stat(int fd, struct shm_identity *id, uint64_t *bytes);
 

@@ -96,7 +96,7 @@ static int attach_once(rp_queue *q, const char *path, const struct shm_identity 
         return result;
     void *memory = NULL;
     q->segment.layout.bytes = attach.bytes;
-    if (only != NULL && (attach.identity.device != only->device || attach.identity.inode != only->inode))
+    if (only != NULL && !shm_same(&attach.identity, only))
         result = fail(-ENOENT, "it was removed as soon as it was made, and the name is another's now");
     else
         result = attach.bytes < 4096
