@@ -43,7 +43,10 @@ struct rp_message {
     uint32_t deliveries;   /**< failed deliveries charged so far + 1 */
     uint32_t acquisitions; /**< how often it was handed out, this time included */
     uint64_t receipt[3];   /**< the library's */
-    uint64_t reserved[8];
+    const void *key;       /**< valid as long as `data`; NULL: none */
+    uint32_t key_bytes;
+    uint32_t priority;
+    uint64_t reserved[6];
 };
 
 struct rp_nack_options {

@@ -54,7 +54,14 @@ struct rp_queue_stats {
     uint64_t segment_bytes;
     uint64_t overhead_bytes_per_message; /**< of the segment, payload and participants' share apart */
     uint64_t created_ns;                 /**< wall clock */
-    uint64_t reserved[16];
+
+    uint64_t unroutable; /**< sent while there was no group */
+    uint64_t expired;    /**< messages whose time to live ran out, per group */
+    uint64_t dropped;    /**< dropped to make room (RP_OVERFLOW_DROP_OLDEST), per group */
+    uint64_t cancelled;  /**< rp_queue_cancel */
+    uint64_t scheduled;  /**< sent with a delay or a time */
+    uint64_t bytes;      /**< payload bytes held now */
+    uint64_t reserved[10];
 };
 
 RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out);

@@ -23,10 +23,24 @@ struct rp_producer_options {
 /** A timeout that leaves the decision to the queue's overflow policy: reject does not wait, block waits for ever. */
 #define RP_TIMEOUT_POLICY INT64_MIN
 
+/** A time to live that leaves the decision to the queue's `ttl_ns`. */
+#define RP_TTL_POLICY INT64_MIN
+
+#define RP_KEY_MAX 128 /**< bytes of a key */
+
 struct rp_send_options {
     size_t size;
     int64_t timeout_ns; /**< how long to wait for room. Default RP_TIMEOUT_POLICY */
     uint64_t *id_out;   /**< where to write the message's id, before anybody can receive it; NULL: nowhere. Default NULL */
+    const void *key;   /**< queues with keyed lanes: messages of one key keep their order. NULL: no order asked for. Default NULL */
+    size_t key_bytes;  /**< 0 .. RP_KEY_MAX. Default 0 */
+    uint32_t priority; /**< 0, the lowest, .. the queue's priorities - 1. Default 0 */
+    uint32_t reserved; /**< 0 */
+    uint64_t delay_ns; /**< nobody receives it before so much time has passed; 0: at once. Default 0 */
+    uint64_t
+        at_ns; /**< nobody receives it before this wall-clock time (ns since 1970), which follows changes of the clock; 0: at once.
+                             Not together with delay_ns. Default 0 */
+    int64_t ttl_ns; /**< expires when nobody has received it so long after it became ready; -1: never. Default RP_TTL_POLICY */
 };
 
 /** One message of a batch. The library writes `id`. */
@@ -34,7 +48,9 @@ struct rp_send_item {
     const void *data;
     size_t bytes;
     uint64_t id; /**< out: set for each item that was sent */
-    uint64_t reserved[5];
+    const struct rp_send_options
+        *options; /**< key, priority, delay and so on of this item; NULL: none. Its timeout_ns and id_out say nothing here */
+    uint64_t reserved[4];
 };
 
 /** Memory for a message that is written in place. */

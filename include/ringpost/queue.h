@@ -25,8 +25,15 @@ typedef struct rp_queue rp_queue;
 
 /** What a send does when there is no memory for the message. */
 enum rp_overflow {
-    RP_OVERFLOW_REJECT = 0, /**< return RP_FULL */
-    RP_OVERFLOW_BLOCK = 1   /**< wait, for ever unless the send gives a timeout */
+    RP_OVERFLOW_REJECT = 0,     /**< return RP_FULL */
+    RP_OVERFLOW_BLOCK = 1,      /**< wait, for ever unless the send gives a timeout */
+    RP_OVERFLOW_DROP_OLDEST = 2 /**< drop the oldest messages that nobody has received yet, counted per group */
+};
+
+/** What becomes of a message that expires. */
+enum rp_expired {
+    RP_EXPIRED_DEAD = 0, /**< to the dead ring, reason RP_DEAD_EXPIRED */
+    RP_EXPIRED_DROP = 1  /**< dropped, and counted */
 };
 
 /** What happens to a death when the dead ring already holds `dead_capacity` messages. */
@@ -56,6 +63,18 @@ struct rp_queue_options {
     uint32_t mode;             /**< permission bits of the segment. Default 0600 */
     const char *group;         /**< Unix group that owns the segment, by name or number; NULL: the creator's. Default NULL */
     uint32_t prefault;         /**< 1: touch every page at creation, so that no later call takes a page fault. Default 1 */
+    uint32_t priorities;       /**< strict levels, 1 .. 16; 0 is the lowest. Not together with `lanes`. Default 1 */
+    uint64_t ageing_ns;        /**< with priorities: a message of level 0 that has waited so long takes turns with higher levels;
+                                    0: never. Default 0 */
+    uint32_t
+        lanes; /**< keyed lanes, 1 .. 1024: messages of one key are received strictly in order, one at a time; 0: off. Default 0 */
+    uint32_t
+        lane_capacity;  /**< with lanes: messages that one lane holds, rounded up to a power of two, at most as many as the queue;
+                                    0: four times its fair share. Default 0 */
+    uint64_t ttl_ns;    /**< age at which a message that nobody has received yet expires; 0: never. Default 0 */
+    uint32_t expired;   /**< enum rp_expired. Default RP_EXPIRED_DEAD */
+    uint32_t reserved;  /**< 0 */
+    uint64_t max_bytes; /**< payload bytes held at once; 0: as many as there is room for. Default 0 */
 };
 
 /** How a queue is opened. */
@@ -119,7 +138,7 @@ RP_API int rp_queue_interrupt(rp_queue *q);
 enum rp_state {
     RP_STATE_READY = 1,   /**< would be received now */
     RP_STATE_LEASED = 2,  /**< a receiver holds it */
-    RP_STATE_DELAYED = 4, /**< waits for its time: backoff after a failure */
+    RP_STATE_DELAYED = 4, /**< waits for its time: a delayed send, or the backoff after a failure */
     RP_STATE_DEAD = 8,    /**< in the dead ring */
     RP_STATE_ALL = 15
 };
@@ -130,6 +149,13 @@ enum rp_state {
  * or may not go. -> how many. Lock-free. Crash: what was dropped stays dropped, the rest stays.
  */
 RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states);
+
+/**
+ * Takes a message back that nobody has received yet, by the id its send wrote to `id_out`: one that waits for its time, or is ready.
+ * 0: nobody will receive it any more. -ENOENT: there is no such message. RP_IN_USE: somebody has received it (in groups that have
+ * not, it is gone). Any thread. Lock-free; steps bounded by the number of cells. Crash: cancelled or not.
+ */
+RP_API int rp_queue_cancel(rp_queue *q, uint64_t id);
 
 #ifdef __cplusplus
 }

@@ -19,7 +19,12 @@ enum counter {
     COUNT_PURGED,
     COUNT_FULL,
     COUNT_LEASE_LOST,
-    COUNT_DEATHS
+    COUNT_DEATHS,
+    COUNT_UNROUTABLE,
+    COUNT_EXPIRED_MESSAGES,
+    COUNT_DROPPED,
+    COUNT_CANCELLED,
+    COUNT_SCHEDULED
 };
 
 /* Where a handle counts. The first handles of a process have a line to themselves; later ones share the last. */

@@ -17,10 +17,10 @@
 
 enum {
     LINE = 64,
-    LAYOUT_VERSION = 1,
+    LAYOUT_VERSION = 2,
     CELLS_PER_PARTICIPANT = 8, /* cells a process may keep out of circulation before they count against capacity */
     COUNTER_LINES = 8,         /* handles of one process that count without an atomic read-modify-write */
-    COUNTERS_PER_LINE = 16,
+    COUNTERS_PER_LINE = 32,
     TEXT_BYTES = 80
 };
 
@@ -33,7 +33,7 @@ struct parameters {
     uint32_t message_bytes;
     uint32_t max_groups;
     uint32_t max_participants;
-    uint32_t lane_count; /* 1; more for priorities and keys */
+    uint32_t lane_count; /* 1; priorities, one lane each; or keyed lanes */
     uint32_t max_deliveries;
     uint32_t dead_capacity;
     uint32_t dead_overflow;
@@ -42,10 +42,15 @@ struct parameters {
     uint32_t jitter_permille;
     uint32_t prefault;
     uint32_t mode; /* for people: what counts is the file's */
-    uint32_t reserved;
+    uint32_t keyed;
+    uint32_t lane_capacity;
+    uint32_t expired;
     uint64_t lease_ns;
     uint64_t backoff_ns;
     uint64_t backoff_max_ns;
+    uint64_t ageing_ns;
+    uint64_t ttl_ns;
+    uint64_t max_bytes;
     uint64_t first_lap; /* lap at which every ring begins */
 };
 
@@ -105,9 +110,10 @@ struct control {
     a32 starved;             /* somebody found no free cell: whoever frees one tells at once */
     a32 paused;              /* sides (reserved) */
     a64 next_due_ms;         /* no lease or backoff ends before, as far as is known */
+    a64 next_timer_ns;       /* no delayed message is due and none expires before, as far as is known (reserved) */
     a64 tickets[MAX_GROUPS]; /* receivers that wait, per group */
     a64 cells_in_play;       /* capacity + 8 x the most seats that were taken at once */
-    uint64_t reserved0[7];
+    uint64_t reserved0[6];
     /* One line for each of those that are written often. */
     _Alignas(LINE) a64 lane_tail;
     _Alignas(LINE) a64 next_id;
@@ -125,15 +131,20 @@ enum { GROUP_NAME_BYTES = 64 };
 struct group {
     a64 word; /* state:8 | generation:56 */
     a64 name[GROUP_NAME_BYTES / 8];
-    uint64_t reserved0[7];
+    a64 overflow; /* enum rp_group_overflow (reserved) */
+    a64 created_wall_ns;
+    uint64_t reserved0[5];
     _Alignas(LINE) a64 lane_head;
     a64 early_head;
     a64 returned_head;
     _Alignas(LINE) a64 early_tail;
     a64 returned_tail;
     a64 deaths_tail;
-    a64 deaths_head; /* eviction looks here first */
-    a64 dead_count;  /* hint, mended by the sweep */
+    a64 deaths_head;            /* eviction looks here first */
+    a64 dead_count;             /* hint, mended by the sweep */
+    _Alignas(LINE) a64 dropped; /* counts of what is rare, for people: to make room */
+    a64 expired;
+    uint64_t reserved1[6];
 };
 
 enum seat_state { SEAT_CLEAN, SEAT_ATTACHED };
@@ -194,9 +205,9 @@ struct failure_text {
 
 _Static_assert(offsetof(struct cell, payload) == 56, "an 8-byte message travels in one line");
 _Static_assert(sizeof(struct delivery) == LINE && sizeof(struct extra) == LINE, "one line each");
-_Static_assert(sizeof(struct seat) == LINE + 128 * COUNTER_LINES, "seat");
+_Static_assert(sizeof(struct seat) == LINE + 8 * COUNTERS_PER_LINE * COUNTER_LINES, "seat");
 _Static_assert(sizeof(struct control) % LINE == 0 && sizeof(struct group) % LINE == 0, "whole lines");
-_Static_assert(offsetof(struct control, tickets) == 32, "the tickets of the first groups share the line that every call reads");
+_Static_assert(offsetof(struct control, tickets) == 40, "the tickets of the first groups share the line that every call reads");
 _Static_assert(sizeof(struct failure_text) == 96, "text");
 _Static_assert(sizeof(struct header) <= 4096, "the header is one page");
 

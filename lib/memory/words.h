@@ -22,6 +22,8 @@ enum {
     NOBODY = 1023, /* an owner or viewer that is none */
     MAX_GROUPS = 20,
     MAX_PARTICIPANTS = 1000,
+    MAX_LANES = 1024,
+    MAX_PRIORITIES = 16,
     NO_CELL = (1 << 22) - 1,
     MAX_CELLS = NO_CELL - 1
 };

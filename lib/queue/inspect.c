@@ -31,6 +31,11 @@ static void count_counters(const struct segment *s, struct rp_queue_stats *out) 
         {COUNT_FULL, &out->full},
         {COUNT_LEASE_LOST, &out->lease_lost},
         {COUNT_DEATHS, &out->deaths},
+        {COUNT_UNROUTABLE, &out->unroutable},
+        {COUNT_EXPIRED_MESSAGES, &out->expired},
+        {COUNT_DROPPED, &out->dropped},
+        {COUNT_CANCELLED, &out->cancelled},
+        {COUNT_SCHEDULED, &out->scheduled},
     };
     for (size_t i = 0; i < sizeof map / sizeof map[0]; i++)
         *map[i].to = counters_sum(s, map[i].which);

@@ -31,6 +31,7 @@ RP_API void rp_queue_options_init(struct rp_queue_options *o, size_t size) {
         .max_participants = 64,
         .mode = 0600,
         .prefault = 1,
+        .priorities = 1,
     };
     options_fill(o, size, &defaults, sizeof defaults);
 }
@@ -202,7 +203,13 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         .message_bytes = o->message_bytes,
         .max_groups = o->max_groups,
         .max_participants = o->max_participants,
-        .lane_count = 1,
+        .lane_count = o->lanes > 0 ? o->lanes : o->priorities,
+        .keyed = o->lanes > 0,
+        .lane_capacity = o->lane_capacity,
+        .ageing_ns = o->ageing_ns,
+        .ttl_ns = o->ttl_ns,
+        .expired = o->expired,
+        .max_bytes = o->max_bytes,
         .max_deliveries = o->max_deliveries,
         .dead_capacity = o->dead_capacity,
         .dead_overflow = o->dead_overflow,
@@ -222,6 +229,15 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         p->dead_capacity = o->capacity / 4 > 0 ? o->capacity / 4 : 1;
     if (o->mode > 0777)
         return fail(-EINVAL, "mode is %#o, only permission bits are allowed", o->mode);
+    if (o->priorities < 1 || o->priorities > MAX_PRIORITIES)
+        return fail(-EINVAL, "priorities is %u, allowed are 1 to %d", o->priorities, MAX_PRIORITIES);
+    if (o->lanes > 0 && o->priorities > 1)
+        return fail(-EINVAL, "a queue has priorities or keyed lanes, not both");
+    if (o->reserved != 0)
+        return fail(-E2BIG, "rp_queue_options: a reserved field is not 0");
+    if (o->lanes > 0 || o->priorities > 1 || o->ageing_ns > 0 || o->ttl_ns > 0 || o->expired > 0 || o->max_bytes > 0 ||
+        o->overflow == RP_OVERFLOW_DROP_OLDEST)
+        return fail(-ENOTSUP, "not yet");
     int result = permille("backoff_factor", o->backoff_factor, 1, 100, &p->backoff_factor_permille);
     return result < 0 ? result : permille("jitter", o->jitter, 0, 1, &p->jitter_permille);
 }
@@ -299,6 +315,13 @@ RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out) {
     out->max_groups = p->max_groups;
     out->max_participants = p->max_participants;
     out->prefault = p->prefault;
+    out->priorities = p->keyed ? 1 : p->lane_count;
+    out->ageing_ns = p->ageing_ns;
+    out->lanes = p->keyed ? p->lane_count : 0;
+    out->lane_capacity = p->lane_capacity;
+    out->ttl_ns = p->ttl_ns;
+    out->expired = p->expired;
+    out->max_bytes = p->max_bytes;
     out->mode = p->mode;
     return 0;
 }

@@ -16,7 +16,7 @@ RP_API void rp_producer_options_init(struct rp_producer_options *o, size_t size)
 }
 
 RP_API void rp_send_options_init(struct rp_send_options *o, size_t size) {
-    const struct rp_send_options defaults = {.size = sizeof defaults, .timeout_ns = RP_TIMEOUT_POLICY};
+    const struct rp_send_options defaults = {.size = sizeof defaults, .timeout_ns = RP_TIMEOUT_POLICY, .ttl_ns = RP_TTL_POLICY};
     options_fill(o, size, &defaults, sizeof defaults);
 }
 
@@ -225,13 +225,15 @@ static int send_one(struct rp_producer *p, const void *data, size_t bytes, int64
 
 static int send_options(struct rp_send_options *o, const struct rp_send_options *given) {
     if (given == NULL) {
-        *o = (struct rp_send_options){.timeout_ns = RP_TIMEOUT_POLICY};
+        *o = (struct rp_send_options){.timeout_ns = RP_TIMEOUT_POLICY, .ttl_ns = RP_TTL_POLICY};
         return 0;
     }
     rp_send_options_init(o, sizeof *o);
     int result = options_take(o, sizeof *o, given, "rp_send_options");
     if (result == 0 && o->timeout_ns < -1 && o->timeout_ns != RP_TIMEOUT_POLICY)
         return fail(-EINVAL, "negative timeout");
+    if (result == 0 && (o->key != NULL || o->priority > 0 || o->delay_ns > 0 || o->at_ns > 0 || o->ttl_ns != RP_TTL_POLICY))
+        return fail(-ENOTSUP, "not yet");
     return result;
 }
 

@@ -94,7 +94,7 @@ static void refused_parameters(void **state) {
         {offsetof(struct parameters, max_participants), 1001, "max_participants"},
         {offsetof(struct parameters, dead_capacity), 0, "dead_capacity"},
         {offsetof(struct parameters, dead_capacity), 17, "dead_capacity"},
-        {offsetof(struct parameters, lane_count), 2, "lane_count"},
+        {offsetof(struct parameters, lane_count), MAX_LANES + 1, "lanes"},
         {offsetof(struct parameters, backoff_factor_permille), 999, "backoff_factor"},
         {offsetof(struct parameters, jitter_permille), 1001, "jitter"},
         {offsetof(struct parameters, first_lap), 0, "first_lap"},
