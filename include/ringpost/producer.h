@@ -24,7 +24,7 @@ struct rp_producer_options {
 #define RP_TIMEOUT_POLICY INT64_MIN
 
 /** A time to live that leaves the decision to the queue's `ttl_ns`. */
-#define RP_TTL_POLICY INT64_MIN
+#define RP_TTL_POLICY 0
 
 #define RP_KEY_MAX 128 /**< bytes of a key */
 

@@ -62,6 +62,14 @@ static int check_parameters(const struct parameters *p) {
     return 0;
 }
 
+/* A lane of its own for each key would need no more than its share; what keys leave unbalanced gets four times that. */
+static uint32_t keyed_lane_slots(const struct parameters *p) {
+    if (p->lane_capacity > 0)
+        return p->lane_capacity;
+    uint64_t slots = 4 * (uint64_t)p->capacity / p->lane_count;
+    return slots < p->capacity ? (uint32_t)slots : p->capacity;
+}
+
 int layout_compute(const struct parameters *p, struct layout *out) {
     int result = check_parameters(p);
     if (result < 0)
@@ -69,7 +77,8 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     struct layout l = {0};
     l.cell_count = p->capacity + CELLS_PER_PARTICIPANT * p->max_participants;
     l.cell_stride = (uint32_t)(offsetof(struct cell, payload) + p->message_bytes + LINE - 1) & ~(uint32_t)(LINE - 1);
-    l.lane_slot_shift = shift_for(l.cell_count < MIN_SLOTS ? MIN_SLOTS : l.cell_count);
+    uint32_t lane_slots = p->keyed ? keyed_lane_slots(p) : l.cell_count;
+    l.lane_slot_shift = shift_for(lane_slots < MIN_SLOTS ? MIN_SLOTS : lane_slots);
 #ifdef RP_SIM
     if (sim_lane_slots != 0)
         l.lane_slot_shift = shift_for(sim_lane_slots);
@@ -81,6 +90,9 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     l.death_slot_count = UINT32_C(1) << l.death_slot_shift;
     l.text_count = l.death_slot_count;
     l.bitmap_words = (l.cell_count + 63) / 64;
+    l.extra_stride = sizeof(struct extra) + (p->keyed ? KEY_BYTES : 0);
+    l.ready_words = p->keyed ? (p->lane_count + 63) / 64 : 0;
+    uint64_t again_lanes = p->keyed ? 0 : p->lane_count; /* a failed message keeps its place in a keyed lane */
 
     uint64_t end = 0;
     place(&end, 4096);
@@ -88,10 +100,13 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     l.groups = place(&end, (uint64_t)p->max_groups * sizeof(struct group));
     l.seats = place(&end, (uint64_t)p->max_participants * sizeof(struct seat));
     l.bitmap = place(&end, (uint64_t)l.bitmap_words * 8);
-    l.lane = place(&end, (uint64_t)l.lane_slot_count * 8);
-    l.group_rings = place(&end, (uint64_t)p->max_groups * (2 * (uint64_t)l.slot_count + l.death_slot_count) * 8);
+    l.lane_ends = place(&end, (uint64_t)p->lane_count * sizeof(struct lane_end));
+    l.lane_starts = place(&end, (uint64_t)p->max_groups * p->lane_count * sizeof(struct lane_start));
+    l.ready_lanes = place(&end, (uint64_t)p->max_groups * l.ready_words * sizeof(struct ready_lanes));
+    l.lanes = place(&end, (uint64_t)p->lane_count * l.lane_slot_count * 8);
+    l.group_rings = place(&end, (uint64_t)p->max_groups * (2 * again_lanes * l.slot_count + l.death_slot_count) * 8);
     l.deliveries = place(&end, (uint64_t)p->max_groups * l.cell_count * sizeof(struct delivery));
-    l.extras = place(&end, (uint64_t)l.cell_count * sizeof(struct extra));
+    l.extras = place(&end, (uint64_t)l.cell_count * l.extra_stride);
     l.texts = place(&end, (uint64_t)l.text_count * sizeof(struct failure_text));
     l.cells = place(&end, (uint64_t)l.cell_count * l.cell_stride);
     l.bytes = (end + 4095) & ~UINT64_C(4095);

@@ -2,7 +2,8 @@
 /*
  * What lies in a segment: the shared ABI, described here and in docs/segment-format.md, and nowhere else.
  *
- *     header | control | groups | seats | free bitmap | lane | early, returned and deaths per group | delivery lines | extra lines | failure texts | cells
+ *     header | control | groups | seats | free bitmap | lane ends | lane starts per group | ready lanes per group | lanes
+ *            | early and returned per group and lane, deaths per group | delivery lines | extra lines | failure texts | cells
  *
  * Where each part begins is a pure function of the header's parameters (layout_compute), so the attach handshake computes the parts
  * anew and refuses a segment whose offsets differ. Every field is naturally aligned and of fixed width; independent writers have
@@ -60,8 +61,11 @@ struct layout {
     uint64_t groups;
     uint64_t seats;
     uint64_t bitmap;
-    uint64_t lane;
-    uint64_t group_rings; /* per group: early, returned, deaths */
+    uint64_t lane_ends;   /* [lane] */
+    uint64_t lane_starts; /* [group][lane] */
+    uint64_t ready_lanes; /* [group][lane / 64], keyed only: one line for each word */
+    uint64_t lanes;       /* [lane][slot] */
+    uint64_t group_rings; /* per group: early and returned of each lane (keyed: none), then deaths */
     uint64_t deliveries;  /* [group][cell], one line each */
     uint64_t extras;      /* [cell], one line each */
     uint64_t texts;
@@ -69,7 +73,8 @@ struct layout {
     uint64_t bytes;
     uint32_t cell_count;
     uint32_t cell_stride;
-    uint32_t lane_slot_count; /* at least as many as cells: a sender meets an untaken entry only where others left out of order */
+    uint32_t
+        lane_slot_count; /* at least as many as cells: a sender meets an untaken entry only where others left out of order; but of keyed lanes */
     uint32_t lane_slot_shift;
     uint32_t slot_count; /* of early and returned, each */
     uint32_t slot_shift;
@@ -77,6 +82,8 @@ struct layout {
     uint32_t death_slot_shift;
     uint32_t text_count; /* a power of two */
     uint32_t bitmap_words;
+    uint32_t extra_stride;
+    uint32_t ready_words; /* per group */
 };
 
 struct header {
@@ -115,7 +122,6 @@ struct control {
     a64 cells_in_play;       /* capacity + 8 x the most seats that were taken at once */
     uint64_t reserved0[6];
     /* One line for each of those that are written often. */
-    _Alignas(LINE) a64 lane_tail;
     _Alignas(LINE) a64 next_id;
     _Alignas(LINE) a64 tick_until_ms; /* somebody keeps house until then; others need not */
     a64 walk_until_ms;                /* the same for walks because of a due time */
@@ -134,17 +140,34 @@ struct group {
     a64 overflow; /* enum rp_group_overflow (reserved) */
     a64 created_wall_ns;
     uint64_t reserved0[5];
-    _Alignas(LINE) a64 lane_head;
-    a64 early_head;
-    a64 returned_head;
-    _Alignas(LINE) a64 early_tail;
-    a64 returned_tail;
-    a64 deaths_tail;
+    _Alignas(LINE) a64 deaths_tail;
     a64 deaths_head;            /* eviction looks here first */
     a64 dead_count;             /* hint, mended by the sweep */
     _Alignas(LINE) a64 dropped; /* counts of what is rare, for people: to make room */
     a64 expired;
     uint64_t reserved1[6];
+};
+
+/* Where senders find a lane's end. */
+struct lane_end {
+    a64 tail;
+    uint64_t reserved[7];
+};
+
+/* Where one group's receivers find a lane's start, and its rings of redeliveries. */
+struct lane_start {
+    a64 lane_head;
+    a64 early_head;
+    a64 returned_head;
+    uint64_t reserved[5];
+    _Alignas(LINE) a64 early_tail;
+    a64 returned_tail;
+};
+
+/* Keyed: bits of lanes that may have something to receive. Hints. */
+struct ready_lanes {
+    a64 bits;
+    uint64_t reserved[7];
 };
 
 enum seat_state { SEAT_CLEAN, SEAT_ATTACHED };
@@ -167,9 +190,12 @@ struct cell {
     uint64_t id;
     uint64_t sent_wall_ns;
     uint32_t bytes;
-    uint32_t flags; /* which optional parts are there (none yet) */
+    uint32_t flags; /* enum cell_flags */
     unsigned char payload[];
 };
+
+/* Which optional parts a message has, in its extra line. */
+enum cell_flags { CELL_HAS_KEY = 1 };
 
 /* What one group knows of one cell beyond the words; touched only when a delivery failed, but for groups above 0. */
 struct delivery {
@@ -183,18 +209,21 @@ struct delivery {
     a64 name_check;   /* stamp: hash of the holder's name */
 };
 
-/* Parts of a message that most do not have. Laid out now so that the format need not change; written by no one yet. */
+/* Parts of a message that most do not have. The rest of a line is laid out now so that the format need not change. */
 struct extra {
     a64 due_ns;
     a64 expires_ns;
-    uint64_t key_hash;
+    uint64_t at_wall_ns;
     uint64_t producer;
     uint64_t producer_seq;
     uint64_t journal_seq;
     uint32_t key_bytes;
     uint32_t header_bytes;
-    uint64_t reserved;
+    uint32_t lane;
+    uint32_t reserved;
+    unsigned char key[]; /* KEY_BYTES of them in keyed queues */
 };
+enum { KEY_BYTES = 128 };
 
 /* The reason given with a nack or reject; lossy: entry cell % text_count. A reader believes it only with the right key and checksum. */
 struct failure_text {
@@ -209,6 +238,8 @@ _Static_assert(sizeof(struct seat) == LINE + 8 * COUNTERS_PER_LINE * COUNTER_LIN
 _Static_assert(sizeof(struct control) % LINE == 0 && sizeof(struct group) % LINE == 0, "whole lines");
 _Static_assert(offsetof(struct control, tickets) == 40, "the tickets of the first groups share the line that every call reads");
 _Static_assert(sizeof(struct failure_text) == 96, "text");
+_Static_assert(sizeof(struct lane_end) == LINE && sizeof(struct lane_start) == 2 * LINE && sizeof(struct ready_lanes) == LINE,
+               "lines");
 _Static_assert(sizeof(struct header) <= 4096, "the header is one page");
 
 /* Computes the layout. 0, or a negative result with the detail set when the parameters are out of bounds or need too much. */

@@ -17,9 +17,13 @@ static void bind_parts(struct segment *s, unsigned char *base) {
     s->groups = (struct group *)(void *)(base + l->groups);
     s->seats = (struct seat *)(void *)(base + l->seats);
     s->bitmap = (a64 *)(void *)(base + l->bitmap);
-    s->lane = (a64 *)(void *)(base + l->lane);
+    s->lane_ends = (struct lane_end *)(void *)(base + l->lane_ends);
+    s->lane_starts = (struct lane_start *)(void *)(base + l->lane_starts);
+    s->ready_lanes = (struct ready_lanes *)(void *)(base + l->ready_lanes);
+    s->lanes = (a64 *)(void *)(base + l->lanes);
     s->group_rings = (a64 *)(void *)(base + l->group_rings);
     s->deliveries = (struct delivery *)(void *)(base + l->deliveries);
+    s->extras = base + l->extras;
     s->texts = (struct failure_text *)(void *)(base + l->texts);
     s->cells = base + l->cells;
 }
@@ -28,14 +32,16 @@ static void initialise_group(struct segment *s, unsigned g) {
     const struct layout *l = &s->layout;
     struct group *group = &s->groups[g];
     uint64_t first_lap = s->parameters.first_lap;
-    a64 *rings = s->group_rings + (size_t)g * (2 * (size_t)l->slot_count + l->death_slot_count);
-    initialise_ring(rings, 2 * (uint64_t)l->slot_count, first_lap);
-    initialise_ring(rings + 2 * (size_t)l->slot_count, l->death_slot_count, first_lap);
-    store_relaxed(&group->lane_head, first_lap << l->lane_slot_shift, init);
-    store_relaxed(&group->early_head, first_lap << l->slot_shift, init);
-    store_relaxed(&group->early_tail, first_lap << l->slot_shift, init);
-    store_relaxed(&group->returned_head, first_lap << l->slot_shift, init);
-    store_relaxed(&group->returned_tail, first_lap << l->slot_shift, init);
+    initialise_ring(segment_group_rings(s, g), 2 * (uint64_t)segment_again_lanes(s) * l->slot_count + l->death_slot_count,
+                    first_lap);
+    for (uint32_t lane = 0; lane < s->parameters.lane_count; lane++) {
+        struct lane_start *start = segment_lane_start(s, g, lane);
+        store_relaxed(&start->lane_head, first_lap << l->lane_slot_shift, init);
+        store_relaxed(&start->early_head, first_lap << l->slot_shift, init);
+        store_relaxed(&start->early_tail, first_lap << l->slot_shift, init);
+        store_relaxed(&start->returned_head, first_lap << l->slot_shift, init);
+        store_relaxed(&start->returned_tail, first_lap << l->slot_shift, init);
+    }
     store_relaxed(&group->deaths_head, first_lap << l->death_slot_shift, init);
     store_relaxed(&group->deaths_tail, first_lap << l->death_slot_shift, init);
 }
@@ -72,11 +78,12 @@ void segment_initialise(void *memory, const struct parameters *p, const struct l
 
     struct segment s = {.parameters = *p, .layout = *l};
     bind_parts(&s, memory);
-    initialise_ring(s.lane, l->lane_slot_count, p->first_lap);
+    initialise_ring(s.lanes, (uint64_t)p->lane_count * l->lane_slot_count, p->first_lap);
+    for (uint32_t lane = 0; lane < p->lane_count; lane++)
+        store_relaxed(&s.lane_ends[lane].tail, p->first_lap << l->lane_slot_shift, init);
     for (unsigned g = 0; g < p->max_groups; g++)
         initialise_group(&s, g);
     initialise_cells(&s);
-    store_relaxed(&s.control->lane_tail, p->first_lap << l->lane_slot_shift, init);
     store_relaxed(&s.control->next_id, 1, init);
     store_relaxed(&s.control->next_due_ms, UINT64_MAX, init);
     store_relaxed(&s.control->cells_in_play, p->capacity, init);

@@ -18,9 +18,13 @@ struct segment {
     struct group *groups;
     struct seat *seats;
     a64 *bitmap;
-    a64 *lane;
+    struct lane_end *lane_ends;
+    struct lane_start *lane_starts;
+    struct ready_lanes *ready_lanes;
+    a64 *lanes;
     a64 *group_rings;
     struct delivery *deliveries;
+    unsigned char *extras;
     struct failure_text *texts;
     unsigned char *cells;
 };
@@ -42,6 +46,23 @@ static inline struct cell *segment_cell(const struct segment *s, uint32_t c) {
 
 static inline struct delivery *segment_delivery(const struct segment *s, unsigned group, uint32_t c) {
     return &s->deliveries[(size_t)group * s->layout.cell_count + c];
+}
+
+static inline struct extra *segment_extra(const struct segment *s, uint32_t c) {
+    return (struct extra *)(void *)(s->extras + (size_t)c * s->layout.extra_stride);
+}
+
+static inline struct lane_start *segment_lane_start(const struct segment *s, unsigned group, uint32_t lane) {
+    return &s->lane_starts[(size_t)group * s->parameters.lane_count + lane];
+}
+
+/* How many lanes of a group have rings of redeliveries. */
+static inline uint32_t segment_again_lanes(const struct segment *s) { return s->parameters.keyed ? 0 : s->parameters.lane_count; }
+
+/* The slots of a group's rings: early and returned of each lane, then deaths. */
+static inline a64 *segment_group_rings(const struct segment *s, unsigned group) {
+    const struct layout *l = &s->layout;
+    return s->group_rings + (size_t)group * (2 * (size_t)segment_again_lanes(s) * l->slot_count + l->death_slot_count);
 }
 
 /* The delivery word and the time beside it: in the cell's own first line for group 0. */

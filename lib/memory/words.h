@@ -5,7 +5,7 @@
  *     cell word       state:4 | owner:10 | pending:20 | generation:30        where the memory is, and which groups still need the message
  *     delivery word   state:3 | owner:10 | viewer1:10 | viewer2:10 | incarnation:23 | seq:8     what one group has done with it
  *     slot            lap:28 | tag:14 | cell:22                              an entry of an index ring
- *     position        tag:12 | position:52                                   where the cell's lane entry is, or is about to be
+ *     position        tag:12 | lane:10 | position:42                         where the cell's lane entry is, or is about to be
  *     stamp           incarnation:16 | seq:8 | value:40                      something said about one incarnation and seq; void for any other
  *
  * `generation` counts the publications of a cell, `seq` how often the message was given back. A group has *taken* a message when its delivery word's
@@ -142,14 +142,18 @@ static inline int32_t lap_ahead(uint64_t a, uint64_t b) {
 
 /* ---- position ---- */
 
-#define POSITION_MASK ((UINT64_C(1) << 52) - 1)
+enum { POSITION_BITS = 42 };
 
-/* In the lane. */
-static inline uint64_t position_word(uint64_t generation, uint64_t position) {
-    return (generation & 0xfff) << 52 | (position & POSITION_MASK);
+/* In a lane. */
+static inline uint64_t position_word(uint64_t generation, uint32_t lane, uint64_t position) {
+    return (generation & 0xfff) << 52 | (uint64_t)lane << POSITION_BITS | (position & ((UINT64_C(1) << POSITION_BITS) - 1));
 }
 static inline bool position_is_of(uint64_t p, uint64_t generation) { return bits(p, 52, 12) == (generation & 0xfff); }
-static inline uint64_t position_of(uint64_t p) { return p & POSITION_MASK; }
+static inline uint32_t position_lane(uint64_t p) { return (uint32_t)bits(p, POSITION_BITS, 10); }
+/* The position in such a word; `near` is one not 2^41 away. */
+static inline uint64_t position_of(uint64_t p, uint64_t near) {
+    return near + (uint64_t)((int64_t)((p - near) << (64 - POSITION_BITS)) >> (64 - POSITION_BITS));
+}
 
 /* ---- stamp ---- */
 

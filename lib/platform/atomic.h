@@ -98,6 +98,9 @@ bool sim_site(const char *file, int line);
 #define fetch_and_acq_rel(word, value, label)                              \
     (SIM_POINT(SIM_RMW, word, label, "fetch_and_acq_rel") SITE_FETCH(word) \
          atomic_fetch_and_explicit((word), (value), memory_order_acq_rel))
+#define fetch_and_seq_cst(word, value, label)                              \
+    (SIM_POINT(SIM_RMW, word, label, "fetch_and_seq_cst") SITE_FETCH(word) \
+         atomic_fetch_and_explicit((word), (value), memory_order_seq_cst))
 #define exchange_relaxed(word, value, label)                              \
     (SIM_POINT(SIM_RMW, word, label, "exchange_relaxed") SITE_FETCH(word) \
          atomic_exchange_explicit((word), (value), memory_order_relaxed))

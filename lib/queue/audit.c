@@ -2,6 +2,7 @@
 /* The invariants of docs/correctness.md, checked over the whole segment without touching it. */
 #include "delivery.h"
 #include "error.h"
+#include "lane.h"
 #include "lookup.h"
 #include "roster.h"
 #include <errno.h>
@@ -164,13 +165,16 @@ RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out) {
     }
     if (out->unsettled > 0)
         return 0; /* the rings are moving, too */
-    struct index_ring lane = lane_ring(s);
-    check_ring(&k, "lane", &lane);
+    for (uint32_t i = 0; i < s->parameters.lane_count; i++) {
+        struct index_ring lane = lane_ring(s, i);
+        check_ring(&k, "lane", &lane);
+    }
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
-        static const char *const names[] = {"early", "returned", "deaths"};
-        for (int which = RING_EARLY; which <= RING_DEATHS; which++) {
-            struct index_ring ring = delivery_ring(s, g, (enum delivery_ring)which);
-            check_ring(&k, names[which], &ring);
+        static const char *const texts[] = {"early", "returned", "deaths"};
+        struct ring_name names[RINGS_MAX];
+        for (unsigned n = delivery_rings(s, g, names); n > 0; n--) {
+            struct index_ring ring = delivery_ring(s, names[n - 1]);
+            check_ring(&k, texts[names[n - 1].which], &ring);
         }
     }
     return 0;

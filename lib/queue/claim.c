@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "claim.h"
 #include "error.h"
+#include "keyed.h"
+#include "lane.h"
 #include "lease.h"
 #include <errno.h>
 
 enum { HINT_EVERY = 8, TURN_EVERY = 8 };
 
-enum attempt { CLAIM_DONE, CLAIM_MISSED, CLAIM_NO_ROOM };
-
-/* The CAS that makes a message ours: the linearization point of its delivery. */
-static enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms, struct view **out) {
+enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms, struct view **out) {
     struct actor *a = &c->actor;
     uint32_t hold = delivery_hold(claimed);
     struct view *v = view_enter(c, cell, hold);
@@ -31,29 +30,29 @@ static inline bool ends_at(const struct index_ring *r, uint64_t h) {
     return lap_ahead(slot_lap(load_seq_cst(ring_slot(r, h), slot)), ring_lap(r, h)) < 0;
 }
 
-static int broken(const struct rp_consumer *c, const char *ring, uint64_t position) {
-    return fail(RP_CORRUPT, "queue '%s': %s is damaged near position %llu", c->actor.queue->name, ring,
+int claim_broken(const struct rp_consumer *c, const char *ring, uint32_t lane, uint64_t position) {
+    return fail(RP_CORRUPT, "queue '%s': %s %u is damaged near position %llu", c->actor.queue->name, ring, lane,
                 (unsigned long long)position);
 }
 
 /* early or returned. */
-static int claim_again(struct rp_consumer *c, enum delivery_ring which, uint64_t now_ms, struct view **v) {
+static int claim_again(struct rp_consumer *c, struct receiver_lane *l, enum delivery_ring which, uint64_t now_ms, struct view **v) {
     const struct segment *s = c->actor.segment;
-    struct group *g = &s->groups[c->group];
+    const struct ring_name name = {c->group, l->number, which};
     bool early = which == RING_EARLY;
-    uint64_t *h = early ? &c->early_head : &c->returned_head, first = *h, slot, d;
-    a64 *shared_head = early ? &g->early_head : &g->returned_head;
-    const struct index_ring ring = early ? c->early : c->returned;
+    uint64_t *h = early ? &l->early_head : &l->returned_head, first = *h, slot, d;
+    a64 *shared_head = delivery_ring_head(s, name);
+    const struct index_ring ring = early ? l->early : l->returned;
     int result = RP_EMPTY;
     for (uint64_t steps = 16 * ring_slots(&ring) + 4096; result == RP_EMPTY; steps--) {
         enum ring_look_at look = ring_look(&ring, shared_head, h, &slot);
         if (look == RING_END)
             break;
         if (look == RING_BROKEN || steps == 0)
-            return broken(c, early ? "early" : "returned", *h);
+            return claim_broken(c, early ? "early" : "returned", l->number, *h);
         if (look == RING_PAST)
             continue;
-        if (requeue_counts(s, c->group, which, *h, slot, &d)) {
+        if (requeue_counts(s, name, *h, slot, &d)) {
             uint64_t mine =
                 delivery_of_hold(DELIVERY_LEASED, c->actor.seat, delivery_viewer1(d), delivery_viewer2(d), delivery_hold(d));
             enum attempt attempt = claim(c, slot_cell(slot), d, mine, now_ms, v);
@@ -71,7 +70,7 @@ static int claim_again(struct rp_consumer *c, enum delivery_ring which, uint64_t
 }
 
 /* Is the entry `slot` at lane position h still to be taken by the group? `d` is what to expect, `mine` what to make of it. */
-static bool lane_claimable(const struct rp_consumer *c, uint64_t h, uint64_t slot, uint64_t *d, uint64_t *mine) {
+static bool lane_claimable(const struct rp_consumer *c, uint32_t lane, uint64_t h, uint64_t slot, uint64_t *d, uint64_t *mine) {
     const struct segment *s = c->actor.segment;
     struct cell *cell = segment_cell(s, slot_cell(slot));
     /* In this order: if the CAS of the delivery word succeeds, it did not move, so the cell's word could not move either. */
@@ -79,7 +78,7 @@ static bool lane_claimable(const struct rp_consumer *c, uint64_t h, uint64_t slo
     uint64_t w = load_acquire(&cell->word, cell_word);
     uint64_t generation = cell_generation(w);
     if (!cell_pends(w, c->group) || (!MUTANT(claim_no_generation) && slot_tag(slot) != slot_tag_of(generation)) ||
-        (!MUTANT(claim_no_position) && load_acquire(&cell->position, position) != position_word(generation, h)))
+        (!MUTANT(claim_no_position) && load_acquire(&cell->position, position) != position_word(generation, lane, h)))
         return false;
     uint32_t hold = hold_make(generation, 0);
     if (!taken(*d, w) || (MUTANT(claim_takes_leased) && delivery_state(*d) == DELIVERY_LEASED))
@@ -109,28 +108,27 @@ static inline void prefetch_following(const struct segment *s, const struct inde
         prefetch_cell(s, slot_cell(later));
 }
 
-static int claim_lane(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
+static int claim_lane(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v) {
     const struct segment *s = c->actor.segment;
-    const struct index_ring lane = c->lane;
-    a64 *shared_head = &s->groups[c->group].lane_head;
-    uint64_t h = c->lane_head, slot, d, mine;
+    const struct index_ring lane = l->lane;
+    a64 *shared_head = &segment_lane_start(s, c->group, l->number)->lane_head;
+    uint64_t h = l->lane_head, slot, d, mine;
     int result = RP_EMPTY;
     for (uint64_t steps = 16 * ring_slots(&lane) + 4096; result == RP_EMPTY; steps--) {
         enum ring_look_at look = ring_look(&lane, shared_head, &h, &slot);
         if (look == RING_END)
             break;
         if (look == RING_BROKEN || steps == 0)
-            return broken(c, "lane", h);
+            return claim_broken(c, "lane", l->number, h);
         if (look == RING_PAST) { /* what lay here and was not taken is in early by now */
-            result = claim_again(c, RING_EARLY, now_ms, v);
+            result = claim_again(c, l, RING_EARLY, now_ms, v);
             continue;
         }
         if (!segment_has_cell(s, slot_cell(slot)))
-            return fail(RP_CORRUPT, "queue '%s': lane position %llu names cell %u of %u", c->actor.queue->name,
-                        (unsigned long long)h, slot_cell(slot), s->layout.cell_count);
+            return claim_broken(c, "lane", l->number, h);
         prefetch_cell(s, slot_cell(slot));
         prefetch_following(s, &lane, h);
-        if (lane_claimable(c, h, slot, &d, &mine)) {
+        if (lane_claimable(c, l->number, h, slot, &d, &mine)) {
             enum attempt attempt = claim(c, slot_cell(slot), d, mine, now_ms, v);
             if (attempt == CLAIM_MISSED && !MUTANT(claim_skip_on_failure))
                 continue; /* somebody was faster, or moved it: look at this position again */
@@ -143,47 +141,66 @@ static int claim_lane(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
             uint64_t hint_head = load_acquire(shared_head, hints);
             if ((int64_t)(hint_head - h) > 0 && hint_head - h <= ring_slots(&lane)) {
                 h = hint_head;
-                result = claim_again(c, RING_EARLY, now_ms, v); /* something older may have been moved there before they passed */
+                result =
+                    claim_again(c, l, RING_EARLY, now_ms, v); /* something older may have been moved there before they passed */
             }
         }
     }
-    c->lane_head = h;
-    if (h - c->lane_head_told >= HINT_EVERY) {
+    l->lane_head = h;
+    if (h - l->lane_head_told >= HINT_EVERY) {
         hint_raise(shared_head, h);
-        c->lane_head_told = h;
+        l->lane_head_told = h;
     }
     return result;
 }
 
 bool claim_promising(const struct rp_consumer *c) {
-    return !ends_at(&c->lane, c->lane_head) || !ends_at(&c->returned, c->returned_head) || !ends_at(&c->early, c->early_head);
+    if (c->actor.segment->parameters.keyed)
+        return keyed_promising(c->actor.segment, c->group);
+    for (const struct receiver_lane *l = c->lanes; l < c->lanes + c->lane_count; l++)
+        if (!ends_at(&l->lane, l->lane_head) || !ends_at(&l->returned, l->returned_head) || !ends_at(&l->early, l->early_head))
+            return true;
+    return false;
 }
 
 /* The two rings of redeliveries are empty nearly always. */
-static inline int claim_early(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
-    return ends_at(&c->early, c->early_head) ? RP_EMPTY : claim_again(c, RING_EARLY, now_ms, v);
+static inline int claim_early(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v) {
+    return ends_at(&l->early, l->early_head) ? RP_EMPTY : claim_again(c, l, RING_EARLY, now_ms, v);
 }
 
-static inline int claim_returned(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
-    return ends_at(&c->returned, c->returned_head) ? RP_EMPTY : claim_again(c, RING_RETURNED, now_ms, v);
+static inline int claim_returned(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v) {
+    return ends_at(&l->returned, l->returned_head) ? RP_EMPTY : claim_again(c, l, RING_RETURNED, now_ms, v);
 }
 
 void claim_refresh(struct rp_consumer *c) {
-    struct group *g = &c->actor.segment->groups[c->group];
-    head_refresh(&c->lane_head, &g->lane_head);
-    head_refresh(&c->early_head, &g->early_head);
-    head_refresh(&c->returned_head, &g->returned_head);
-    c->lane_head_told = c->lane_head;
+    for (struct receiver_lane *l = c->lanes; l < c->lanes + c->lane_count; l++) {
+        struct lane_start *start = segment_lane_start(c->actor.segment, c->group, l->number);
+        head_refresh(&l->lane_head, &start->lane_head);
+        head_refresh(&l->early_head, &start->early_head);
+        head_refresh(&l->returned_head, &start->returned_head);
+        l->lane_head_told = l->lane_head;
+    }
+}
+
+/* One lane, or one level: new messages and redeliveries take turns, so that neither starves the other. */
+static inline int claim_level(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v) {
+    int result = claim_early(c, l, now_ms, v);
+    if (result != RP_EMPTY)
+        return result;
+    bool returned_first = ++l->turn % TURN_EVERY == 0;
+    result = returned_first ? claim_returned(c, l, now_ms, v) : claim_lane(c, l, now_ms, v);
+    if (result == RP_EMPTY)
+        result = returned_first ? claim_lane(c, l, now_ms, v) : claim_returned(c, l, now_ms, v);
+    return result;
 }
 
 int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
-    int result = claim_early(c, now_ms, v);
-    if (result != RP_EMPTY)
-        return result;
-    bool returned_first = ++c->turn % TURN_EVERY == 0; /* so that neither starves the other */
-    result = returned_first ? claim_returned(c, now_ms, v) : claim_lane(c, now_ms, v);
-    if (result == RP_EMPTY)
-        result = returned_first ? claim_lane(c, now_ms, v) : claim_returned(c, now_ms, v);
+    int result = RP_EMPTY;
+    if (c->actor.segment->parameters.keyed)
+        result = claim_keyed(c, now_ms, v);
+    else
+        for (uint32_t level = c->lane_count; level-- > 0 && result == RP_EMPTY;)
+            result = claim_level(c, &c->lanes[level], now_ms, v);
     if (result == -ENOBUFS)
         return fail(-ENOBUFS, "this consumer keeps %u views that it never settled", c->view_room);
     return result;

@@ -17,4 +17,17 @@ void claim_refresh(struct rp_consumer *c);
 /* Is there an entry where the rings were last found to end? A hint; a few loads of lines that are here already. */
 bool claim_promising(const struct rp_consumer *c);
 
+/* ---- for claim.c and claim_keyed.c ---- */
+
+enum attempt { CLAIM_DONE, CLAIM_MISSED, CLAIM_NO_ROOM };
+
+/* The CAS that makes a message ours: the linearization point of its delivery. `d` is what the word must be, `claimed` what it becomes. */
+enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms, struct view **out);
+
+/* claim_next of a keyed queue. */
+int claim_keyed(struct rp_consumer *c, uint64_t now_ms, struct view **v);
+
+/* RP_CORRUPT, with the detail set. */
+int claim_broken(const struct rp_consumer *c, const char *ring, uint32_t lane, uint64_t position);
+
 #endif

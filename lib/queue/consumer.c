@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "claim.h"
 #include "error.h"
+#include "lane.h"
 #include "lease.h"
 #include "lookup.h"
 #include "notes.h"
@@ -30,24 +31,31 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
     if (c->prefetch > 0)
         c->ahead = calloc(c->prefetch, sizeof *c->ahead);
     if (o->ack == RP_ACK_NONE)
-        c->copy = malloc(s->parameters.message_bytes);
-    if (c->views == NULL || (c->prefetch > 0 && c->ahead == NULL) || (o->ack == RP_ACK_NONE && c->copy == NULL))
+        c->copy = malloc((size_t)s->parameters.message_bytes + KEY_BYTES);
+    c->lane_count = s->parameters.lane_count;
+    c->lanes = calloc(c->lane_count, sizeof *c->lanes);
+    if (c->lanes == NULL || c->views == NULL || (c->prefetch > 0 && c->ahead == NULL) || (o->ack == RP_ACK_NONE && c->copy == NULL))
         return fail(-ENOMEM, "no memory for a consumer of queue '%s'", q->name);
-    const struct group *g = &s->groups[c->group];
     c->ack_mode = o->ack;
     c->serial = process_random(); /* a receipt of a consumer that was here before must not fit */
     c->ready = group_event(s, c->group);
-    c->lane = lane_ring(s);
-    c->early = delivery_ring(s, c->group, RING_EARLY);
-    c->returned = delivery_ring(s, c->group, RING_RETURNED);
-    c->lane_head = c->lane_head_told = load_acquire(&g->lane_head, hints);
-    c->early_head = load_acquire(&g->early_head, hints);
-    c->returned_head = load_acquire(&g->returned_head, hints);
+    for (uint32_t i = 0; i < c->lane_count; i++) {
+        struct receiver_lane *l = &c->lanes[i];
+        const struct lane_start *start = segment_lane_start(s, c->group, i);
+        l->number = i;
+        l->lane = lane_ring(s, i);
+        l->early = delivery_ring(s, (struct ring_name){c->group, i, RING_EARLY});
+        l->returned = delivery_ring(s, (struct ring_name){c->group, i, RING_RETURNED});
+        l->lane_head = l->lane_head_told = load_acquire(&start->lane_head, hints);
+        l->early_head = load_acquire(&start->early_head, hints);
+        l->returned_head = load_acquire(&start->returned_head, hints);
+    }
     c->lease_ms = s->parameters.lease_ns == 0 ? TIME_NEVER : duration_ms(s->parameters.lease_ns);
     return 0;
 }
 
 static void release(struct rp_consumer *c) {
+    free(c->lanes);
     free(c->views);
     free(c->ahead);
     free(c->copy);
@@ -133,6 +141,18 @@ static int bury_corrupt(struct rp_consumer *c, struct view *v, uint32_t index, u
                 bytes, c->actor.segment->parameters.message_bytes);
 }
 
+/* The key or the priority of a claimed message. */
+static void show_lane(const struct segment *s, uint32_t index, const struct cell *cell, struct rp_message *m) {
+    if (!s->parameters.keyed) {
+        m->priority = lane_of(s, index);
+    } else if (cell->flags & CELL_HAS_KEY) {
+        const struct extra *extra = segment_extra(s, index);
+        uint32_t bytes = *(const volatile uint32_t *)&extra->key_bytes;
+        m->key = extra->key;
+        m->key_bytes = bytes <= KEY_BYTES ? bytes : KEY_BYTES;
+    }
+}
+
 /* Shows a claimed message. RP_EMPTY (at most once): its lease was lost before it could be settled, somebody else has it by now. */
 static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
     const struct segment *s = c->actor.segment;
@@ -146,6 +166,10 @@ static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
     m->id = cell->id;
     m->sent_ns = cell->sent_wall_ns;
     m->deliveries = m->acquisitions = 1;
+    m->key = NULL;
+    m->key_bytes = m->priority = 0;
+    if (c->lane_count > 1)
+        show_lane(s, index, cell, m);
     if (hold_seq(v->hold) != 0) {
         struct counts counts = notes_counts(s, c->group, index, v->hold);
         m->deliveries = counts.charged + 1;
@@ -156,6 +180,8 @@ static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
     if (c->ack_mode == RP_ACK_NONE) {
         memcpy(c->copy, m->data, m->bytes);
         m->data = c->copy;
+        if (m->key != NULL)
+            m->key = memcpy(c->copy + s->parameters.message_bytes, m->key, m->key_bytes);
         memset(m->receipt, 0, sizeof m->receipt);
         if (view_end(c, v, NULL) != 0) {
             tally_add(&c->actor.tally, COUNT_LEASE_LOST, 1);

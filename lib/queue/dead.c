@@ -26,7 +26,8 @@ static uint64_t count_dead(const struct segment *s, unsigned group) {
 /* Finds the oldest death from *h on. False: there is none. */
 static bool find_oldest(const struct segment *s, unsigned group, const struct index_ring *ring, uint64_t *h, uint32_t *cell,
                         uint64_t *d) {
-    const a64 *head = delivery_ring_head(s, group, RING_DEATHS);
+    const struct ring_name deaths = {group, 0, RING_DEATHS};
+    const a64 *head = delivery_ring_head(s, deaths);
     for (uint64_t steps = 16 * ring_slots(ring) + 4096; steps > 0; steps--) {
         uint64_t slot;
         enum ring_look_at look = ring_look(ring, head, h, &slot);
@@ -35,7 +36,7 @@ static bool find_oldest(const struct segment *s, unsigned group, const struct in
         if (look == RING_PAST)
             continue;
         *cell = slot_cell(slot);
-        if (requeue_counts(s, group, RING_DEATHS, *h, slot, d))
+        if (requeue_counts(s, deaths, *h, slot, d))
             return true;
         ++*h;
     }
@@ -57,7 +58,7 @@ static bool too_many(const struct segment *s, unsigned group) {
 int dead_evict(struct actor *a, unsigned group) {
     const struct segment *s = a->segment;
     struct group *g = &s->groups[group];
-    struct index_ring ring = delivery_ring(s, group, RING_DEATHS);
+    struct index_ring ring = delivery_ring(s, (struct ring_name){group, 0, RING_DEATHS});
     uint64_t h = load_acquire(&g->deaths_head, hints), d;
     uint32_t cell;
     int dropped = 0;
@@ -115,7 +116,7 @@ static bool redrive(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     if (v.count > 2)
         return false;
     uint32_t hold = hold_returned(delivery_hold(d));
-    if (!cas_acq_rel(delivery_at(a->segment, group, c), &d, delivery_with(DELIVERY_RETURNED, &v, hold), delivery))
+    if (!cas_seq_cst(delivery_at(a->segment, group, c), &d, delivery_with(DELIVERY_RETURNED, &v, hold), delivery))
         return false;
     if (!MUTANT(redrive_keeps_counts))
         notes_counts_write(a->segment, group, c, hold, (struct counts){0, 0});

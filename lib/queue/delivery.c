@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "delivery.h"
 #include "dead.h"
+#include "keyed.h"
+#include "lane.h"
 #include "lease.h"
 #include "notes.h"
 
@@ -31,14 +33,18 @@ uint64_t delivery_with(enum delivery_state state, const struct viewers *v, uint3
 }
 
 void settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
-    a64 *word = &segment_cell(a->segment, c)->word;
+    const struct segment *s = a->segment;
+    a64 *word = &segment_cell(s, c)->word;
     uint64_t w = load_acquire(word, cell_word);
     while (cell_pends(w, group) && (MUTANT(settle_no_incarnation) || (cell_generation(w) & 0x7fffff) == incarnation)) {
         uint64_t rest = cell_without_group(w, group);
         bool last = cell_pending(rest) == 0;
+        uint64_t place = keyed_place(s, c);
         if (cas_seq_cst(word, &w, last ? cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)) : rest, cell_word)) {
             if (last)
                 pool_freed(&a->pool, c);
+            if (s->parameters.keyed)
+                keyed_released(s, group, place);
             return;
         }
     }
@@ -61,7 +67,8 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
     }
     enum delivery_state state = die ? DELIVERY_DEAD : delay_ms > 0 ? DELIVERY_DELAYED : DELIVERY_RETURNED;
     uint32_t next = state == DELIVERY_DELAYED ? hold_delayed(hold) : hold_returned(hold);
-    if (!cas_acq_rel(delivery_at(a->segment, group, c), &d, delivery_with(state, &f->viewers, next), delivery))
+    uint64_t place = keyed_place(a->segment, c);
+    if (!cas_seq_cst(delivery_at(a->segment, group, c), &d, delivery_with(state, &f->viewers, next), delivery))
         return FAIL_MOVED;
 
     /* From here on all is hints, or is done by whoever meets the word. */
@@ -77,9 +84,22 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
         ready_again(a->segment, group, c);
     } else if (state == DELIVERY_DEAD) {
         tally_add(&a->tally, COUNT_DIED, 1);
+        if (p->keyed)
+            keyed_released(a->segment, group, place);
         dead_added(a, group, c);
     }
     return FAIL_DONE;
+}
+
+bool delivery_finish(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t next) {
+    uint64_t place = keyed_place(a->segment, c);
+    if (!cas_seq_cst(delivery_at(a->segment, group, c), &d, next, delivery))
+        return false;
+    if (delivery_state(next) == DELIVERY_SETTLED)
+        settle(a, group, c, delivery_incarnation(next));
+    else if (a->segment->parameters.keyed)
+        keyed_released(a->segment, group, place);
+    return true;
 }
 
 bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
@@ -90,17 +110,7 @@ bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     if (MUTANT(drop_forgets_viewers))
         v.count = 0;
     uint64_t next = delivery_with(DELIVERY_LIMBO, &v, delivery_hold(d));
-    if (!cas_acq_rel(delivery_at(a->segment, group, c), &d, next, delivery))
-        return false;
-    if (delivery_state(next) == DELIVERY_SETTLED)
-        settle(a, group, c, delivery_incarnation(next));
-    return true;
-}
-
-bool lane_holds(const struct segment *s, uint32_t c, uint64_t w) {
-    struct index_ring lane = lane_ring(s);
-    uint64_t p = load_acquire(&segment_cell(s, c)->position, position);
-    return position_is_of(p, cell_generation(w)) && ring_holds(&lane, position_of(p), cell_generation(w), c);
+    return delivery_finish(a, group, c, d, next);
 }
 
 bool delivery_drop_untaken(struct actor *a, unsigned group, uint32_t c) {
@@ -113,8 +123,5 @@ bool delivery_drop_untaken(struct actor *a, unsigned group, uint32_t c) {
     if (!MUTANT(drop_uncommitted) && cell_state(w) != CELL_COMMITTED && !lane_holds(a->segment, c, w))
         return false;
     uint32_t hold = hold_make(cell_generation(w), 0);
-    if (!cas_acq_rel(word, &d, delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, hold), delivery))
-        return false;
-    settle(a, group, c, hold_incarnation(hold));
-    return true;
+    return delivery_finish(a, group, c, d, delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, hold));
 }

@@ -41,6 +41,9 @@ uint64_t delivery_with(enum delivery_state state, const struct viewers *v, uint3
 /* `hold` is settled for `group`: clears its bit; whoever clears the last one frees the cell. Idempotent; anybody may. */
 void settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation);
 
+/* Ends the delivery: the word `d` becomes `next`, SETTLED or LIMBO, and what follows from that is done. False: the word is not `d` any more. */
+bool delivery_finish(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t next);
+
 /* How a failure came about and what is to follow. */
 struct failure {
     enum rp_failure kind;
@@ -66,8 +69,5 @@ bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d);
 
 /* Drops a delivery that nobody has taken. Only a committed message may be dropped. False: not (or not any more) one. */
 bool delivery_drop_untaken(struct actor *a, unsigned group, uint32_t c);
-
-/* Is the published cell's entry in its lane? `w` was read before. */
-bool lane_holds(const struct segment *s, uint32_t c, uint64_t w);
 
 #endif

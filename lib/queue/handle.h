@@ -57,16 +57,22 @@ static inline uint64_t actor_now_ms(struct actor *a) {
 }
 static inline uint64_t segment_now_ms(const struct segment *s) { return (clock_boot_ns() - s->epoch_boot_ns) / 1000000; }
 
+/* What a producer knows of a lane. */
+struct sender_lane {
+    struct index_ring ring;
+    uint64_t tail;      /* where to look for the end of the lane */
+    uint64_t slot_seen; /* what lay at position slot_seen_at right after our last send */
+    uint64_t slot_seen_at;
+    uint64_t tail_told; /* what the shared hint was told */
+    uint64_t head_seen; /* lane positions below are taken in every group */
+};
+
 struct rp_producer {
     struct actor actor;
     struct rp_producer *next;
     uint64_t next_id, id_end; /* a block of ids of our own */
-    struct index_ring lane;
-    uint64_t lane_tail; /* where to look for the end of the lane */
-    uint64_t slot_seen; /* what lay at position slot_seen_at right after our last send */
-    uint64_t slot_seen_at;
-    uint64_t lane_tail_told;     /* what the shared hint was told */
-    uint64_t head_seen;          /* lane positions below are taken in every group */
+    struct sender_lane *lanes;
+    uint32_t lane_turn;          /* keyed: where the next message without a key goes */
     uint64_t next_check_wall_ns; /* when to look whether the name is still there */
     uint32_t loan_count;
     uint32_t loan_room;
@@ -82,16 +88,24 @@ struct view {
     uint32_t reserved;
 };
 
+/* What a consumer knows of a lane. */
+struct receiver_lane {
+    struct index_ring lane, early, returned;
+    uint64_t lane_head, early_head, returned_head;
+    uint64_t lane_head_told;
+    uint32_t turn;
+    uint32_t number;
+};
+
 struct rp_consumer {
     struct actor actor;
     struct rp_consumer *next;
     unsigned group;
     uint32_t ack_mode;
     struct eventcount ready;
-    struct index_ring lane, early, returned;
-    uint64_t lane_head, early_head, returned_head;
-    uint64_t lane_head_told;
-    uint32_t turn;
+    uint32_t lane_count;
+    uint32_t lane_turn; /* keyed: the lane that was received from last */
+    struct receiver_lane *lanes;
     uint64_t lease_ms; /* TIME_NEVER: until death */
     struct view *views;
     a32 views_used;                /* entries ever used; others look at these */
@@ -112,10 +126,6 @@ static inline int queue_check(const struct rp_queue *q) {
 }
 
 static inline bool queue_is_gone(struct rp_queue *q) { return load_relaxed(&q->gone, hint) != 0; }
-
-static inline struct index_ring lane_ring(const struct segment *s) {
-    return (struct index_ring){.slots = s->lane, .tail = &s->control->lane_tail, .shift = s->layout.lane_slot_shift};
-}
 
 static inline struct eventcount group_event(const struct segment *s, unsigned group) {
     return (struct eventcount){.epoch = &s->control->sleepers[group].epoch, .tickets = &s->control->tickets[group]};

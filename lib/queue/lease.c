@@ -61,7 +61,7 @@ int lease_extend(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uin
         if (delivery_state(d) != DELIVERY_LEASED || delivery_owner(d) != a->seat || delivery_hold(d) != hold)
             return RP_LEASE_LOST;
         if (!stamp_is_of(f, hold))
-            return RP_LEASE_LOST;             /* our own was installed before the message was shown */
+            return RP_LEASE_LOST;                                        /* our own was installed before the message was shown */
         if (stamp_value(f) == TIME_EXPIRED && !MUTANT(extend_revives)) { /* finish it, so that "lost" is final */
             if (take_back(a, group, c, d) == FAIL_REFUSED)
                 return RP_LEASE_LOST;
@@ -121,7 +121,7 @@ static int sweep_delayed(struct actor *a, unsigned group, uint32_t c, uint64_t d
         return 0;
     }
     uint64_t next = delivery_of_hold(DELIVERY_RETURNED, NOBODY, delivery_viewer1(d), delivery_viewer2(d), hold_returned(hold));
-    if (!cas_acq_rel(delivery_at(a->segment, group, c), &d, next, delivery))
+    if (!cas_seq_cst(delivery_at(a->segment, group, c), &d, next, delivery))
         return 0;
     ready_again(a->segment, group, c);
     return 1;

@@ -2,6 +2,7 @@
 #include "lookup.h"
 #include "delivery.h"
 #include "error.h"
+#include "lane.h"
 #include <errno.h>
 #include <stdlib.h>
 

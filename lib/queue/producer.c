@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "error.h"
+#include "keyed.h"
+#include "lane.h"
 #include "options.h"
 #include "publish.h"
 #include "sweep.h"
@@ -9,6 +11,9 @@
 #include <string.h>
 
 enum { IDS_PER_BLOCK = 256, LOANS_AT_FIRST = 8, GONE_CHECK_NS = TICK_MS * 1000000 };
+
+static const struct rp_send_options plain_options = {
+    .size = sizeof plain_options, .timeout_ns = RP_TIMEOUT_POLICY, .ttl_ns = RP_TTL_POLICY};
 
 RP_API void rp_producer_options_init(struct rp_producer_options *o, size_t size) {
     const struct rp_producer_options defaults = {.size = sizeof defaults};
@@ -32,16 +37,21 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
     if (q->read_only)
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);
     struct rp_producer *p = calloc(1, sizeof *p);
-    uint32_t *loans = calloc(LOANS_AT_FIRST, sizeof *loans);
-    if (p == NULL || loans == NULL) {
+    uint32_t *loans = calloc(LOANS_AT_FIRST, sizeof *loans), lane_count = q->segment.parameters.lane_count;
+    struct sender_lane *lanes = calloc(lane_count, sizeof *lanes);
+    if (p == NULL || loans == NULL || lanes == NULL) {
         free(p);
         free(loans);
+        free(lanes);
         return fail(-ENOMEM, "no memory for a producer of queue '%s'", q->name);
     }
     p->loans = loans;
     p->loan_room = LOANS_AT_FIRST;
-    p->lane = lane_ring(&q->segment);
-    p->lane_tail = p->lane_tail_told = load_acquire(&q->segment.control->lane_tail, hints);
+    p->lanes = lanes;
+    for (uint32_t i = 0; i < lane_count; i++) {
+        lanes[i].ring = lane_ring(&q->segment, i);
+        lanes[i].tail = lanes[i].tail_told = load_acquire(lanes[i].ring.tail, hints);
+    }
     actor_open(&p->actor, q);
     pthread_mutex_lock(&q->lock);
     p->next = q->producers;
@@ -51,6 +61,12 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
     return 0;
 }
 
+/* Laps wrap; a producer that was idle for long must not rely on them. */
+static void refresh_tails(struct rp_producer *p) {
+    for (uint32_t i = 0; i < p->actor.segment->parameters.lane_count; i++)
+        head_refresh(&p->lanes[i].tail, p->lanes[i].ring.tail);
+}
+
 RP_API void rp_producer_close(rp_producer *p) {
     if (p == NULL)
         return;
@@ -58,7 +74,7 @@ RP_API void rp_producer_close(rp_producer *p) {
     if (queue_check(q) == 0) {
         while (p->loan_count > 0 && !MUTANT(close_keeps_loans))
             pool_give_back(&p->actor.pool, p->loans[--p->loan_count]);
-        head_refresh(&p->lane_tail, p->lane.tail);
+        refresh_tails(p);
         pthread_mutex_lock(&q->lock);
         struct rp_producer **link = &q->producers;
         while (*link != p)
@@ -68,6 +84,7 @@ RP_API void rp_producer_close(rp_producer *p) {
         actor_close(&p->actor);
     }
     free(p->loans);
+    free(p->lanes);
     free(p);
 }
 
@@ -133,7 +150,7 @@ static int take_room(struct rp_producer *p, int64_t timeout_ns, uint32_t *cell) 
 }
 
 /* Fills in what a receiver needs to know beside the payload. */
-static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes) {
+static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes, const struct rp_send_options *o) {
     if (p->next_id == p->id_end) {
         p->next_id = fetch_add_relaxed(&p->actor.segment->control->next_id, IDS_PER_BLOCK, hint);
         p->id_end = p->next_id + IDS_PER_BLOCK;
@@ -143,7 +160,21 @@ static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes) {
     cell->sent_wall_ns = clock_wall_coarse_ns();
     cell->bytes = (uint32_t)bytes;
     cell->flags = 0;
+    if (o->key != NULL) {
+        struct extra *extra = segment_extra(p->actor.segment, c);
+        extra->key_bytes = (uint32_t)o->key_bytes;
+        memcpy(extra->key, o->key, o->key_bytes);
+        cell->flags |= CELL_HAS_KEY;
+    }
     return cell->id;
+}
+
+/* Which lane a message goes to. */
+static inline uint32_t choose_lane(struct rp_producer *p, const struct rp_send_options *o) {
+    const struct parameters *q = &p->actor.segment->parameters;
+    if (!q->keyed)
+        return o->priority;
+    return o->key != NULL ? keyed_lane(p->actor.segment, o->key, o->key_bytes) : p->lane_turn++ % q->lane_count;
 }
 
 /* Now and then: is the name still there, and are we? The coarse time of sending tells when. */
@@ -151,19 +182,19 @@ static void check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
     if (now_wall_ns < p->next_check_wall_ns && now_wall_ns + 2 * GONE_CHECK_NS > p->next_check_wall_ns)
         return;
     p->next_check_wall_ns = now_wall_ns + GONE_CHECK_NS;
-    head_refresh(&p->lane_tail, p->lane.tail); /* laps wrap; a producer that was idle for long must not rely on them */
+    refresh_tails(p);
     notice_removal(p->actor.queue);
 }
 
 struct publishing {
     struct rp_producer *producer;
-    uint32_t cell;
+    uint32_t lane, cell;
     bool wake;
 };
 
 static int look_for_place(void *context) {
     struct publishing *x = context;
-    return publish(x->producer, x->cell, x->wake);
+    return publish(x->producer, x->lane, x->cell, x->wake);
 }
 
 static bool always(void *context) {
@@ -172,16 +203,19 @@ static bool always(void *context) {
 }
 
 /* Publishes; where the lane has no place, which takes entries that left out of order, waits for one as long as allowed. */
-static int publish_patiently(struct rp_producer *p, uint32_t c, int64_t timeout_ns, bool wake) {
-    int result = publish(p, c, wake);
+static int publish_patiently(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake) {
+    int result = publish(p, lane, c, wake);
     if (result != RP_FULL)
         return result;
-    struct publishing x = {p, c, wake};
+    struct publishing x = {p, lane, c, wake};
     struct wait w = {&p->actor, p->actor.pool.free_event, always, look_for_place, &x, RP_FULL, patience(p, timeout_ns)};
     result = wait_for(&w);
     if (result != RP_FULL)
         return result;
     tally_add(&p->actor.tally, COUNT_FULL, 1);
+    if (p->actor.segment->parameters.keyed)
+        return fail(RP_FULL, "queue '%s': lane %u holds its %u messages", p->actor.queue->name, lane,
+                    p->actor.segment->layout.lane_slot_count);
     return fail(RP_FULL, "queue '%s': too many messages are left from the last lap of the lane", p->actor.queue->name);
 }
 
@@ -203,7 +237,8 @@ static inline void copy_in(unsigned char *to, const unsigned char *from, size_t 
     }
 }
 
-static int send_one(struct rp_producer *p, const void *data, size_t bytes, int64_t timeout_ns, uint64_t *id, bool wake) {
+static int send_one(struct rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *o, int64_t timeout_ns,
+                    uint64_t *id, bool wake) {
     uint32_t c;
     int result = take_room(p, timeout_ns, &c);
     if (result < 0)
@@ -211,11 +246,11 @@ static int send_one(struct rp_producer *p, const void *data, size_t bytes, int64
     struct cell *cell = segment_cell(p->actor.segment, c);
     if (!MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
-    uint64_t new_id = describe(p, c, bytes);
+    uint64_t new_id = describe(p, c, bytes, o);
     if (id != NULL)
         *id = new_id;
     check_gone(p, cell->sent_wall_ns);
-    result = publish_patiently(p, c, timeout_ns, wake);
+    result = publish_patiently(p, choose_lane(p, o), c, timeout_ns, wake);
     if (MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
     if (result < 0)
@@ -223,28 +258,46 @@ static int send_one(struct rp_producer *p, const void *data, size_t bytes, int64
     return result;
 }
 
-static int send_options(struct rp_send_options *o, const struct rp_send_options *given) {
-    if (given == NULL) {
-        *o = (struct rp_send_options){.timeout_ns = RP_TIMEOUT_POLICY, .ttl_ns = RP_TTL_POLICY};
-        return 0;
-    }
-    rp_send_options_init(o, sizeof *o);
-    int result = options_take(o, sizeof *o, given, "rp_send_options");
-    if (result == 0 && o->timeout_ns < -1 && o->timeout_ns != RP_TIMEOUT_POLICY)
+/* Does the queue have what the options ask for? */
+static int check_options(const struct rp_producer *p, const struct rp_send_options *o) {
+    const struct parameters *q = &p->actor.segment->parameters;
+    const char *name = p->actor.queue->name;
+    if (o->timeout_ns < -1 && o->timeout_ns != RP_TIMEOUT_POLICY)
         return fail(-EINVAL, "negative timeout");
-    if (result == 0 && (o->key != NULL || o->priority > 0 || o->delay_ns > 0 || o->at_ns > 0 || o->ttl_ns != RP_TTL_POLICY))
+    if (o->reserved != 0)
+        return fail(-E2BIG, "rp_send_options: a reserved field is not 0");
+    if (o->key != NULL && !q->keyed)
+        return fail(-EINVAL, "queue '%s' has no keyed lanes", name);
+    if (o->key_bytes > (o->key == NULL ? 0 : RP_KEY_MAX))
+        return fail(-EINVAL, o->key == NULL ? "%zu bytes of no key" : "a key of %zu bytes, the limit is 128", o->key_bytes);
+    if (o->priority >= (q->keyed ? 1 : q->lane_count))
+        return fail(-EINVAL, "priority %u, queue '%s' has the levels 0 to %u", o->priority, name, q->keyed ? 0 : q->lane_count - 1);
+    if (o->delay_ns > 0 || o->at_ns > 0 || o->ttl_ns != RP_TTL_POLICY)
         return fail(-ENOTSUP, "not yet");
-    return result;
+    return 0;
+}
+
+/* *o: the caller's options, checked, in `copy`; or the defaults. */
+static inline int send_options(const struct rp_producer *p, const struct rp_send_options *given, struct rp_send_options *copy,
+                               const struct rp_send_options **o) {
+    *o = &plain_options;
+    if (given == NULL)
+        return 0;
+    *o = copy;
+    *copy = plain_options;
+    int result = options_take(copy, sizeof *copy, given, "rp_send_options");
+    return result < 0 ? result : check_options(p, copy);
 }
 
 RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *given) {
-    struct rp_send_options o;
+    struct rp_send_options copy;
+    const struct rp_send_options *o;
     int result = producer_check(p, bytes);
-    if (result < 0 || (result = send_options(&o, given)) < 0)
+    if (result < 0 || (result = send_options(p, given, &copy, &o)) < 0)
         return result;
     if (data == NULL && bytes > 0)
         return fail(-EINVAL, "rp_send: %zu bytes of nothing", bytes);
-    return send_one(p, data, bytes, o.timeout_ns, o.id_out, true);
+    return send_one(p, data, bytes, o, o->timeout_ns, o->id_out, true);
 }
 
 static void wake_all_groups(struct rp_producer *p, size_t sent) {
@@ -260,7 +313,9 @@ RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t coun
     int result = 0;
     for (; sent < count; sent++) {
         struct rp_send_item *item = &items[sent];
-        if ((result = producer_check(p, item->bytes)) < 0)
+        struct rp_send_options copy;
+        const struct rp_send_options *o;
+        if ((result = producer_check(p, item->bytes)) < 0 || (result = send_options(p, item->options, &copy, &o)) < 0)
             break;
         if (item->data == NULL && item->bytes > 0) {
             result = fail(-EINVAL, "rp_send_batch: item %zu has no data", sent);
@@ -270,7 +325,7 @@ RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t coun
             wake_all_groups(p, sent - told);
             told = sent;
         }
-        if ((result = send_one(p, item->data, item->bytes, RP_TIMEOUT_POLICY, &item->id, false)) < 0)
+        if ((result = send_one(p, item->data, item->bytes, o, RP_TIMEOUT_POLICY, &item->id, false)) < 0)
             break;
     }
     if (sent == 0)
@@ -332,19 +387,20 @@ static void end_loan(struct rp_producer *p, int64_t index, struct rp_loan *l) {
 }
 
 RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_options *given) {
-    struct rp_send_options o;
+    struct rp_send_options copy;
+    const struct rp_send_options *o;
     int64_t index = loan_of(p, l);
     if (index < 0)
         return (int)index;
-    int result = send_options(&o, given);
+    int result = send_options(p, given, &copy, &o);
     if (result < 0)
         return result;
     uint32_t c = p->loans[index];
-    uint64_t id = describe(p, c, l->bytes);
-    if (o.id_out != NULL)
-        *o.id_out = id;
+    uint64_t id = describe(p, c, l->bytes, o);
+    if (o->id_out != NULL)
+        *o->id_out = id;
     check_gone(p, segment_cell(p->actor.segment, c)->sent_wall_ns);
-    result = publish_patiently(p, c, o.timeout_ns, true);
+    result = publish_patiently(p, choose_lane(p, o), c, o->timeout_ns, true);
     if (result == 0)
         end_loan(p, index, l);
     return result;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "recover.h"
 #include "delivery.h"
+#include "lane.h"
 #include "lease.h"
 #include "roster.h"
 

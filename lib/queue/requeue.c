@@ -1,63 +1,88 @@
 /* SPDX-License-Identifier: MIT */
 #include "requeue.h"
+#include "keyed.h"
+#include "lane.h"
 
-struct index_ring delivery_ring(const struct segment *s, unsigned group, enum delivery_ring which) {
-    const struct layout *l = &s->layout;
-    a64 *slots = s->group_rings + (size_t)group * (2 * (size_t)l->slot_count + l->death_slot_count);
-    struct group *g = &s->groups[group];
-    switch (which) {
-    case RING_EARLY: return (struct index_ring){slots, &g->early_tail, l->slot_shift};
-    case RING_RETURNED: return (struct index_ring){slots + l->slot_count, &g->returned_tail, l->slot_shift};
-    default: return (struct index_ring){slots + 2 * (size_t)l->slot_count, &g->deaths_tail, l->death_slot_shift};
+unsigned delivery_rings(const struct segment *s, unsigned group, struct ring_name names[RINGS_MAX]) {
+    unsigned count = 0;
+    for (uint32_t lane = 0; lane < segment_again_lanes(s); lane++) {
+        names[count++] = (struct ring_name){group, lane, RING_EARLY};
+        names[count++] = (struct ring_name){group, lane, RING_RETURNED};
     }
+    names[count++] = (struct ring_name){group, 0, RING_DEATHS};
+    return count;
 }
 
-bool requeue_counts(const struct segment *s, unsigned group, enum delivery_ring which, uint64_t t, uint64_t slot, uint64_t *d) {
+struct index_ring delivery_ring(const struct segment *s, struct ring_name n) {
+    const struct layout *l = &s->layout;
+    a64 *slots = segment_group_rings(s, n.group);
+    if (n.which == RING_DEATHS)
+        return (struct index_ring){slots + 2 * (size_t)segment_again_lanes(s) * l->slot_count, &s->groups[n.group].deaths_tail,
+                                   l->death_slot_shift};
+    struct lane_start *start = segment_lane_start(s, n.group, n.lane);
+    slots += 2 * (size_t)n.lane * l->slot_count;
+    return n.which == RING_EARLY ? (struct index_ring){slots, &start->early_tail, l->slot_shift}
+                                 : (struct index_ring){slots + l->slot_count, &start->returned_tail, l->slot_shift};
+}
+
+a64 *delivery_ring_head(const struct segment *s, struct ring_name n) {
+    if (n.which == RING_DEATHS)
+        return &s->groups[n.group].deaths_head;
+    struct lane_start *start = segment_lane_start(s, n.group, n.lane);
+    return n.which == RING_EARLY ? &start->early_head : &start->returned_head;
+}
+
+bool requeue_counts(const struct segment *s, struct ring_name n, uint64_t t, uint64_t slot, uint64_t *d) {
     uint32_t c = slot_cell(slot);
     if (!segment_has_cell(s, c))
         return false;
-    *d = load_acquire(delivery_at(s, group, c), delivery);
+    *d = load_acquire(delivery_at(s, n.group, c), delivery);
     uint32_t hold = delivery_hold(*d);
-    return delivery_ring_of(*d) == which && slot_tag(slot) == slot_tag_of(hold) &&
-           load_acquire(&segment_delivery(s, group, c)->position, position) == entry_stamp(hold, t);
-}
-
-a64 *delivery_ring_head(const struct segment *s, unsigned group, enum delivery_ring which) {
-    struct group *g = &s->groups[group];
-    return which == RING_EARLY ? &g->early_head : which == RING_RETURNED ? &g->returned_head : &g->deaths_head;
+    return delivery_ring_of(s, *d) == n.which && slot_tag(slot) == slot_tag_of(hold) &&
+           load_acquire(&segment_delivery(s, n.group, c)->position, position) == entry_stamp(hold, t) &&
+           (n.which == RING_DEATHS || s->parameters.lane_count == 1 || lane_of(s, c) == n.lane);
 }
 
 struct live_context {
     const struct segment *segment;
-    unsigned group;
-    enum delivery_ring ring;
+    struct ring_name ring;
 };
 
 /* An entry that readers have passed does not count, even if an entry of a later life, which is in no ring yet, would have the same tags. */
 static bool entry_is_live(const void *context, uint64_t old_position, uint64_t slot) {
     const struct live_context *x = context;
-    uint64_t head = load_acquire(delivery_ring_head(x->segment, x->group, x->ring), hints), d;
+    uint64_t head = load_acquire(delivery_ring_head(x->segment, x->ring), hints), d;
     return (MUTANT(requeue_blocked_by_passed) || (int64_t)(old_position - head) >= 0) &&
-           requeue_counts(x->segment, x->group, x->ring, old_position, slot, &d);
+           requeue_counts(x->segment, x->ring, old_position, slot, &d);
 }
 
 /*
  * Is the entry where its position says, and still ahead of the readers? Cells come and go many times between two entries in these rings, so a
  * position and an entry may be left from an earlier life that had the same tags. Readers have passed those, and never pass one that counts.
  */
-static bool in_place(const struct segment *s, unsigned group, enum delivery_ring which, const struct index_ring *ring, uint64_t p,
-                     uint32_t hold, uint32_t c) {
-    uint64_t head = load_acquire(delivery_ring_head(s, group, which), hints);
+static bool in_place(const struct segment *s, struct ring_name n, const struct index_ring *ring, uint64_t p, uint32_t hold,
+                     uint32_t c) {
+    uint64_t head = load_acquire(delivery_ring_head(s, n), hints);
     uint64_t t = stamp_position(p, head);
     return entry_stamp_is_of(p, hold) && (MUTANT(requeue_believes_old_entry) || (int64_t)(t - head) >= 0) &&
            ring_holds(ring, t, hold, c);
 }
 
+/* The ring that the word `d` of cell c asks for. False: none, or the lane is damaged. */
+static bool ring_asked_for(const struct segment *s, unsigned group, uint32_t c, uint64_t d, struct ring_name *n) {
+    *n = (struct ring_name){group, 0, delivery_ring_of(s, d)};
+    if (n->which != RING_NONE && n->which != RING_DEATHS && s->parameters.lane_count > 1)
+        n->lane = lane_of(s, c);
+    return n->which != RING_NONE && lane_exists(s, n->lane);
+}
+
 bool requeue_in_place(const struct segment *s, unsigned group, uint32_t c, uint64_t d) {
-    enum delivery_ring which = delivery_ring_of(d);
-    struct index_ring ring = delivery_ring(s, group, which);
+    struct ring_name n;
+    if (!ring_asked_for(s, group, c, d, &n))
+        return n.which == RING_NONE;
+    struct index_ring ring = delivery_ring(s, n);
     uint64_t p = load_acquire(&segment_delivery(s, group, c)->position, position);
-    return in_place(s, group, which, &ring, p, delivery_hold(d), c);
+    return in_place(s, n, &ring, p, delivery_hold(d), c);
 }
 
 enum requeue requeue(const struct segment *s, unsigned group, uint32_t c) {
@@ -68,18 +93,18 @@ enum requeue requeue(const struct segment *s, unsigned group, uint32_t c) {
         uint64_t d = load_acquire(word, delivery);
         if (MUTANT(requeue_word_first))
             p = load_acquire(position, position);
-        enum delivery_ring which = delivery_ring_of(d);
-        if (which == RING_NONE)
-            return REQUEUE_NOT_DUE;
+        struct ring_name n;
+        if (!ring_asked_for(s, group, c, d, &n))
+            return n.which == RING_NONE ? REQUEUE_NOT_DUE : REQUEUE_DAMAGED;
         uint32_t hold = delivery_hold(d);
-        struct index_ring ring = delivery_ring(s, group, which);
-        if (in_place(s, group, which, &ring, p, hold, c))
+        struct index_ring ring = delivery_ring(s, n);
+        if (in_place(s, n, &ring, p, hold, c))
             return REQUEUE_IN;
         uint64_t t = load_acquire(ring.tail, hints), slot;
-        struct live_context context = {s, group, which};
+        struct live_context context = {s, n};
         enum ring_find found = ring_find(&ring, &t, &slot, entry_is_live, &context);
         /* Again, now that the free slot is known: who put it into place meanwhile would else see it moved behind younger ones. */
-        if (!MUTANT(requeue_place_first) && in_place(s, group, which, &ring, p, hold, c))
+        if (!MUTANT(requeue_place_first) && in_place(s, n, &ring, p, hold, c))
             return REQUEUE_IN;
         if (found != RING_FOUND)
             return found == RING_LIVE ? REQUEUE_FULL : REQUEUE_DAMAGED;
@@ -95,6 +120,12 @@ enum requeue requeue(const struct segment *s, unsigned group, uint32_t c) {
 }
 
 void ready_again(const struct segment *s, unsigned group, uint32_t c) {
-    (void)requeue(s, group, c);
+    if (!s->parameters.keyed) {
+        (void)requeue(s, group, c);
+    } else {
+        uint32_t lane = lane_of(s, c);
+        if (lane_exists(s, lane))
+            keyed_ready(s, group, lane);
+    }
     group_wake(s, group, 1);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The three rings of a group beside the lane. All hold hints to delivery words: which ring an entry belongs to follows from the word.
+ * The rings of a group beside the lanes: deaths, and for each lane early and returned. All hold hints to delivery words: which ring an entry belongs to follows
+ * from the word, and the lane from the cell's position. Keyed lanes have neither early nor returned: there a message keeps its place.
  *
  *     early      RETURNED, seq 0: an untaken message that a sender moved out of its way; served before the lane, so order holds
  *     returned   RETURNED, later seqs: redeliveries
@@ -15,25 +16,37 @@
 
 enum delivery_ring { RING_EARLY, RING_RETURNED, RING_DEATHS, RING_NONE };
 
-static inline enum delivery_ring delivery_ring_of(uint64_t d) {
+static inline enum delivery_ring delivery_ring_of(const struct segment *s, uint64_t d) {
     switch (delivery_state(d)) {
-    case DELIVERY_RETURNED: return delivery_seq(d) == 0 ? RING_EARLY : RING_RETURNED;
+    case DELIVERY_RETURNED: return s->parameters.keyed ? RING_NONE : delivery_seq(d) == 0 ? RING_EARLY : RING_RETURNED;
     case DELIVERY_DEAD: return RING_DEATHS;
     default: return RING_NONE;
     }
 }
 
-struct index_ring delivery_ring(const struct segment *s, unsigned group, enum delivery_ring which);
+/* One of a group's rings. */
+struct ring_name {
+    unsigned group;
+    uint32_t lane; /* of deaths: 0 */
+    enum delivery_ring which;
+};
+
+enum { RINGS_MAX = 2 * MAX_PRIORITIES + 1 };
+/* All rings of a group. -> how many. */
+unsigned delivery_rings(const struct segment *s, unsigned group, struct ring_name names[RINGS_MAX]);
+
+struct index_ring delivery_ring(const struct segment *s, struct ring_name n);
 
 /* The readers' shared head of that ring. */
-a64 *delivery_ring_head(const struct segment *s, unsigned group, enum delivery_ring which);
+a64 *delivery_ring_head(const struct segment *s, struct ring_name n);
 
 /* Does this entry of a delivery ring at position t count? `d` receives the word. */
-bool requeue_counts(const struct segment *s, unsigned group, enum delivery_ring which, uint64_t t, uint64_t slot, uint64_t *d);
+bool requeue_counts(const struct segment *s, struct ring_name n, uint64_t t, uint64_t slot, uint64_t *d);
 
+/* What inserting an entry came to. */
 enum requeue { REQUEUE_IN, REQUEUE_FULL, REQUEUE_NOT_DUE, REQUEUE_DAMAGED };
 
-/* Is the entry that the word `d` (RETURNED or DEAD) asks for in its ring? */
+/* Is the entry that the word `d` asks for in its ring? True also of a word that asks for none. */
 bool requeue_in_place(const struct segment *s, unsigned group, uint32_t c, uint64_t d);
 
 /*
@@ -42,7 +55,10 @@ bool requeue_in_place(const struct segment *s, unsigned group, uint32_t c, uint6
  */
 enum requeue requeue(const struct segment *s, unsigned group, uint32_t c);
 
-/* The word has just become RETURNED: puts its entry into its ring (when that is full, the sweep comes back) and wakes a receiver. */
+/*
+ * The word has just become RETURNED, by a sequentially consistent CAS: puts its entry into its ring (when that is full, the sweep comes back) and wakes
+ * a receiver.
+ */
 void ready_again(const struct segment *s, unsigned group, uint32_t c);
 
 #endif

@@ -2,6 +2,8 @@
 #include "sweep.h"
 #include "dead.h"
 #include "error.h"
+#include "keyed.h"
+#include "lane.h"
 #include "lease.h"
 #include "recover.h"
 #include "roster.h"
@@ -56,14 +58,19 @@ static void raise_head(const struct index_ring *r, a64 *head) {
 }
 
 static void raise_heads(const struct segment *s) {
-    struct index_ring lane = lane_ring(s);
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
-        raise_head(&lane, &s->groups[g].lane_head);
-        for (int which = RING_EARLY; which <= RING_DEATHS; which++) {
-            struct index_ring ring = delivery_ring(s, g, (enum delivery_ring)which);
-            raise_head(&ring, delivery_ring_head(s, g, (enum delivery_ring)which));
+        for (uint32_t i = 0; i < s->parameters.lane_count; i++) {
+            struct index_ring lane = lane_ring(s, i);
+            raise_head(&lane, &segment_lane_start(s, g, i)->lane_head);
+        }
+        struct ring_name names[RINGS_MAX];
+        for (unsigned n = delivery_rings(s, g, names); n > 0; n--) {
+            struct index_ring ring = delivery_ring(s, names[n - 1]);
+            raise_head(&ring, delivery_ring_head(s, names[n - 1]));
         }
     }
+    if (s->parameters.keyed)
+        keyed_mend(s);
 }
 
 struct walk {

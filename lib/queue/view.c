@@ -94,11 +94,7 @@ static enum fail_result end_lease(struct rp_consumer *c, uint32_t cell, uint64_t
     if (left.count > 0 && MUTANT(ack_forgets_viewers))
         left.count = 0;
     uint64_t next = delivery_with(DELIVERY_LIMBO, &left, delivery_hold(d));
-    if (!cas_acq_rel(delivery_at(a->segment, c->group, cell), &d, next, delivery))
-        return FAIL_MOVED;
-    if (delivery_state(next) == DELIVERY_SETTLED)
-        settle(a, c->group, cell, delivery_incarnation(next));
-    return FAIL_DONE;
+    return delivery_finish(a, c->group, cell, d, next) ? FAIL_DONE : FAIL_MOVED;
 }
 
 /*
@@ -138,7 +134,7 @@ int view_end(struct rp_consumer *c, struct view *v, struct failure *failure) {
         store_release(&v->cell, 0, views); /* before the CAS, so that nobody waits for a view that has ended */
         if (MUTANT(ack_without_cas))
             store_release(delivery_at(a->segment, c->group, cell), settled, delivery);
-        if (MUTANT(ack_without_cas) || cas_acq_rel(delivery_at(a->segment, c->group, cell), &alone, settled, delivery)) {
+        if (MUTANT(ack_without_cas) || cas_seq_cst(delivery_at(a->segment, c->group, cell), &alone, settled, delivery)) {
             settle(a, c->group, cell, hold_incarnation(v->hold));
             result = 0;
         } else {

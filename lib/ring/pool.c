@@ -4,7 +4,7 @@
 void pool_open(struct pool *p, const struct segment *s, uint32_t seat) {
     *p = (struct pool){
         .segment = s,
-        .free_event = {.epoch = &s->control->free_sleepers.epoch, .tickets = &s->control->free_tickets},
+        .free_event = free_event(s),
         .seat = seat,
         .cursor = seat * CELLS_PER_PARTICIPANT / 64,
         .barren_ms = UINT64_MAX,

@@ -29,6 +29,11 @@ struct pool {
     uint64_t barren_ms;              /* when a look at all words found nothing: not again in that millisecond */
 };
 
+/* What senders that wait for memory sleep on. */
+static inline struct eventcount free_event(const struct segment *s) {
+    return (struct eventcount){.epoch = &s->control->free_sleepers.epoch, .tickets = &s->control->free_tickets};
+}
+
 void pool_open(struct pool *p, const struct segment *s, uint32_t seat);
 
 /* Gives candidates and bits back to the bitmap: before a sleep, and at the end. The look after it spares no word. */

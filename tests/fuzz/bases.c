@@ -118,7 +118,7 @@ static void die_while_sending(const struct party *a) {
     good(rp_loan(a->p, 8, &loan));
     struct cell *cell = segment_cell(&a->q->segment, (uint32_t)loan.reserved[1]);
     uint64_t generation = cell_generation(load_relaxed(&cell->word, init)) + 1;
-    store_relaxed(&cell->position, position_word(generation, load_relaxed(&a->q->segment.control->lane_tail, init)), init);
+    store_relaxed(&cell->position, position_word(generation, 0, load_relaxed(&a->q->segment.lane_ends[0].tail, init)), init);
     store_relaxed(&cell->word, cell_word(CELL_PUBLISHED, a->q->seat, 1, generation), init);
 }
 

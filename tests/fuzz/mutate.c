@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "mutate.h"
+#include "lane.h"
 
 #include <string.h>
 
@@ -60,21 +61,20 @@ static unsigned some_group(struct reader *r, const struct segment *s) { return t
 struct some_ring {
     a64 *slots, *head, *tail;
     uint32_t shift;
+    bool is_lane;
+    uint32_t lane;
 };
 
 static struct some_ring some_ring(struct reader *r, const struct segment *s) {
     unsigned which = take8(r) % 4, g = some_group(r, s);
-    struct group *group = &s->groups[g];
-    a64 *rings = s->group_rings + (size_t)g * (2 * (size_t)s->layout.slot_count + s->layout.death_slot_count);
-    switch (which) {
-    case 0: return (struct some_ring){s->lane, &group->lane_head, &s->control->lane_tail, s->layout.lane_slot_shift};
-    case 1: return (struct some_ring){rings, &group->early_head, &group->early_tail, s->layout.slot_shift};
-    case 2:
-        return (struct some_ring){rings + s->layout.slot_count, &group->returned_head, &group->returned_tail, s->layout.slot_shift};
-    default:
-        return (struct some_ring){rings + 2 * (size_t)s->layout.slot_count, &group->deaths_head, &group->deaths_tail,
-                                  s->layout.death_slot_shift};
+    uint32_t number = s->parameters.lane_count > 1 ? take8(r) % s->parameters.lane_count : 0;
+    if (which == 0 || (which < 3 && s->parameters.keyed)) {
+        struct index_ring lane = lane_ring(s, number);
+        return (struct some_ring){lane.slots, &segment_lane_start(s, g, number)->lane_head, lane.tail, lane.shift, true, number};
     }
+    const struct ring_name name = {g, which == 3 ? 0 : number, which == 1 ? RING_EARLY : which == 2 ? RING_RETURNED : RING_DEATHS};
+    struct index_ring ring = delivery_ring(s, name);
+    return (struct some_ring){ring.slots, delivery_ring_head(s, name), ring.tail, ring.shift, false, 0};
 }
 
 static a64 *some_slot(struct reader *r, const struct some_ring *ring) { return &ring->slots[take8(r) & ((1u << ring->shift) - 1)]; }
@@ -130,13 +130,13 @@ static void forge(struct reader *r, const struct segment *s) {
     a64 *hint = how & 1 ? ring.head : ring.tail;
     uint64_t t = get((unsigned char *)hint) + (how >> 1 & 3) - 2;
     uint64_t lap = t >> ring.shift, generation = cell_generation(get((unsigned char *)&cell->word));
-    bool lane = ring.slots == s->lane;
+    bool lane = ring.is_lane;
     uint32_t seq = lane ? 0 : take8(r), hold = hold_make(generation, seq);
     enum delivery_state state = (enum delivery_state)(how >> 3 & 7);
     put((unsigned char *)&ring.slots[t & ((1u << ring.shift) - 1)], slot_word(lap, lane ? generation : hold, c));
     put((unsigned char *)&cell->word, cell_word(CELL_PUBLISHED, take8(r) % 8, 1u << g, generation));
     if (lane)
-        put((unsigned char *)&cell->position, position_word(generation, t));
+        put((unsigned char *)&cell->position, position_word(generation, ring.lane, t));
     else
         put((unsigned char *)&segment_delivery(s, g, c)->position, stamp(hold, t));
     if (!lane || (how & 0x40))

@@ -151,7 +151,7 @@ static bool in_line(const struct layout *l, size_t at, size_t field) {
 
 static bool belongs(const struct layout *l, size_t at, enum place place) {
     switch (place) {
-    case SLOT: return at >= l->lane && at < l->deliveries;
+    case SLOT: return at >= l->lanes && at < l->deliveries;
     case CELL_WORD: return in_cell(l, at, offsetof(struct cell, word));
     case DELIVERY_WORD: return in_cell(l, at, offsetof(struct cell, delivery)) || in_line(l, at, offsetof(struct delivery, word));
     case POSITION: return in_cell(l, at, offsetof(struct cell, position)) || in_line(l, at, offsetof(struct delivery, position));

@@ -304,13 +304,13 @@ static void scramble(unsigned char *from, size_t bytes, unsigned one_in) {
 static void random_parts(void **state) {
     (void)state;
     const struct layout l = header_of(image)->layout;
-    const uint64_t parts[] = {l.control,    l.groups, l.seats, l.bitmap, l.lane, l.group_rings,
-                              l.deliveries, l.extras, l.texts, l.cells,  l.bytes};
+    const uint64_t parts[] = {l.control,     l.groups,     l.seats,  l.bitmap, l.lane_ends, l.lane_starts, l.lanes,
+                              l.group_rings, l.deliveries, l.extras, l.texts,  l.cells,     l.bytes};
     unsigned char *copy = malloc(image_bytes);
     int bad = 0, refused = 0, tries = 0;
     for (unsigned round = 0; round < 12; round++)
-        for (size_t part = 0; part < 11; part++) { /* the last: all of them */
-            uint64_t from = part < 10 ? parts[part] : l.control, to = part < 10 ? parts[part + 1] : l.bytes;
+        for (size_t part = 0; part < 13; part++) { /* the last: all of them */
+            uint64_t from = part < 12 ? parts[part] : l.control, to = part < 12 ? parts[part + 1] : l.bytes;
             memcpy(copy, image, image_bytes);
             scramble(copy + from, to - from, round % 3 == 0 ? 1 : round % 3 == 1 ? 4 : 40);
             int status = attempt(copy, image_bytes, "random bytes in part", part);
@@ -348,7 +348,7 @@ static void rings_without_end(void **state) {
         const char *name;
         uint64_t at, count;
     } const rings[] = {
-        {"lane", l.lane, (l.group_rings - l.lane) / 8},
+        {"lane", l.lanes, (l.group_rings - l.lanes) / 8},
         {"early", l.group_rings, l.slot_count},
         {"returned", l.group_rings + 8 * (uint64_t)l.slot_count, l.slot_count},
         {"deaths", l.group_rings + 16 * (uint64_t)l.slot_count, l.death_slot_count},

@@ -38,14 +38,15 @@ static const char *field_of(const struct field *fields, size_t count, uint64_t o
 }
 #define FIELD_OF(fields, offset) field_of(fields, sizeof(fields) / sizeof((fields)[0]), offset)
 
-static const struct field control_fields[] = {FIELD(control, active),        FIELD(control, free_tickets), FIELD(control, starved),
-                                              FIELD(control, paused),        FIELD(control, next_due_ms),  FIELD(control, tickets),
-                                              FIELD(control, cells_in_play), FIELD(control, lane_tail),    FIELD(control, next_id),
-                                              FIELD(control, free_sleepers), FIELD(control, sleepers),     FIELD(control, totals)};
-static const struct field group_fields[] = {FIELD(group, word),          FIELD(group, name),          FIELD(group, lane_head),
-                                            FIELD(group, early_head),    FIELD(group, returned_head), FIELD(group, early_tail),
-                                            FIELD(group, returned_tail), FIELD(group, deaths_tail),   FIELD(group, deaths_head),
-                                            FIELD(group, dead_count)};
+static const struct field control_fields[] = {
+    FIELD(control, active),        FIELD(control, free_tickets), FIELD(control, starved),       FIELD(control, paused),
+    FIELD(control, next_due_ms),   FIELD(control, tickets),      FIELD(control, cells_in_play), FIELD(control, next_id),
+    FIELD(control, free_sleepers), FIELD(control, sleepers),     FIELD(control, totals)};
+static const struct field group_fields[] = {FIELD(group, word),        FIELD(group, name),       FIELD(group, deaths_tail),
+                                            FIELD(group, deaths_head), FIELD(group, dead_count), FIELD(group, dropped)};
+static const struct field start_fields[] = {FIELD(lane_start, lane_head), FIELD(lane_start, early_head),
+                                            FIELD(lane_start, returned_head), FIELD(lane_start, early_tail),
+                                            FIELD(lane_start, returned_tail)};
 static const struct field seat_fields[] = {FIELD(seat, word), FIELD(seat, pid), FIELD(seat, attached_wall_ns), FIELD(seat, name),
                                            FIELD(seat, counters)};
 static const struct field cell_fields[] = {FIELD(cell, word), FIELD(cell, delivery), FIELD(cell, position), FIELD(cell, time),
@@ -60,7 +61,7 @@ bool segment_word_name(uint64_t key, char *text, size_t bytes) {
     const struct header *h = (const void *)file_master((unsigned)(key / FILE_BYTES_MAX));
     const struct layout *l = &h->layout;
     const struct parameters *p = &h->parameters;
-    uint64_t o = key % FILE_BYTES_MAX, i, r;
+    uint64_t o = key % FILE_BYTES_MAX, again = p->keyed ? 0 : p->lane_count, i, r;
     if (h->magic != LAYOUT_MAGIC)
         return false;
     if (in(o, l->control, sizeof(struct control), 1, &i, &r))
@@ -71,13 +72,20 @@ bool segment_word_name(uint64_t key, char *text, size_t bytes) {
         snprintf(text, bytes, "seat %d %s", (int)i, FIELD_OF(seat_fields, r));
     else if (in(o, l->bitmap, 8, l->bitmap_words, &i, &r))
         snprintf(text, bytes, "bitmap %d", (int)i);
-    else if (in(o, l->lane, 8, l->slot_count, &i, &r))
-        snprintf(text, bytes, "lane slot %d", (int)i);
-    else if (in(o, l->group_rings, 8 * (2 * (uint64_t)l->slot_count + l->death_slot_count), p->max_groups, &i, &r)) {
-        uint64_t slot = r / 8;
-        const char *ring = slot < l->slot_count ? "early" : slot < 2 * l->slot_count ? "returned" : "deaths";
-        snprintf(text, bytes, "%s slot %d", ring,
-                 (int)(slot < 2 * l->slot_count ? slot % l->slot_count : slot - 2 * l->slot_count));
+    else if (in(o, l->lane_ends, sizeof(struct lane_end), p->lane_count, &i, &r))
+        snprintf(text, bytes, "lane %d tail", (int)i);
+    else if (in(o, l->lane_starts, sizeof(struct lane_start), (uint64_t)p->max_groups * p->lane_count, &i, &r))
+        snprintf(text, bytes, "lane %d %s", (int)(i % p->lane_count), FIELD_OF(start_fields, r));
+    else if (in(o, l->ready_lanes, sizeof(struct ready_lanes), (uint64_t)p->max_groups * l->ready_words, &i, &r))
+        snprintf(text, bytes, "ready lanes %d", (int)i);
+    else if (in(o, l->lanes, 8 * (uint64_t)l->lane_slot_count, p->lane_count, &i, &r))
+        snprintf(text, bytes, "lane %d slot %d", (int)i, (int)(r / 8));
+    else if (in(o, l->group_rings, 8 * (2 * again * l->slot_count + l->death_slot_count), p->max_groups, &i, &r)) {
+        uint64_t slot = r / 8, ring = slot / l->slot_count;
+        if (ring < 2 * again)
+            snprintf(text, bytes, "%s %d slot %d", ring % 2 ? "returned" : "early", (int)(ring / 2), (int)(slot % l->slot_count));
+        else
+            snprintf(text, bytes, "deaths slot %d", (int)(slot - 2 * again * l->slot_count));
     } else if (in(o, l->deliveries, sizeof(struct delivery), (uint64_t)p->max_groups * l->cell_count, &i, &r))
         snprintf(text, bytes, "beside %d %s", (int)(i % l->cell_count), FIELD_OF(delivery_fields, r));
     else if (in(o, l->texts, sizeof(struct failure_text), l->text_count, &i, &r))

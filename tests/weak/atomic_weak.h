@@ -46,6 +46,7 @@ void weak_fence(unsigned order);
 #define fetch_or_acq_rel(word, value, label) WEAK_RMW(word, WEAK_OR, value, WEAK_ACQ_REL, label)
 #define fetch_or_seq_cst(word, value, label) WEAK_RMW(word, WEAK_OR, value, WEAK_SEQ_CST, label)
 #define fetch_and_acq_rel(word, value, label) WEAK_RMW(word, WEAK_AND, value, WEAK_ACQ_REL, label)
+#define fetch_and_seq_cst(word, value, label) WEAK_RMW(word, WEAK_AND, value, WEAK_SEQ_CST, label)
 #define exchange_relaxed(word, value, label) WEAK_RMW(word, WEAK_EXCHANGE, value, WEAK_RELAXED, label)
 #define fence_acquire() weak_fence(WEAK_ACQUIRE)
 

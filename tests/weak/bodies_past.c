@@ -114,7 +114,7 @@ static void setup_threads(void) {
     weak_as(1);
     if (rp_consumer_open(office->queue[1], NULL, &office->consumer[2]) != 0)
         weak_fail("no consumer");
-    office->consumer[2]->lane_head = office->consumer[1]->lane_head;
+    office->consumer[2]->lanes[0].lane_head = office->consumer[1]->lanes[0].lane_head;
     office->consumer[2]->actor.next_tick_ms = office->consumer[1]->actor.next_tick_ms;
 }
 static void two_threads(unsigned me) {

@@ -18,10 +18,14 @@ static void check_parts(const struct parameters *p) {
         {l.groups, (uint64_t)p->max_groups * sizeof(struct group)},
         {l.seats, (uint64_t)p->max_participants * sizeof(struct seat)},
         {l.bitmap, 8 * (uint64_t)l.bitmap_words},
-        {l.lane, 8 * (uint64_t)l.lane_slot_count},
-        {l.group_rings, 8 * (uint64_t)p->max_groups * (2 * (uint64_t)l.slot_count + l.death_slot_count)},
+        {l.lane_ends, p->lane_count * sizeof(struct lane_end)},
+        {l.lane_starts, (uint64_t)p->max_groups * p->lane_count * sizeof(struct lane_start)},
+        {l.ready_lanes, (uint64_t)p->max_groups * l.ready_words * sizeof(struct ready_lanes)},
+        {l.lanes, 8 * (uint64_t)p->lane_count * l.lane_slot_count},
+        {l.group_rings,
+         8 * (uint64_t)p->max_groups * (2 * (uint64_t)l.slot_count * (p->keyed ? 0 : p->lane_count) + l.death_slot_count)},
         {l.deliveries, (uint64_t)p->max_groups * l.cell_count * sizeof(struct delivery)},
-        {l.extras, (uint64_t)l.cell_count * sizeof(struct extra)},
+        {l.extras, (uint64_t)l.cell_count * (sizeof(struct extra) + (p->keyed ? KEY_BYTES : 0))},
         {l.texts, (uint64_t)l.text_count * sizeof(struct failure_text)},
         {l.cells, (uint64_t)l.cell_count * l.cell_stride},
     };
@@ -36,7 +40,8 @@ static void check_parts(const struct parameters *p) {
     assert_int_equal(l.cell_count, p->capacity + CELLS_PER_PARTICIPANT * p->max_participants);
     assert_true(l.cell_count <= MAX_CELLS);
     assert_true(l.cell_stride >= offsetof(struct cell, payload) + p->message_bytes && l.cell_stride % LINE == 0);
-    assert_true(l.lane_slot_count >= l.cell_count && l.slot_count >= p->capacity && l.death_slot_count >= p->dead_capacity);
+    assert_true(p->keyed ? 64 * l.ready_words >= p->lane_count : l.lane_slot_count >= l.cell_count);
+    assert_true(l.slot_count >= p->capacity && l.death_slot_count >= p->dead_capacity);
     assert_int_equal(l.lane_slot_count, UINT64_C(1) << l.lane_slot_shift);
     assert_int_equal(l.slot_count, UINT64_C(1) << l.slot_shift);
     assert_int_equal(l.death_slot_count, UINT64_C(1) << l.death_slot_shift);

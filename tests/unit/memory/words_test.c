@@ -83,7 +83,8 @@ static void slots_positions_and_stamps(void **state) {
     EDGES(laps, 28);
     EDGES(tags, 14);
     EDGES(cells, 22);
-    EDGES(positions, 52);
+    EDGES(positions, 42);
+    EDGES(lanes, 10);
     EDGES(holds, 31);
     EDGES(values, 40);
     EACH(lap, laps) EACH(tag, tags) EACH(cell, cells) {
@@ -93,10 +94,14 @@ static void slots_positions_and_stamps(void **state) {
         assert_int_equal(slot_cell(s), cell);
     }
     EACH(position, positions) EACH(hold, holds) {
-        uint64_t p = position_word((uint32_t)hold, position);
+        uint64_t lane = lanes[position % (sizeof lanes / sizeof lanes[0])];
+        uint64_t p = position_word((uint32_t)hold, (uint32_t)lane, position);
         assert_true(position_is_of(p, hold));
         assert_false(position_is_of(p, hold + 1));
-        assert_int_equal(position_of(p), position);
+        assert_int_equal(position_lane(p), lane);
+        assert_int_equal(position_of(p, position), position);
+        assert_int_equal(position_of(p, position + (UINT64_C(1) << 41)), position); /* from afar, and over the wrap */
+        assert_int_equal(position_of(p, position - 1000), position);
     }
     EACH(hold, holds) EACH(value, values) {
         uint64_t t = stamp((uint32_t)hold, value);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The moves of a delivery word: from which state to which, with whom on record, and what they do to the cell. */
 #include "delivery.h"
+#include "lane.h"
 
 #include "fixture.h"
 #include "lookup.h"

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "claim.h"
+#include "keyed.h"
+#include "lane.h"
+#include <errno.h>
+
+/* The first entry that holds the lane, if it can be taken. 0; RP_EMPTY: the lane is empty, or held; RP_CORRUPT, -ENOBUFS. */
+static int claim_from(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, struct view **v) {
+    const struct segment *s = c->actor.segment;
+    const struct index_ring *ring = &c->lanes[lane].lane;
+    a64 *shared_head = &segment_lane_start(s, c->group, lane)->lane_head;
+    uint64_t h = load_acquire(shared_head, hints), first = h, slot, d, generation;
+    int result = RP_EMPTY;
+    for (uint64_t steps = 16 * ring_slots(ring) + 4096;; steps--) {
+        enum ring_look_at look = ring_look(ring, shared_head, &h, &slot);
+        if (look == RING_END)
+            break;
+        if (look == RING_BROKEN || steps == 0 || !segment_has_cell(s, slot_cell(slot)))
+            return claim_broken(c, "lane", lane, h);
+        if (look == RING_PAST)
+            continue;
+        enum keyed_entry entry = keyed_judge(s, c->group, lane, h, slot, &d, &generation);
+        if (entry == KEYED_HELD)
+            break;
+        if (entry == KEYED_READY) {
+            bool again = delivery_state(d) == DELIVERY_RETURNED;
+            uint64_t mine =
+                delivery_of_hold(DELIVERY_LEASED, c->actor.seat, again ? delivery_viewer1(d) : NOBODY,
+                                 again ? delivery_viewer2(d) : NOBODY, again ? delivery_hold(d) : hold_make(generation, 0));
+            enum attempt attempt = claim(c, slot_cell(slot), d, mine, now_ms, v);
+            if (attempt == CLAIM_MISSED)
+                continue; /* somebody was faster, or a viewer left: look at this position again */
+            result = attempt == CLAIM_DONE ? 0 : -ENOBUFS;
+            break;
+        }
+        h++;
+    }
+    if (h != first)
+        hint_raise(shared_head, h);
+    return result;
+}
+
+/* The next lane after `lane` whose bit is set, going round; -1: none is. */
+static int64_t next_ready(const struct rp_consumer *c, uint32_t lane) {
+    const struct segment *s = c->actor.segment;
+    const struct ready_lanes *words = s->ready_lanes + (size_t)c->group * s->layout.ready_words;
+    uint32_t count = s->layout.ready_words, from = (lane + 1) % c->lane_count;
+    for (uint32_t i = 0; i <= count; i++) { /* the first word once more at the end, for the bits below */
+        uint32_t word = (from / 64 + i) % count;
+        uint64_t set = load_relaxed(&words[word].bits, hint);
+        if (i == 0)
+            set &= ~UINT64_C(0) << (from % 64);
+        if (set != 0 && word * 64 + (uint32_t)__builtin_ctzll(set) < c->lane_count)
+            return word * 64 + (uint32_t)__builtin_ctzll(set);
+    }
+    return -1;
+}
+
+int claim_keyed(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
+    const struct segment *s = c->actor.segment;
+    int64_t lane;
+    for (uint32_t looks = 2 * c->lane_count; looks > 0 && (lane = next_ready(c, c->lane_turn)) >= 0; looks--) {
+        c->lane_turn = (uint32_t)lane;
+        int result = claim_from(c, c->lane_turn, now_ms, v);
+        if (result != RP_EMPTY)
+            return result;
+        keyed_unready(s, c->group, c->lane_turn);
+        result = claim_from(c, c->lane_turn, now_ms, v); /* what came before the bit was cleared */
+        if (result != RP_EMPTY)
+            return result;
+    }
+    /* The bits are hints; before anybody believes that there is nothing, the lanes themselves are asked. */
+    for (uint32_t i = 0; i < c->lane_count && !MUTANT(keyed_believes_bits); i++) {
+        int result = claim_from(c, i, now_ms, v);
+        if (result != RP_EMPTY)
+            return result;
+    }
+    return RP_EMPTY;
+}

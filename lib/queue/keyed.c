@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "keyed.h"
+#include "lane.h"
+#include <limits.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static a64 *ready_word(const struct segment *s, unsigned group, uint32_t lane) {
+    return &s->ready_lanes[(size_t)group * s->layout.ready_words + lane / 64].bits;
+}
+
+enum keyed_entry keyed_judge(const struct segment *s, unsigned group, uint32_t lane, uint64_t h, uint64_t slot, uint64_t *d,
+                             uint64_t *generation) {
+    const struct cell *cell = segment_cell(s, slot_cell(slot));
+    /* In this order: if a CAS of the delivery word succeeds, it did not move, so the cell's word could not move either. */
+    *d = load_seq_cst(delivery_at(s, group, slot_cell(slot)), delivery);
+    uint64_t w = load_acquire(&cell->word, cell_word);
+    *generation = cell_generation(w);
+    if (!cell_pends(w, group) || slot_tag(slot) != slot_tag_of(*generation) ||
+        load_acquire(&cell->position, position) != position_word(*generation, lane, h))
+        return KEYED_PAST;
+    if (!taken(*d, w))
+        return KEYED_READY;
+    switch (delivery_state(*d)) {
+    case DELIVERY_LEASED: return MUTANT(keyed_passes_leased) ? KEYED_PAST : KEYED_HELD;
+    case DELIVERY_DELAYED: return MUTANT(keyed_passes_delayed) ? KEYED_PAST : KEYED_HELD;
+    case DELIVERY_RETURNED: return KEYED_READY;
+    default: return KEYED_PAST;
+    }
+}
+
+bool keyed_holds(const struct segment *s, uint32_t lane, uint64_t h, uint64_t slot) {
+    uint64_t d, generation;
+    for (unsigned g = 0; g < s->parameters.max_groups; g++)
+        if (keyed_judge(s, g, lane, h, slot, &d, &generation) != KEYED_PAST)
+            return true;
+    return false;
+}
+
+void keyed_ready(const struct segment *s, unsigned group, uint32_t lane) {
+    a64 *word = ready_word(s, group, lane);
+    uint64_t bit = UINT64_C(1) << (lane % 64);
+    if (!(load_seq_cst(word, ready_lanes) & bit))
+        (void)fetch_or_seq_cst(word, bit, ready_lanes);
+}
+
+void keyed_unready(const struct segment *s, unsigned group, uint32_t lane) {
+    (void)fetch_and_seq_cst(ready_word(s, group, lane), ~(UINT64_C(1) << (lane % 64)), ready_lanes);
+}
+
+bool keyed_promising(const struct segment *s, unsigned group) {
+    uint64_t any = 0;
+    for (uint32_t i = 0; i < s->layout.ready_words; i++)
+        any |= load_relaxed(ready_word(s, group, 64 * i), hint);
+    return any != 0;
+}
+
+/* Was anything ever put at this position? */
+static bool filled(const struct index_ring *ring, uint64_t t) {
+    return lap_ahead(slot_lap(load_seq_cst(ring_slot(ring, t), slot)), ring_lap(ring, t)) >= 0;
+}
+
+void keyed_mend(const struct segment *s) {
+    for (uint32_t lane = 0; lane < s->parameters.lane_count; lane++) {
+        struct index_ring ring = lane_ring(s, lane);
+        for (unsigned g = 0; g < s->parameters.max_groups; g++)
+            if (filled(&ring, load_acquire(&segment_lane_start(s, g, lane)->lane_head, hints)))
+                keyed_ready(s, g, lane);
+    }
+}
+
+void keyed_released(const struct segment *s, unsigned group, uint64_t place) {
+    uint32_t lane = position_lane(place);
+    if (!lane_exists(s, lane))
+        return;
+    struct index_ring ring = lane_ring(s, lane);
+    uint64_t t = position_of(place, load_acquire(ring.tail, hints)), at = t;
+    /* Only from there: what is below the head is past, but what is between the head and us may not be. */
+    (void)cas_acq_rel(&segment_lane_start(s, group, lane)->lane_head, &at, t + 1, hints);
+    if (filled(&ring, t + 1)) {
+        keyed_ready(s, group, lane);
+        group_wake(s, group, 1);
+    }
+    struct eventcount room = free_event(s);
+    eventcount_wake(&room, INT_MAX);
+}
+
+uint32_t keyed_lane(const struct segment *s, const void *key, size_t bytes) {
+    return (uint32_t)(XXH3_64bits(key, bytes) % s->parameters.lane_count);
+}
