@@ -19,7 +19,8 @@
 #include <stdint.h>
 
 enum {
-    NOBODY = 1023, /* an owner or viewer that is none */
+    NOBODY = 1023,  /* an owner or viewer that is none */
+    LEAVING = 1022, /* owner of a RETURNED word in a keyed lane: it was redriven, and goes to the lane's end */
     MAX_GROUPS = 20,
     MAX_PARTICIPANTS = 1000,
     MAX_LANES = 1024,
@@ -112,6 +113,8 @@ static inline bool delivery_views(uint64_t d, uint32_t seat) {
     return s != DELIVERY_SETTLED && (delivery_viewer1(d) == seat || delivery_viewer2(d) == seat ||
                                      ((s == DELIVERY_DEAD || s == DELIVERY_LIMBO) && delivery_owner(d) == seat));
 }
+
+static inline bool delivery_leaves(uint64_t d) { return delivery_state(d) == DELIVERY_RETURNED && delivery_owner(d) == LEAVING; }
 
 /* ---- slot ---- */
 

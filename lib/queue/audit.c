@@ -40,7 +40,7 @@ static void check_free_cell(struct check *k, uint32_t c, uint64_t w) {
     const struct segment *s = k->segment;
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
         uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
-        if (delivery_state(d) != DELIVERY_SETTLED)
+        if (delivery_state(d) != DELIVERY_SETTLED && !delivery_leaves(d))
             violation(k, "cell %u is %s, its delivery word of group %u is in state %d", c,
                       cell_state(w) == CELL_FREE ? "free" : "owned", g, (int)delivery_state(d));
         /* An older or equal incarnation; one that runs ahead would make the next message look taken. */
@@ -68,7 +68,7 @@ static void check_delivery(struct check *k, unsigned g, uint32_t c, uint64_t w) 
     const struct segment *s = k->segment;
     uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
     if (!taken(d, w)) {
-        if (delivery_state(d) != DELIVERY_SETTLED)
+        if (delivery_state(d) != DELIVERY_SETTLED && !delivery_leaves(d))
             violation(k, "cell %u: not taken by group %u, yet in state %d", c, g, (int)delivery_state(d));
         if (cell_state(w) == CELL_PUBLISHED && !lane_holds(s, c, w)) /* being sent, or its sender died */
             check_name(k, c, "an unfinished send", cell_owner(w));

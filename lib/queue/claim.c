@@ -194,11 +194,32 @@ static inline int claim_level(struct rp_consumer *c, struct receiver_lane *l, ui
     return result;
 }
 
+/* Has the message that comes next in the ring waited longer than the queue's ageing allows? A guess: the cell may be another's by now. */
+__attribute__((no_sanitize("thread"))) static bool aged(const struct segment *s, const struct index_ring *ring, uint64_t h) {
+    uint64_t slot = load_acquire(ring_slot(ring, h), slot);
+    if (slot_lap(slot) != ring_lap(ring, h) || !segment_has_cell(s, slot_cell(slot)))
+        return false;
+    uint64_t sent = *(const volatile uint64_t *)&segment_cell(s, slot_cell(slot))->sent_wall_ns, now = clock_wall_coarse_ns();
+    return now > sent && now - sent > s->parameters.ageing_ns;
+}
+
+/* Every so often the lowest level comes first, if its oldest message has waited for long. */
+static int claim_aged(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
+    const struct segment *s = c->actor.segment;
+    struct receiver_lane *l = &c->lanes[0];
+    bool turn = ++c->lane_turn % TURN_EVERY == 0;
+    return turn && (aged(s, &l->lane, l->lane_head) || aged(s, &l->early, l->early_head) || aged(s, &l->returned, l->returned_head))
+               ? claim_level(c, l, now_ms, v)
+               : RP_EMPTY;
+}
+
 int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
     int result = RP_EMPTY;
+    if (c->actor.segment->parameters.ageing_ns > 0 && c->lane_count > 1)
+        result = claim_aged(c, now_ms, v);
     if (c->actor.segment->parameters.keyed)
         result = claim_keyed(c, now_ms, v);
-    else
+    else /* the highest level first */
         for (uint32_t level = c->lane_count; level-- > 0 && result == RP_EMPTY;)
             result = claim_level(c, &c->lanes[level], now_ms, v);
     if (result == -ENOBUFS)

@@ -9,7 +9,8 @@ static int claim_from(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, str
     const struct segment *s = c->actor.segment;
     const struct index_ring *ring = &c->lanes[lane].lane;
     a64 *shared_head = &segment_lane_start(s, c->group, lane)->lane_head;
-    uint64_t h = load_acquire(shared_head, hints), first = h, slot, d, generation;
+    uint64_t h = load_acquire(shared_head, hints), first = h, slot, d;
+    uint32_t hold;
     int result = RP_EMPTY;
     for (uint64_t steps = 16 * ring_slots(ring) + 4096;; steps--) {
         enum ring_look_at look = ring_look(ring, shared_head, &h, &slot);
@@ -19,14 +20,13 @@ static int claim_from(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, str
             return claim_broken(c, "lane", lane, h);
         if (look == RING_PAST)
             continue;
-        enum keyed_entry entry = keyed_judge(s, c->group, lane, h, slot, &d, &generation);
+        enum keyed_entry entry = keyed_judge(s, c->group, lane, h, slot, &d, &hold);
         if (entry == KEYED_HELD)
             break;
         if (entry == KEYED_READY) {
-            bool again = delivery_state(d) == DELIVERY_RETURNED;
-            uint64_t mine =
-                delivery_of_hold(DELIVERY_LEASED, c->actor.seat, again ? delivery_viewer1(d) : NOBODY,
-                                 again ? delivery_viewer2(d) : NOBODY, again ? delivery_hold(d) : hold_make(generation, 0));
+            bool again = delivery_hold(d) == hold; /* else the word is left from another message */
+            uint64_t mine = delivery_of_hold(DELIVERY_LEASED, c->actor.seat, again ? delivery_viewer1(d) : NOBODY,
+                                             again ? delivery_viewer2(d) : NOBODY, hold);
             enum attempt attempt = claim(c, slot_cell(slot), d, mine, now_ms, v);
             if (attempt == CLAIM_MISSED)
                 continue; /* somebody was faster, or a viewer left: look at this position again */

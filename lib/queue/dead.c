@@ -2,6 +2,7 @@
 #include "dead.h"
 #include "delivery.h"
 #include "error.h"
+#include "keyed.h"
 #include "lookup.h"
 #include "notes.h"
 #include "options.h"
@@ -116,12 +117,18 @@ static bool redrive(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     if (v.count > 2)
         return false;
     uint32_t hold = hold_returned(delivery_hold(d));
-    if (!cas_seq_cst(delivery_at(a->segment, group, c), &d, delivery_with(DELIVERY_RETURNED, &v, hold), delivery))
+    uint64_t next = delivery_with(DELIVERY_RETURNED, &v, hold);
+    if (a->segment->parameters.keyed)
+        next = delivery_of_hold(DELIVERY_RETURNED, LEAVING, delivery_viewer1(next), delivery_viewer2(next), hold);
+    if (!cas_seq_cst(delivery_at(a->segment, group, c), &d, next, delivery))
         return false;
     if (!MUTANT(redrive_keeps_counts))
         notes_counts_write(a->segment, group, c, hold, (struct counts){0, 0});
     dead_removed(a->segment, group);
-    ready_again(a->segment, group, c);
+    if (a->segment->parameters.keyed)
+        keyed_leave(a->segment, group, c);
+    else
+        ready_again(a->segment, group, c);
     return true;
 }
 

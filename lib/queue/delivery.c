@@ -32,7 +32,7 @@ uint64_t delivery_with(enum delivery_state state, const struct viewers *v, uint3
                             v->count > 1 ? v->seats[1] : NOBODY, hold);
 }
 
-void settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
+bool settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
     const struct segment *s = a->segment;
     a64 *word = &segment_cell(s, c)->word;
     uint64_t w = load_acquire(word, cell_word);
@@ -45,9 +45,10 @@ void settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
                 pool_freed(&a->pool, c);
             if (s->parameters.keyed)
                 keyed_released(s, group, place);
-            return;
+            return true;
         }
     }
+    return false;
 }
 
 enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint64_t d, const struct failure *f) {
@@ -109,6 +110,8 @@ bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     struct viewers v = viewers_of(d, state == DELIVERY_LEASED || state == DELIVERY_DEAD);
     if (MUTANT(drop_forgets_viewers))
         v.count = 0;
+    if (delivery_leaves(d) && v.count == 0)
+        return settle(a, group, c, delivery_incarnation(d));
     uint64_t next = delivery_with(DELIVERY_LIMBO, &v, delivery_hold(d));
     return delivery_finish(a, group, c, d, next);
 }

@@ -38,8 +38,8 @@ void viewers_remove(struct viewers *v, uint32_t seat);
 /* The word with these viewers; three fit only in DEAD and LIMBO. LIMBO of nobody is SETTLED. */
 uint64_t delivery_with(enum delivery_state state, const struct viewers *v, uint32_t hold);
 
-/* `hold` is settled for `group`: clears its bit; whoever clears the last one frees the cell. Idempotent; anybody may. */
-void settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation);
+/* `hold` is settled for `group`: clears its bit; whoever clears the last one frees the cell. Idempotent; anybody may. True: this call did. */
+bool settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation);
 
 /* Ends the delivery: the word `d` becomes `next`, SETTLED or LIMBO, and what follows from that is done. False: the word is not `d` any more. */
 bool delivery_finish(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t next);

@@ -104,7 +104,7 @@ struct rp_consumer {
     uint32_t ack_mode;
     struct eventcount ready;
     uint32_t lane_count;
-    uint32_t lane_turn; /* keyed: the lane that was received from last */
+    uint32_t lane_turn; /* keyed: the lane that was received from last; with ageing: counts receives */
     struct receiver_lane *lanes;
     uint64_t lease_ms; /* TIME_NEVER: until death */
     struct view *views;

@@ -10,29 +10,32 @@ static a64 *ready_word(const struct segment *s, unsigned group, uint32_t lane) {
 }
 
 enum keyed_entry keyed_judge(const struct segment *s, unsigned group, uint32_t lane, uint64_t h, uint64_t slot, uint64_t *d,
-                             uint64_t *generation) {
+                             uint32_t *hold) {
     const struct cell *cell = segment_cell(s, slot_cell(slot));
     /* In this order: if a CAS of the delivery word succeeds, it did not move, so the cell's word could not move either. */
     *d = load_seq_cst(delivery_at(s, group, slot_cell(slot)), delivery);
     uint64_t w = load_acquire(&cell->word, cell_word);
-    *generation = cell_generation(w);
-    if (!cell_pends(w, group) || slot_tag(slot) != slot_tag_of(*generation) ||
-        load_acquire(&cell->position, position) != position_word(*generation, lane, h))
+    uint64_t generation = cell_generation(w);
+    *hold = hold_make(generation, 0);
+    if (!cell_pends(w, group) || slot_tag(slot) != slot_tag_of(generation) ||
+        load_acquire(&cell->position, position) != position_word(generation, lane, h))
         return KEYED_PAST;
     if (!taken(*d, w))
         return KEYED_READY;
+    *hold = delivery_hold(*d);
     switch (delivery_state(*d)) {
     case DELIVERY_LEASED: return MUTANT(keyed_passes_leased) ? KEYED_PAST : KEYED_HELD;
     case DELIVERY_DELAYED: return MUTANT(keyed_passes_delayed) ? KEYED_PAST : KEYED_HELD;
-    case DELIVERY_RETURNED: return KEYED_READY;
+    case DELIVERY_RETURNED: return delivery_leaves(*d) && !MUTANT(keyed_takes_leaving) ? KEYED_PAST : KEYED_READY;
     default: return KEYED_PAST;
     }
 }
 
 bool keyed_holds(const struct segment *s, uint32_t lane, uint64_t h, uint64_t slot) {
-    uint64_t d, generation;
+    uint64_t d;
+    uint32_t hold;
     for (unsigned g = 0; g < s->parameters.max_groups; g++)
-        if (keyed_judge(s, g, lane, h, slot, &d, &generation) != KEYED_PAST)
+        if (keyed_judge(s, g, lane, h, slot, &d, &hold) != KEYED_PAST)
             return true;
     return false;
 }
@@ -83,6 +86,22 @@ void keyed_released(const struct segment *s, unsigned group, uint64_t place) {
     }
     struct eventcount room = free_event(s);
     eventcount_wake(&room, INT_MAX);
+}
+
+void keyed_leave(const struct segment *s, unsigned group, uint32_t c) {
+    a64 *word = &segment_cell(s, c)->word;
+    uint64_t d = load_acquire(delivery_at(s, group, c), delivery);
+    uint64_t w = load_acquire(word, cell_word);
+    uint32_t lane = segment_extra(s, c)->lane;
+    if (!cell_pends(w, group) || !taken(d, w) || !delivery_leaves(d) || cell_pending(cell_without_group(w, group)) != 0)
+        return;
+    if (delivery_viewer1(d) != NOBODY || delivery_viewer2(d) != NOBODY)
+        return;
+    uint64_t anew = cell_word(CELL_COMMITTED, NOBODY, UINT32_C(1) << group, cell_generation(w) + 1);
+    if (!lane_exists(s, lane) || !cas_seq_cst(word, &w, anew, cell_word))
+        return;
+    if (lane_insert(s, c, lane) == REQUEUE_IN)
+        lane_announce(s, lane, cell_pending(anew), true);
 }
 
 uint32_t keyed_lane(const struct segment *s, const void *key, size_t bytes) {

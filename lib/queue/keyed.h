@@ -21,9 +21,9 @@ enum keyed_entry {
     KEYED_READY /* holds it, and is to be taken */
 };
 
-/* What the entry `slot` at position h is to one group; `*d` receives the delivery word, `*generation` the cell's. */
+/* What the entry `slot` at position h is to one group; `*d` receives the delivery word, `*hold` what a claim of it would hold. */
 enum keyed_entry keyed_judge(const struct segment *s, unsigned group, uint32_t lane, uint64_t h, uint64_t slot, uint64_t *d,
-                             uint64_t *generation);
+                             uint32_t *hold);
 
 /* Does the entry hold the lane for any group? */
 bool keyed_holds(const struct segment *s, uint32_t lane, uint64_t h, uint64_t slot);
@@ -50,6 +50,14 @@ static inline uint64_t keyed_place(const struct segment *s, uint32_t c) {
  * senders that wait for a place.
  */
 void keyed_released(const struct segment *s, unsigned group, uint64_t place);
+
+/*
+ * A dead letter that was redriven cannot come back to where it was: its lane went on. Its word is RETURNED, marked as leaving, and passed by everybody; when no other
+ * group and no viewer needs the message as it is, one CAS of the cell's word makes it a new one (COMMITTED, the next generation, for this group alone), which
+ * anybody inserts at the lane's end. This does both, as far as it is time; sweeps come back. Of a leaving word without viewers, the cell's word decides
+ * what becomes of it: redriven here, or dropped by settling it.
+ */
+void keyed_leave(const struct segment *s, unsigned group, uint32_t c);
 
 /* Which lane a key belongs to. */
 uint32_t keyed_lane(const struct segment *s, const void *key, size_t bytes);

@@ -233,9 +233,13 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         return fail(-EINVAL, "priorities is %u, allowed are 1 to %d", o->priorities, MAX_PRIORITIES);
     if (o->lanes > 0 && o->priorities > 1)
         return fail(-EINVAL, "a queue has priorities or keyed lanes, not both");
+    if (o->ageing_ns > 0 && o->priorities == 1)
+        return fail(-EINVAL, "ageing_ns is for queues with priorities");
+    if (o->lane_capacity > 0 && o->lanes == 0)
+        return fail(-EINVAL, "lane_capacity is for queues with keyed lanes");
     if (o->reserved != 0)
         return fail(-E2BIG, "rp_queue_options: a reserved field is not 0");
-    if (o->ageing_ns > 0 || o->ttl_ns > 0 || o->expired > 0 || o->max_bytes > 0 || o->overflow == RP_OVERFLOW_DROP_OLDEST)
+    if (o->ttl_ns > 0 || o->expired > 0 || o->max_bytes > 0 || o->overflow == RP_OVERFLOW_DROP_OLDEST)
         return fail(-ENOTSUP, "not yet");
     int result = permille("backoff_factor", o->backoff_factor, 1, 100, &p->backoff_factor_permille);
     return result < 0 ? result : permille("jitter", o->jitter, 0, 1, &p->jitter_permille);

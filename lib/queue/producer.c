@@ -150,7 +150,7 @@ static int take_room(struct rp_producer *p, int64_t timeout_ns, uint32_t *cell) 
 }
 
 /* Fills in what a receiver needs to know beside the payload. */
-static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes, const struct rp_send_options *o) {
+static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes, uint32_t lane, const struct rp_send_options *o) {
     if (p->next_id == p->id_end) {
         p->next_id = fetch_add_relaxed(&p->actor.segment->control->next_id, IDS_PER_BLOCK, hint);
         p->id_end = p->next_id + IDS_PER_BLOCK;
@@ -160,8 +160,11 @@ static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes, const 
     cell->sent_wall_ns = clock_wall_coarse_ns();
     cell->bytes = (uint32_t)bytes;
     cell->flags = 0;
+    if (!p->actor.segment->parameters.keyed)
+        return cell->id;
+    struct extra *extra = segment_extra(p->actor.segment, c);
+    extra->lane = lane;
     if (o->key != NULL) {
-        struct extra *extra = segment_extra(p->actor.segment, c);
         extra->key_bytes = (uint32_t)o->key_bytes;
         memcpy(extra->key, o->key, o->key_bytes);
         cell->flags |= CELL_HAS_KEY;
@@ -246,11 +249,12 @@ static int send_one(struct rp_producer *p, const void *data, size_t bytes, const
     struct cell *cell = segment_cell(p->actor.segment, c);
     if (!MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
-    uint64_t new_id = describe(p, c, bytes, o);
+    uint32_t lane = choose_lane(p, o);
+    uint64_t new_id = describe(p, c, bytes, lane, o);
     if (id != NULL)
         *id = new_id;
     check_gone(p, cell->sent_wall_ns);
-    result = publish_patiently(p, choose_lane(p, o), c, timeout_ns, wake);
+    result = publish_patiently(p, lane, c, timeout_ns, wake);
     if (MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
     if (result < 0)
@@ -396,11 +400,12 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
     if (result < 0)
         return result;
     uint32_t c = p->loans[index];
-    uint64_t id = describe(p, c, l->bytes, o);
+    uint32_t lane = choose_lane(p, o);
+    uint64_t id = describe(p, c, l->bytes, lane, o);
     if (o->id_out != NULL)
         *o->id_out = id;
     check_gone(p, segment_cell(p->actor.segment, c)->sent_wall_ns);
-    result = publish_patiently(p, choose_lane(p, o), c, o->timeout_ns, true);
+    result = publish_patiently(p, lane, c, o->timeout_ns, true);
     if (result == 0)
         end_loan(p, index, l);
     return result;

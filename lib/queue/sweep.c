@@ -27,14 +27,16 @@ static int sweep_delivery(struct actor *a, unsigned group, uint32_t c, uint64_t 
     case DELIVERY_DELAYED: return lease_sweep(a, group, c, d, now_ms, due_ms);
     case DELIVERY_SETTLED:
         if (!MUTANT(sweep_no_settle_help))
-            settle(a, group, c, delivery_incarnation(d));
+            (void)settle(a, group, c, delivery_incarnation(d));
         return 1;
     case DELIVERY_DEAD:
         ++*dead;
         (void)requeue(a->segment, group, c);
         return 0;
     case DELIVERY_RETURNED:
-        if (!MUTANT(sweep_no_requeue))
+        if (delivery_leaves(d))
+            keyed_leave(a->segment, group, c);
+        else if (!MUTANT(sweep_no_requeue))
             (void)requeue(a->segment, group, c);
         return 0;
     default: return 0;
@@ -48,6 +50,13 @@ static int mend_bit(struct actor *a, uint32_t c) {
         return 0;
     (void)fetch_or_acq_rel(bits_word, bit, free_bits);
     return 1;
+}
+
+/* A committed message that is in no lane, because who should have inserted it died, or the lane was full. */
+static void mend_place(const struct segment *s, uint32_t c, uint64_t w) {
+    uint32_t lane = s->parameters.lane_count > 1 ? segment_extra(s, c)->lane : 0;
+    if (lane_exists(s, lane) && !lane_holds(s, c, w) && !MUTANT(sweep_no_insert) && lane_insert(s, c, lane) == REQUEUE_IN)
+        lane_announce(s, lane, cell_pending(w), true);
 }
 
 /* A shared head that nobody raises, because nobody receives, must not fall so far behind that laps wrap: what was overwritten is past. */
@@ -89,6 +98,8 @@ static int walk_cells(struct actor *a, uint32_t from, uint32_t to, struct walk *
             done += mend_bit(a, c);
         if (!cell_is_published(w))
             continue;
+        if (cell_state(w) == CELL_COMMITTED)
+            mend_place(s, c, w);
         for (uint32_t pending = cell_pending(w); pending != 0; pending &= pending - 1) {
             unsigned group = (unsigned)__builtin_ctz(pending);
             if (group < s->parameters.max_groups)
