@@ -166,6 +166,14 @@ static bool first_time(const struct event *e) {
     return !a.died;
 }
 
+/* Is there an order between the two at all? */
+static bool lanes_agree(const struct event *e, const struct event *f) {
+    struct account a, b;
+    gather(e->tag, &a);
+    gather(f->tag, &b);
+    return !a.send || !b.send || a.send->lane == b.send->lane;
+}
+
 /* Of one producer, one that was sent later was handed out for the first time before one that was sent earlier was even asked for. */
 static void judge_order(void) {
     const struct event *firsts[EVENTS];
@@ -177,7 +185,8 @@ static void judge_order(void) {
     for (unsigned i = 0; i < count; i++)
         for (unsigned k = 0; k < count; k++) {
             const struct event *e = firsts[i], *f = firsts[k];
-            if (f->tag >> 16 == e->tag >> 16 && f->tag < e->tag && (before(e, f) || (e < f && e->who == f->who)))
+            if (f->tag >> 16 == e->tag >> 16 && f->tag < e->tag && lanes_agree(e, f) &&
+                (before(e, f) || (e < f && e->who == f->who)))
                 sim_fail("message %x was first delivered before message %x of the same producer", e->tag, f->tag);
         }
 }
@@ -201,11 +210,79 @@ static void judge_ids(void) {
 
 /* ---- EMPTY and FULL ---- */
 
+/* ---- lanes ---- */
+
+static bool same_lane(const struct event *a, const struct event *b) { return a->lane == b->lane; }
+
+/* Was the message rejected, or dead: does it come back at its lane's end? */
+static bool left_its_place(uint32_t tag, const struct account *a) {
+    bool left = a->died;
+    for
+        EACH_OF(e, tag)
+    left = left || e->kind == REJECT;
+    return left;
+}
+
+/* Is there another message of the same key that was perhaps not done with at some moment of the call? */
+static bool key_is_held(const struct account *a, const struct event *during) {
+    for
+        EACH(x) {
+            if (x->kind != SEND || !same_lane(x, a->send) || x->tag == a->send->tag || (x->result != 0 && !unknown(x)) ||
+                x->begin >= during->end)
+                continue;
+            bool done = false;
+        for
+            EACH_OF(e, x->tag)
+        done = done || (e->kind == ACK && e->result == 0 && before(e, during));
+        if (!done)
+            return true;
+        }
+    return false;
+}
+
+/* How the holder of `e` settled it; NULL: not, or nobody knows. */
+static const struct event *settlement(const struct event *e) {
+    for
+        EACH_OF(f, e->tag)
+    if (f > e && f->who == e->who && (f->kind == ACK || f->kind == NACK || f->kind == REJECT))
+        return f->result == 0 ? f : NULL;
+    return NULL;
+}
+
+/* One key: strictly in order, retries included, and one at a time. */
+static void judge_keys(void) {
+    for
+        EACH(e) {
+            if (e->kind != RECEIVED)
+                continue;
+            struct account a, b;
+            gather(e->tag, &a);
+            if (!a.send)
+                continue;
+            const struct event *s = settlement(e);
+        for
+            EACH(f) {
+                if (f->kind != RECEIVED || f->tag == e->tag || !before(e, f))
+                    continue;
+                gather(f->tag, &b);
+                if (!b.send || !same_lane(a.send, b.send))
+                    continue;
+                if (s && before(f, s))
+                    sim_fail("message %x was received while message %x of the same key was held", f->tag, e->tag);
+                bool earlier = before(b.send, a.send) || (b.send < a.send && b.send->who == a.send->who);
+                if (earlier && !left_its_place(f->tag, &b) && !left_its_place(e->tag, &a))
+                    sim_fail("message %x was received before message %x of the same key was done with", e->tag, f->tag);
+            }
+        }
+}
+
 /* Was the message, which `received` got later, ready all the time from before `empty` began? Sent and never taken, or given back at once. */
 static bool was_there(const struct event *received, const struct event *empty) {
     struct account a;
     gather(received->tag, &a);
     if (!a.send || a.send->result != 0 || a.died || witness.expect.redrives)
+        return false;
+    if (witness.keyed && key_is_held(&a, empty))
         return false;
     if (received->acquisitions == 1) {
         bool waited = empty->end_ns > empty->begin_ns && !sim_jumped() && a.send->end_ns + 101000000 < empty->end_ns;
@@ -231,6 +308,26 @@ static void judge_empty(void) {
         }
 }
 
+/* A message of a lower level is not received while one of a higher was there. */
+static void judge_levels(void) {
+    struct account a, b;
+    for
+        EACH(e) {
+            if (e->kind != RECEIVED)
+                continue;
+            gather(e->tag, &a);
+        for
+            EACH(f) {
+                if (f->kind != RECEIVED || !before(e, f) || !was_there(f, e))
+                    continue;
+                gather(f->tag, &b);
+                if (a.send && b.send->lane > a.send->lane)
+                    sim_fail("message %x of level %u was received while message %x of level %u was there", e->tag,
+                             (unsigned)a.send->lane, f->tag, (unsigned)b.send->lane);
+            }
+        }
+}
+
 /* Somebody who waits gets what is there within a tick, whoever is stopped. */
 static void judge_patience(void) {
     const uint64_t tick_ns = 101000000;
@@ -240,6 +337,8 @@ static void judge_patience(void) {
                 continue;
             struct account a;
             gather(e->tag, &a);
+            if (witness.keyed && key_is_held(&a, e))
+                continue;
             if (a.send->result == 0 && a.send->end_ns + tick_ns < e->end_ns)
                 sim_fail("a receiver waited %.0f ms for message %x, which was there", (double)(e->end_ns - a.send->end_ns) / 1e6,
                          e->tag);
@@ -290,7 +389,7 @@ static void judge_full(void) {
                 counted = counted || (g < f && (g->kind == LOAN || g->kind == SEND));
                 held += !counted && occupies(f, e);
         }
-        if (held < witness.capacity)
+        if (held < (witness.expect.full_at ? witness.expect.full_at : witness.capacity))
             sim_fail("message %x: FULL while %u of %u places were in use", e->tag, held, witness.capacity);
         }
 }
@@ -338,6 +437,10 @@ void witness_judge(void) {
     judge_ids();
     if (!witness.expect.claims_ahead)
         judge_order();
+    if (witness.keyed && !witness.expect.purges)
+        judge_keys();
+    if (witness.levels && !witness.expect.purges && !witness.expect.claims_ahead)
+        judge_levels();
     if (!witness.expect.purges && !witness.expect.claims_ahead)
         judge_empty();
     if (!sim_jumped())

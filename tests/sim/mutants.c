@@ -27,6 +27,15 @@ static const struct mutant {
     {"requeue_word_first", "mover-sleeps", "an inserter reads the word before the position"},
     {"requeue_blocked_by_passed", "same-stamps", "an entry that readers have passed still counts"},
     {"requeue_believes_old_entry", "same-stamps", "an entry of an earlier life is taken for the present one"},
+    /* keyed lanes */
+    {"keyed_passes_leased", "key-receive-receive", "a message that is held does not hold its lane"},
+    {"keyed_passes_delayed", "key-backoff", "a message that waits after a failure does not hold its lane"},
+    {"keyed_believes_bits", "key-bit", "a receiver that finds no bit set does not look at the lanes"},
+    {"keyed_takes_leaving", "key-reject", "a redriven message is taken where it was"},
+    {"keyed_head_past_nothing", "key-redrive-purge", "the head is raised past a position that was never filled"},
+    {"insert_place_first", "key-move", "an inserter asks \"in place?\" before he searches, and not again"},
+    {"insert_position_late", "key-move", "an inserter reads the words before the position"},
+    {"sweep_no_insert", "key-redrive", "nobody inserts a committed message whose inserter died"},
     /* cells */
     {"pool_no_starved", "blocked-send", "a sender does not say that it looks for memory"},
     {"publish_keeps_generation", "send-receive", "a message has the generation of the one before"},

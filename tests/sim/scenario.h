@@ -18,6 +18,8 @@ extern const struct sim_program *const scenarios_dead[];
 extern const struct sim_program *const scenarios_wrap[];
 extern const struct sim_program *const scenarios_threads[];
 extern const struct sim_program *const scenarios_crowd[];
+extern const struct sim_program *const scenarios_keys[];
+extern const struct sim_program *const scenarios_levels[];
 /* All of them; ends with NULL. */
 extern const struct sim_program *const *const scenario_lists[];
 

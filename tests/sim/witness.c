@@ -121,8 +121,12 @@ void witness_options(struct rp_queue_options *o) {
 
 void witness_create(const struct rp_queue_options *o, const struct witness_expectations *e) {
     sim_keep_aside(&witness, offsetof(struct witness_log, events));
-    witness = (struct witness_log){
-        .capacity = o->capacity, .message_bytes = o->message_bytes, .participants = o->max_participants, .lease_ns = o->lease_ns};
+    witness = (struct witness_log){.capacity = o->capacity,
+                                   .message_bytes = o->message_bytes,
+                                   .participants = o->max_participants,
+                                   .lease_ns = o->lease_ns,
+                                   .keyed = o->lanes > 0,
+                                   .levels = o->priorities > 1};
     if (e)
         witness.expect = *e;
     rp_queue *q;
@@ -178,7 +182,9 @@ void witness_close(struct desk *d) {
 
 /* ---- sending ---- */
 
-int witness_send(struct desk *d, int64_t timeout_ns) {
+int witness_send(struct desk *d, int64_t timeout_ns) { return witness_send_in(d, 0, timeout_ns); }
+
+int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns) {
     uint32_t tag = new_tag();
     unsigned char data[64];
     write_payload(tag, data);
@@ -187,6 +193,13 @@ int witness_send(struct desk *d, int64_t timeout_ns) {
     rp_send_options_init(&o, sizeof o);
     o.timeout_ns = timeout_ns;
     o.id_out = &e->id;
+    e->lane = lane;
+    if (witness.keyed) {
+        o.key = &lane;
+        o.key_bytes = 1;
+    } else {
+        o.priority = lane;
+    }
     uint64_t begin_ns = sim_now_ns();
     int result = witness_end(e, rp_send(d->producer, data, payload_bytes(tag), &o), true);
     if (timeout_ns >= 0 && sim_now_ns() > begin_ns + (uint64_t)timeout_ns + 1000000 && !sim_frozen() && !sim_killed())

@@ -19,6 +19,7 @@ struct witness_expectations {
     bool purge_dead; /* the finisher drops the dead letters instead of redriving them */
     bool
         claims_ahead; /* consumers take messages before they are asked for them: order, EMPTY and the length of leases are not checked */
+    uint32_t full_at;   /* FULL is right when so many places are in use; 0: the queue's capacity */
     uint64_t settle_ns; /* how much the finisher lets pass at a time until all leases and backoffs are over; 0: 2 s */
 };
 
@@ -44,6 +45,8 @@ void witness_close_consumer(struct desk *d);
 void witness_close(struct desk *d); /* whatever is open */
 
 int witness_send(struct desk *d, int64_t timeout_ns);
+/* With a key of one byte, or at a level, as the queue is. */
+int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns);
 int witness_send_batch(struct desk *d, unsigned count);
 struct lent {
     struct rp_loan loan;

@@ -33,6 +33,7 @@ struct event {
     uint8_t who;
     bool at_most_once; /* a receive that settles, too: he who dies in it may take the message with him */
     bool at_once;      /* a nack without delay */
+    uint8_t lane;      /* of a send: its key or its priority */
     uint32_t tag;
     uint64_t id; /* of a message that is being sent: written by the library */
     uint32_t acquisitions, deliveries;
@@ -48,6 +49,7 @@ struct witness_log {
     uint32_t sent_by[SIM_FIBERS];
     uint32_t capacity, message_bytes, participants;
     uint64_t lease_ns;
+    bool keyed, levels;
     const char *call_of[SIM_FIBERS];
     struct witness_expectations expect;
     struct event events[EVENTS]; /* not saved: those written before a run are never changed in it */
