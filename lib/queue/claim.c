@@ -41,7 +41,7 @@ static int claim_again(struct rp_consumer *c, struct receiver_lane *l, enum deli
     const struct ring_name name = {c->group, l->number, which};
     bool early = which == RING_EARLY;
     uint64_t *h = early ? &l->early_head : &l->returned_head, first = *h, slot, d;
-    a64 *shared_head = delivery_ring_head(s, name);
+    a64 *shared_head = early ? &l->start->early_head : &l->start->returned_head;
     const struct index_ring ring = early ? l->early : l->returned;
     int result = RP_EMPTY;
     for (uint64_t steps = 16 * ring_slots(&ring) + 4096; result == RP_EMPTY; steps--) {
@@ -111,7 +111,7 @@ static inline void prefetch_following(const struct segment *s, const struct inde
 static int claim_lane(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v) {
     const struct segment *s = c->actor.segment;
     const struct index_ring lane = l->lane;
-    a64 *shared_head = &segment_lane_start(s, c->group, l->number)->lane_head;
+    a64 *shared_head = &l->start->lane_head;
     uint64_t h = l->lane_head, slot, d, mine;
     int result = RP_EMPTY;
     for (uint64_t steps = 16 * ring_slots(&lane) + 4096; result == RP_EMPTY; steps--) {
@@ -174,10 +174,9 @@ static inline int claim_returned(struct rp_consumer *c, struct receiver_lane *l,
 
 void claim_refresh(struct rp_consumer *c) {
     for (struct receiver_lane *l = c->lanes; l < c->lanes + c->lane_count; l++) {
-        struct lane_start *start = segment_lane_start(c->actor.segment, c->group, l->number);
-        head_refresh(&l->lane_head, &start->lane_head);
-        head_refresh(&l->early_head, &start->early_head);
-        head_refresh(&l->returned_head, &start->returned_head);
+        head_refresh(&l->lane_head, &l->start->lane_head);
+        head_refresh(&l->early_head, &l->start->early_head);
+        head_refresh(&l->returned_head, &l->start->returned_head);
         l->lane_head_told = l->lane_head;
     }
 }

@@ -8,7 +8,7 @@
 static int claim_from(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, struct view **v) {
     const struct segment *s = c->actor.segment;
     const struct index_ring *ring = &c->lanes[lane].lane;
-    a64 *shared_head = &segment_lane_start(s, c->group, lane)->lane_head;
+    a64 *shared_head = &c->lanes[lane].start->lane_head;
     uint64_t h = load_acquire(shared_head, hints), first = h, slot, d;
     uint32_t hold;
     int result = RP_EMPTY;

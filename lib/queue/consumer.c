@@ -41,14 +41,14 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
     c->ready = group_event(s, c->group);
     for (uint32_t i = 0; i < c->lane_count; i++) {
         struct receiver_lane *l = &c->lanes[i];
-        const struct lane_start *start = segment_lane_start(s, c->group, i);
+        l->start = segment_lane_start(s, c->group, i);
         l->number = i;
         l->lane = lane_ring(s, i);
         l->early = delivery_ring(s, (struct ring_name){c->group, i, RING_EARLY});
         l->returned = delivery_ring(s, (struct ring_name){c->group, i, RING_RETURNED});
-        l->lane_head = l->lane_head_told = load_acquire(&start->lane_head, hints);
-        l->early_head = load_acquire(&start->early_head, hints);
-        l->returned_head = load_acquire(&start->returned_head, hints);
+        l->lane_head = l->lane_head_told = load_acquire(&l->start->lane_head, hints);
+        l->early_head = load_acquire(&l->start->early_head, hints);
+        l->returned_head = load_acquire(&l->start->returned_head, hints);
     }
     c->lease_ms = s->parameters.lease_ns == 0 ? TIME_NEVER : duration_ms(s->parameters.lease_ns);
     return 0;

@@ -91,6 +91,7 @@ struct view {
 /* What a consumer knows of a lane. */
 struct receiver_lane {
     struct index_ring lane, early, returned;
+    struct lane_start *start; /* the heads that all receivers of the group share */
     uint64_t lane_head, early_head, returned_head;
     uint64_t lane_head_told;
     uint32_t turn;

@@ -69,10 +69,8 @@ bool lane_never_live(const void *context, uint64_t old_position, uint64_t slot) 
     return false;
 }
 
-int lane_clear(const struct segment *s, uint32_t lane, uint64_t t, uint64_t slot, uint64_t *head_seen) {
+int lane_clear_entry(const struct segment *s, uint32_t lane, uint64_t t, uint64_t slot, uint64_t *head_seen) {
     uint64_t old_position = t - s->layout.lane_slot_count;
-    if (slot_cell(slot) == NO_CELL || (int64_t)(old_position - *head_seen) < 0)
-        return 0;
     *head_seen = lowest_head(s, lane, t);
     if ((int64_t)(old_position - *head_seen) < 0 || MUTANT(lane_overwrite_live))
         return 0;

@@ -28,11 +28,16 @@ static inline uint32_t lane_of(const struct segment *s, uint32_t c) {
 /* Is the published cell's entry in its lane? `w` was read before. */
 bool lane_holds(const struct segment *s, uint32_t c, uint64_t w);
 
+int lane_clear_entry(const struct segment *s, uint32_t lane, uint64_t t, uint64_t slot, uint64_t *head_seen);
+
 /*
  * May position t be filled, in whose slot lies `slot`? Else what is in the way is moved to its groups' early rings, or (keyed) stays. `*head_seen`: positions below
  * are taken in every group, as far as the caller knows. 0; RP_FULL; RP_CORRUPT with the detail set.
  */
-int lane_clear(const struct segment *s, uint32_t lane, uint64_t t, uint64_t slot, uint64_t *head_seen);
+static inline int lane_clear(const struct segment *s, uint32_t lane, uint64_t t, uint64_t slot, uint64_t *head_seen) {
+    bool passed = (int64_t)(t - s->layout.lane_slot_count - *head_seen) < 0;
+    return slot_cell(slot) == NO_CELL || passed ? 0 : lane_clear_entry(s, lane, t, slot, head_seen);
+}
 
 /* A predicate for ring_find where lane_clear is asked afterwards. */
 bool lane_never_live(const void *context, uint64_t old_position, uint64_t slot);
