@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file dead.h
- * The dead ring: messages that failed too often or were rejected, kept aside per group until a person looks.
+ * The dead ring: messages that failed too often, were rejected, or must not be delivered any more, kept aside per group until a
+ * person looks.
  * At most `dead_capacity` of them; listed by id, redriven and purged in any order.
  */
 #ifndef RINGPOST_DEAD_H
@@ -19,7 +20,10 @@ enum rp_dead_reason {
     RP_DEAD_UNKNOWN = 1,        /**< the process that buried it was killed before it could say */
     RP_DEAD_REJECTED = 2,       /**< rp_reject */
     RP_DEAD_MAX_DELIVERIES = 4, /**< failed too often; the last failure is in `last_failure` */
-    RP_DEAD_HELD = 8            /**< its lease ran out while two living processes already hung on to it */
+    RP_DEAD_HELD = 8,           /**< its lease ran out while two living processes already hung on to it */
+    RP_DEAD_EXPIRED = 16,       /**< its time to live was over before anybody was done with it */
+    RP_DEAD_OVERFLOW = 32,      /**< it had to make room for younger ones */
+    RP_DEAD_CORRUPT = 64        /**< its length cannot be right: somebody wrote over it */
 };
 
 /** How a delivery failed. */
@@ -37,13 +41,13 @@ struct rp_dead_letter {
     size_t bytes;             /**< payload size; `buffer` got the first min(bytes, capacity) */
     uint64_t sent_ns;         /**< wall clock */
     uint64_t first_failed_ns; /**< wall clock of the first failed delivery */
-    uint64_t last_failed_ns;  /**< wall clock of the last one: the death */
+    uint64_t last_failed_ns;  /**< wall clock of the death */
     uint32_t deliveries;      /**< failed deliveries charged */
     uint32_t acquisitions;    /**< how often it was handed out */
     uint32_t reason;          /**< enum rp_dead_reason */
     uint32_t last_failure;    /**< enum rp_failure */
-    uint32_t pid;             /**< the last holder, as seen in its own pid namespace */
-    char executable[20];      /**< the last holder's name, at most 15 bytes */
+    uint32_t pid;             /**< the last holder that failed, as seen in its own pid namespace; 0: nobody did */
+    char executable[20];      /**< its name, at most 15 bytes */
     char text[96];            /**< the reason given with the last nack or reject */
     uint64_t reserved[8];
 };

@@ -205,7 +205,7 @@ struct delivery {
     a64 failures;     /* stamp: charged:20 | handed out:20 */
     a64 first_failed; /* stamp of the first failure's hold: ms since the epoch */
     a64 last_failed;  /* stamp: ms since the epoch */
-    a64 holder;       /* stamp tag:24 | failure:4 | reason:4 | pid:32 */
+    a64 holder;       /* stamp tag:24 | failure:4 | number of the reason's bit:4 | pid:32 */
     a64 name_check;   /* stamp: hash of the holder's name */
 };
 

@@ -131,7 +131,7 @@ RP_API void rp_consumer_close(rp_consumer *c) {
 /* A message whose length cannot be right: out of the way with it. */
 static int bury_corrupt(struct rp_consumer *c, struct view *v, uint32_t index, uint32_t bytes) {
     struct failure f = {
-        .kind = RP_FAILURE_REJECT, .charge = true, .final = true, .delay_ms = 0, .text = "corrupt: impossible length"};
+        .kind = RP_FAILURE_REJECT, .charge = true, .reason = RP_DEAD_CORRUPT, .delay_ms = 0, .text = "impossible length"};
     if (view_end(c, v, &f) == RP_FULL) { /* the dead ring refuses */
         f = (struct failure){.kind = RP_FAILURE_NACK,
                              .delay_ms = (int64_t)duration_ms(c->actor.segment->parameters.backoff_max_ns)};
@@ -347,7 +347,7 @@ RP_API int rp_reject(rp_consumer *c, struct rp_message *m, const char *reason) {
     int result = check_reason(reason);
     if (result < 0 || (result = receipt_check(c, m, &v)) < 0)
         return result;
-    struct failure f = {.kind = RP_FAILURE_REJECT, .charge = true, .final = true, .delay_ms = 0, .text = reason};
+    struct failure f = {.kind = RP_FAILURE_REJECT, .charge = true, .reason = RP_DEAD_REJECTED, .delay_ms = 0, .text = reason};
     result = settled(c, view_end(c, v, &f), COUNT_REJECTED);
     return result == RP_FULL ? fail(RP_FULL, "queue '%s': the dead ring holds its %u messages", c->actor.queue->name,
                                     c->actor.segment->parameters.dead_capacity)

@@ -58,10 +58,10 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
     uint32_t charged = counts.charged + f->charge;
     bool spent = f->charge && p->max_deliveries > 0 && charged >= p->max_deliveries;
     bool crowded = f->viewers.count > 2;
-    bool die = f->final || spent || crowded;
+    bool die = f->reason != 0 || spent || crowded;
     int64_t delay_ms = f->delay_ms >= 0 ? f->delay_ms : charged > 0 ? (int64_t)backoff_ms(p, charged, random_next(&a->random)) : 0;
     if (die && dead_refuses(a->segment, group)) {
-        if (f->final || crowded)
+        if (f->reason != 0 || crowded)
             return FAIL_REFUSED;
         die = false;
         delay_ms = (int64_t)duration_ms(p->backoff_max_ns);
@@ -77,8 +77,11 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
     if (state == DELIVERY_DELAYED)
         lease_delay(a, group, c, next, now + (uint64_t)delay_ms, true);
     notes_counts_write(a->segment, group, c, next, (struct counts){charged, counts.handed_out + 1});
-    enum rp_dead_reason reason = f->final ? RP_DEAD_REJECTED : spent ? RP_DEAD_MAX_DELIVERIES : RP_DEAD_HELD;
-    notes_failure_write(a->segment, group, c, hold, next, now, f->kind, reason, f->holder);
+    uint32_t reason = !die ? 0 : f->reason != 0 ? f->reason : spent ? RP_DEAD_MAX_DELIVERIES : RP_DEAD_HELD;
+    if (!f->charge && f->text == NULL && !die) /* given back, no harm done: the failure before it stays the last one */
+        notes_carry(a->segment, group, c, hold, next, 0, 0);
+    else
+        notes_failure_write(a->segment, group, c, hold, next, now, f->kind, reason, f->holder);
     if (f->text != NULL)
         notes_text_write(a->segment, group, c, next, f->text);
     if (state == DELIVERY_RETURNED) {
@@ -101,6 +104,40 @@ bool delivery_finish(struct actor *a, unsigned group, uint32_t c, uint64_t d, ui
     else if (a->segment->parameters.keyed)
         keyed_released(a->segment, group, place);
     return true;
+}
+
+enum fail_result delivery_bury(struct actor *a, unsigned group, uint32_t c, uint64_t d, enum rp_dead_reason reason) {
+    const struct segment *s = a->segment;
+    /* The delivery word, which the caller read, the cell word, the verdict, then the CAS: as in delivery_drop_untaken. */
+    uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
+    if (!cell_pends(w, group))
+        return FAIL_MOVED;
+    uint32_t before = hold_make(cell_generation(w), 0), hold = before;
+    struct viewers v = {.count = 0};
+    if (taken(d, w)) {
+        if (delivery_state(d) != DELIVERY_RETURNED && delivery_state(d) != DELIVERY_DELAYED)
+            return FAIL_MOVED;
+        before = delivery_hold(d);
+        hold = hold_returned(before); /* another than that of the entry which it leaves behind */
+        v = viewers_of(d, false);
+    } else if (!MUTANT(bury_uncommitted) && cell_state(w) != CELL_COMMITTED && !lane_holds(s, c, w)) {
+        return FAIL_MOVED;
+    }
+    if (MUTANT(bury_forgets_viewers))
+        v.count = 0;
+    if (dead_refuses(s, group))
+        return FAIL_REFUSED;
+    struct counts counts = notes_counts(s, group, c, before);
+    uint64_t place = keyed_place(s, c);
+    if (!cas_seq_cst(delivery_at(s, group, c), &d, delivery_with(DELIVERY_DEAD, &v, hold), delivery))
+        return FAIL_MOVED;
+    notes_counts_write(s, group, c, hold, counts);
+    notes_carry(s, group, c, before, hold, segment_now_ms(s), reason);
+    tally_add(&a->tally, COUNT_DIED, 1);
+    if (s->parameters.keyed)
+        keyed_released(s, group, place);
+    dead_added(a, group, c);
+    return FAIL_DONE;
 }
 
 bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d) {

@@ -8,6 +8,7 @@
  *       +-- too many, or rejected --> DEAD                          delivery_fail
  *     DELAYED --due--> RETURNED                                     lease.h
  *     DEAD --redrive--> RETURNED                                    dead.c
+ *     untaken, RETURNED, DELAYED --expired, too many--> DEAD      delivery_bury
  *     untaken, RETURNED, DELAYED, DEAD, LEASED --purge--> SETTLED or LIMBO   delivery_drop
  */
 #ifndef RP_QUEUE_DELIVERY_H
@@ -48,7 +49,7 @@ bool delivery_finish(struct actor *a, unsigned group, uint32_t c, uint64_t d, ui
 struct failure {
     enum rp_failure kind;
     bool charge;            /* counts as a failed delivery */
-    bool final;             /* to the dead ring whatever the counts say */
+    uint32_t reason;        /* enum rp_dead_reason: to the dead ring, whatever the counts say; 0: only if they say so */
     int64_t delay_ms;       /* -1: by the queue's backoff */
     const char *text;       /* NULL: none */
     struct viewers viewers; /* of the message from now on */
@@ -63,6 +64,15 @@ enum fail_result {
 
 /* Ends the lease in `d` as a failure: DELAYED, RETURNED or DEAD. */
 enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint64_t d, const struct failure *f);
+
+/*
+ * Moves a message that nobody holds to the dead ring: from the word `d`, which is untaken (then only if the message is committed), RETURNED or DELAYED. REFUSED:
+ * the dead ring is full and refuses; nothing is done, the caller drops it or lets it be. Wakes nobody.
+ *
+ * One CAS. Killed before it: nothing was done. After it: the letter is complete but for its note, so its reason is unknown; the sweep enters it
+ * in the ring of deaths, as it does after delivery_fail.
+ */
+enum fail_result delivery_bury(struct actor *a, unsigned group, uint32_t c, uint64_t d, enum rp_dead_reason reason);
 
 /* Settles whatever state `d` is in, dropping the message for the group. False: the word is not `d` any more. Of DEAD words the caller keeps count. */
 bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d);

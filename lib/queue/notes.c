@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 enum { COUNT_MAX = (1 << 20) - 1 };
+#define UNKNOWN_MS UINT64_MAX
 
 /* Which failure of its incarnation a hold follows: 0 before the first. Seqs go on at 128 after 255, so numbers at 64 after 127. */
 static uint32_t failure_number(uint32_t seq) { return seq == 255 ? 64 : (seq + 1) / 2; }
@@ -38,28 +39,10 @@ void notes_counts_write(const struct segment *s, unsigned group, uint32_t c, uin
         (void)cas_acq_rel(note, &before, stamp(hold, charged << 20 | handed_out), failures);
 }
 
-static uint64_t name_hash(uint32_t hold, uint64_t first, uint64_t second) {
-    uint64_t words[3] = {hold, first, second};
-    return XXH3_64bits(words, sizeof words);
-}
-
-void notes_failure_write(const struct segment *s, unsigned group, uint32_t c, uint32_t failed, uint32_t next, uint64_t now_ms,
-                         enum rp_failure kind, enum rp_dead_reason reason, uint32_t holder) {
-    struct delivery *note = segment_delivery(s, group, c);
-    if (failure_number(hold_seq(failed)) == 0)
-        store_release(&note->first_failed, stamp(failed, now_ms), note);
-    store_release(&note->last_failed, stamp(next, now_ms), note);
-    if (holder >= s->parameters.max_participants)
-        return;
-    const struct seat *seat = &s->seats[holder];
-    uint64_t pid = load_relaxed(&seat->pid, recheck) & UINT32_MAX;
-    store_release(&note->holder, (uint64_t)stamp_tag(next) << 40 | (uint64_t)kind << 36 | (uint64_t)reason << 32 | pid, note);
-    if (group != 0)
-        return; /* there the two words are in use */
-    uint64_t first = load_relaxed(&seat->name[0], recheck), second = load_relaxed(&seat->name[1], recheck);
-    store_release(&note->word, first, note);
-    store_release(&note->time, second, note);
-    store_release(&note->name_check, stamp(next, name_hash(next, first, second)), note);
+/* Writes beside a word, unless the word is of another hold by now: who sleeps before the CAS does not overwrite what came after. */
+static bool put(const struct segment *s, unsigned group, uint32_t c, a64 *note, uint32_t hold, uint64_t value) {
+    uint64_t before = load_acquire(note, note);
+    return delivery_hold(load_acquire(delivery_at(s, group, c), delivery)) == hold && cas_acq_rel(note, &before, value, note);
 }
 
 static uint64_t text_key(unsigned group, uint32_t c, uint32_t hold, size_t bytes) {
@@ -93,27 +76,105 @@ static void read_text(const struct segment *s, unsigned group, uint32_t c, uint3
         memcpy(out, words, bytes);
 }
 
+/* What is written of one failure. */
+struct record {
+    uint64_t failed_ms; /* or UNKNOWN_MS */
+    uint32_t kind;      /* enum rp_failure */
+    uint32_t reason;    /* enum rp_dead_reason */
+    uint32_t pid;       /* 0: not known */
+    uint64_t name[2];   /* the same */
+    char text[TEXT_BYTES];
+};
+
+static uint64_t name_hash(uint32_t hold, const uint64_t *name) {
+    uint64_t words[3] = {hold, name[0], name[1]};
+    return XXH3_64bits(words, sizeof words);
+}
+
+static bool record_read_of(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct record *r) {
+    const struct delivery *note = segment_delivery(s, group, c);
+    uint64_t holder = load_acquire(&note->holder, note);
+    *r = (struct record){.failed_ms = UNKNOWN_MS, .reason = RP_DEAD_UNKNOWN};
+    if ((uint32_t)(holder >> 40) != stamp_tag(hold))
+        return false;
+    r->kind = (uint32_t)bits(holder, 36, 4);
+    r->reason = UINT32_C(1) << bits(holder, 32, 4);
+    r->pid = (uint32_t)holder;
+    uint64_t last = load_acquire(&note->last_failed, note);
+    if (stamp_is_of(last, hold))
+        r->failed_ms = stamp_value(last);
+    uint64_t name[2] = {load_acquire(&note->word, note), load_acquire(&note->time, note)};
+    if (group == 0 && load_acquire(&note->name_check, note) == stamp(hold, name_hash(hold, name)))
+        memcpy(r->name, name, sizeof name);
+    read_text(s, group, c, hold, r->text);
+    return true;
+}
+
+/* The last failure before or at `hold`: its own, or that of the DELAYED word before a ready one (127 and 255 both go on at 128). */
+static bool record_read(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct record *r) {
+    uint32_t seq = hold_seq(hold);
+    return record_read_of(s, group, c, hold, r) || (seq > 0 && seq % 2 == 0 && record_read_of(s, group, c, hold - 1, r)) ||
+           (seq == 0x80 && record_read_of(s, group, c, hold | 0xff, r));
+}
+
+static void record_write(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, const struct record *r) {
+    struct delivery *note = segment_delivery(s, group, c);
+    uint64_t reason = r->reason == 0 ? 0 : (uint64_t)__builtin_ctz(r->reason);
+    uint64_t value = (uint64_t)stamp_tag(hold) << 40 | (uint64_t)r->kind << 36 | reason << 32 | r->pid;
+    if (!put(s, group, c, &note->holder, hold, value))
+        return;
+    if (r->failed_ms != UNKNOWN_MS)
+        store_release(&note->last_failed, stamp(hold, r->failed_ms), note);
+    if (group == 0 && r->name[0] != 0) { /* elsewhere the two words are in use */
+        store_release(&note->word, r->name[0], note);
+        store_release(&note->time, r->name[1], note);
+        store_release(&note->name_check, stamp(hold, name_hash(hold, r->name)), note);
+    }
+    if (r->text[0] != 0)
+        notes_text_write(s, group, c, hold, r->text);
+}
+
+void notes_failure_write(const struct segment *s, unsigned group, uint32_t c, uint32_t failed, uint32_t next, uint64_t now_ms,
+                         enum rp_failure kind, uint32_t reason, uint32_t holder) {
+    struct record r = {.failed_ms = now_ms, .kind = kind, .reason = reason};
+    if (hold_seq(failed) == 0)
+        store_release(&segment_delivery(s, group, c)->first_failed, stamp(failed, now_ms), note);
+    if (holder < s->parameters.max_participants) {
+        const struct seat *seat = &s->seats[holder];
+        r.pid = (uint32_t)load_relaxed(&seat->pid, recheck);
+        r.name[0] = load_relaxed(&seat->name[0], recheck);
+        r.name[1] = load_relaxed(&seat->name[1], recheck);
+    }
+    record_write(s, group, c, next, &r);
+}
+
+void notes_carry(const struct segment *s, unsigned group, uint32_t c, uint32_t from, uint32_t to, uint64_t now_ms,
+                 uint32_t reason) {
+    struct record r;
+    (void)record_read(s, group, c, from, &r);
+    if (reason != 0) {
+        r.reason = reason;
+        r.failed_ms = now_ms;
+    }
+    record_write(s, group, c, to, &r);
+}
+
 static uint64_t wall_ns(const struct segment *s, uint64_t ms) { return s->created_wall_ns + ms * 1000000; }
 
 void notes_read(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct rp_dead_letter *out) {
-    const struct delivery *note = segment_delivery(s, group, c);
     struct counts counts = notes_counts(s, group, c, hold);
+    struct record r;
+    (void)record_read(s, group, c, hold, &r);
     out->deliveries = counts.charged;
     out->acquisitions = counts.handed_out;
-    out->reason = RP_DEAD_UNKNOWN;
-    uint64_t first = load_acquire(&note->first_failed, note), last = load_acquire(&note->last_failed, note);
+    out->reason = r.reason;
+    out->last_failure = r.kind;
+    out->pid = r.pid;
+    uint64_t first = load_acquire(&segment_delivery(s, group, c)->first_failed, note);
     if (stamp_is_of(first, hold_make(hold_incarnation(hold), 0)))
         out->first_failed_ns = wall_ns(s, stamp_value(first));
-    if (stamp_is_of(last, hold))
-        out->last_failed_ns = wall_ns(s, stamp_value(last));
-    uint64_t holder = load_acquire(&note->holder, note);
-    if ((uint32_t)(holder >> 40) == stamp_tag(hold)) {
-        out->last_failure = (uint32_t)bits(holder, 36, 4);
-        out->reason = (uint32_t)bits(holder, 32, 4);
-        out->pid = (uint32_t)holder;
-    }
-    uint64_t words[2] = {load_acquire(&note->word, note), load_acquire(&note->time, note)};
-    if (group == 0 && load_acquire(&note->name_check, note) == stamp(hold, name_hash(hold, words[0], words[1])))
-        memcpy(out->executable, words, sizeof words);
-    read_text(s, group, c, hold, out->text);
+    if (r.failed_ms != UNKNOWN_MS)
+        out->last_failed_ns = wall_ns(s, r.failed_ms);
+    memcpy(out->executable, r.name, sizeof r.name);
+    memcpy(out->text, r.text, sizeof r.text);
 }

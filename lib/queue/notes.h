@@ -18,12 +18,17 @@ struct counts {
 struct counts notes_counts(const struct segment *s, unsigned group, uint32_t c, uint32_t hold);
 void notes_counts_write(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct counts counts);
 
-/* `failed` is the hold that ended, `next` the one of the word that followed. */
+/*
+ * The last failure is written under the hold of the word that followed it: DELAYED, RETURNED or DEAD; once a DELAYED message is ready, that is the hold before. `failed` is
+ * the hold that ended, `next` the one that followed; `reason` is of enum rp_dead_reason.
+ */
 void notes_failure_write(const struct segment *s, unsigned group, uint32_t c, uint32_t failed, uint32_t next, uint64_t now_ms,
-                         enum rp_failure kind, enum rp_dead_reason reason, uint32_t holder_seat);
+                         enum rp_failure kind, uint32_t reason, uint32_t holder_seat);
+/* Hold `from` became `to` without a failure, so the last one stays what it was. `reason` 0: given back; else it died of that now. */
+void notes_carry(const struct segment *s, unsigned group, uint32_t c, uint32_t from, uint32_t to, uint64_t now_ms, uint32_t reason);
 void notes_text_write(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, const char *text);
 
-/* Fills in what is known about the dead word of `hold`; the rest stays zero. */
+/* Fills in what is known of the word of `hold` and its last failure; the rest stays zero. */
 void notes_read(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct rp_dead_letter *out);
 
 #endif

@@ -54,6 +54,8 @@ static const struct mutant {
     {"ack_forgets_viewers", "ack-expiry", "an ack frees a cell that others look at"},
     {"drop_forgets_viewers", "purge-ack", "a purge frees a cell that others look at"},
     {"drop_uncommitted", "purge-reuse", "a purge drops a message whose send is under way"},
+    {"bury_forgets_viewers", "bury-viewed", "a burial forgets who looks at the message"},
+    {"bury_uncommitted", "bury-send", "a message whose send is under way is buried"},
     {"leave_alone", "views-reuse", "a thread takes its process off the record while another one looks"},
     {"copy_after_ack", "at-most-once", "an unacknowledged message is copied after it was settled"},
     {"ahead_unchecked", "prefetch-expiry", "a message claimed ahead is handed out after its lease"},

@@ -144,11 +144,11 @@ static void a_dead_ring_that_refuses(void **state) {
     open_queue(1, RP_DEAD_REFUSE);
     struct failure f = failure_with((struct viewers){.count = 0});
     store_relaxed(&q->segment.groups[0].dead_count, 1, hint); /* it is full */
-    f.final = true;
+    f.reason = RP_DEAD_REJECTED;
     uint64_t d = lease_it(NOBODY, NOBODY);
     assert_int_equal(delivery_fail(a, 0, cell, d, &f), FAIL_REFUSED);
     assert_true(word() == d);
-    f.final = false; /* past its deliveries: goes on */
+    f.reason = 0; /* past its deliveries: goes on */
     assert_int_equal(delivery_fail(a, 0, cell, d, &f), FAIL_DONE);
     assert_true(delivery_state(word()) == DELIVERY_RETURNED || delivery_state(word()) == DELIVERY_DELAYED);
     close_queue();
@@ -171,10 +171,105 @@ static void dropping_what_nobody_took(void **state) {
     close_queue();
 }
 
+static uint64_t make(enum delivery_state state, uint32_t v1, uint32_t v2, uint32_t hold) {
+    uint64_t d = delivery_of_hold(state, NOBODY, v1, v2, hold);
+    store_release(delivery_at(&q->segment, 0, cell), d, delivery);
+    return d;
+}
+
+static struct rp_dead_letter letter(void) {
+    struct rp_dead_letter dead;
+    succeeds(rp_dead_peek(q, NULL, 0, &dead, NULL, 0));
+    return dead;
+}
+
+static void burying_what_nobody_took(void **state) {
+    (void)state;
+    open_queue(0, RP_DEAD_DROP_OLDEST);
+    a64 *position = &segment_cell(&q->segment, cell)->position;
+    uint64_t where = load_acquire(position, position);
+    store_release(position, where + 1, position); /* not in its lane: its sender may still take it back */
+    assert_int_equal(delivery_bury(a, 0, cell, word(), RP_DEAD_EXPIRED), FAIL_MOVED);
+    store_release(position, where, position);
+    uint64_t before = word();
+    assert_int_equal(delivery_bury(a, 0, cell, before, RP_DEAD_EXPIRED), FAIL_DONE);
+    assert_int_equal(delivery_bury(a, 0, cell, before, RP_DEAD_EXPIRED), FAIL_MOVED); /* the past has no power */
+    assert_int_equal(delivery_bury(a, 0, cell, word(), RP_DEAD_EXPIRED), FAIL_MOVED); /* dead is dead */
+    struct rp_dead_letter dead = letter();
+    assert_int_equal(dead.reason, RP_DEAD_EXPIRED);
+    assert_int_equal(dead.last_failure, RP_FAILURE_NONE);
+    assert_int_equal(dead.deliveries, 0);
+    assert_int_equal(dead.acquisitions, 0);
+    assert_int_equal(dead.pid, 0);
+    assert_int_equal(dead.first_failed_ns, 0);
+    assert_int_not_equal(dead.last_failed_ns, 0);
+    assert_true(requeue_in_place(&q->segment, 0, cell, word()));
+    struct rp_message m;
+    assert_int_equal(rp_receive(c, &m, 0), RP_EMPTY);
+    assert_int_equal(rp_dead_redrive(q, NULL, NULL), 1); /* from there it lives as any other */
+    succeeds(rp_receive(c, &m, 0));
+    assert_int_equal(m.acquisitions, 1);
+    assert_int_equal(delivery_bury(a, 0, cell, word(), RP_DEAD_EXPIRED), FAIL_MOVED); /* somebody holds it */
+    succeeds(rp_ack(c, &m));
+    assert_int_equal(memory(), CELL_FREE);
+    assert_int_equal(delivery_bury(a, 0, cell, word(), RP_DEAD_EXPIRED), FAIL_MOVED);
+    close_queue();
+}
+
+/* From RETURNED and DELAYED: who looks stays on record, and its last failure is told of the letter too. */
+static void burying_what_was_given_back(void **state) {
+    (void)state;
+    for (int delayed = 0; delayed < 2; delayed++) {
+        open_queue(0, RP_DEAD_DROP_OLDEST);
+        struct rp_message m;
+        struct rp_nack_options n;
+        rp_nack_options_init(&n, sizeof n);
+        succeeds(rp_receive(c, &m, 0));
+        n.delay_ns = delayed ? 3600 * INT64_C(1000000000) : 0;
+        n.reason = "try later";
+        succeeds(rp_nack(c, &m, &n));
+        uint32_t hold = delivery_hold(word());
+        uint64_t d = make(delayed ? DELIVERY_DELAYED : DELIVERY_RETURNED, OTHER, THIRD, hold);
+        assert_int_equal(delivery_bury(a, 0, cell, d, RP_DEAD_OVERFLOW), FAIL_DONE);
+        assert_int_equal(delivery_state(word()), DELIVERY_DEAD);
+        assert_int_not_equal(delivery_hold(word()), hold); /* an entry or a time of before is void */
+        assert_true(delivery_views(word(), OTHER) && delivery_views(word(), THIRD));
+        struct rp_dead_letter dead = letter();
+        assert_int_equal(dead.reason, RP_DEAD_OVERFLOW);
+        assert_int_equal(dead.last_failure, RP_FAILURE_NACK);
+        assert_string_equal(dead.text, "try later");
+        assert_int_equal(dead.pid, getpid());
+        assert_int_equal(dead.deliveries, 1);
+        assert_int_equal(dead.acquisitions, 1);
+        make(DELIVERY_DEAD, NOBODY, NOBODY, delivery_hold(word()));
+        assert_int_equal(rp_dead_purge(q, NULL, NULL), 1);
+        assert_int_equal(memory(), CELL_FREE);
+        close_queue();
+    }
+}
+
+static void burying_where_the_dead_ring_refuses(void **state) {
+    (void)state;
+    open_queue(0, RP_DEAD_REFUSE);
+    store_relaxed(&q->segment.groups[0].dead_count, 1, hint); /* it is full */
+    uint64_t d = word();
+    assert_int_equal(delivery_bury(a, 0, cell, d, RP_DEAD_OVERFLOW), FAIL_REFUSED);
+    assert_true(word() == d);
+    store_relaxed(&q->segment.groups[0].dead_count, 0, hint);
+    assert_int_equal(delivery_bury(a, 0, cell, d, RP_DEAD_OVERFLOW), FAIL_DONE);
+    close_queue();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(sets_of_viewers),          TEST(a_failure_returns_delays_or_buries), TEST(who_views_stays_on_record),
-        TEST(a_dead_ring_that_refuses), TEST(dropping_what_nobody_took),
+        TEST(sets_of_viewers),
+        TEST(a_failure_returns_delays_or_buries),
+        TEST(who_views_stays_on_record),
+        TEST(a_dead_ring_that_refuses),
+        TEST(dropping_what_nobody_took),
+        TEST(burying_what_nobody_took),
+        TEST(burying_what_was_given_back),
+        TEST(burying_where_the_dead_ring_refuses),
     };
     return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);
 }

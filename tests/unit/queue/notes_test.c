@@ -128,6 +128,7 @@ static void a_text_that_is_damaged(void **state) {
     uint32_t hold = be(DELIVERY_DEAD, 2);
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = 0;
+    notes_failure_write(&s, GROUP, CELL, hold_make(INCARNATION, 0), hold, 5000, RP_FAILURE_NACK, RP_DEAD_MAX_DELIVERIES, 1);
     notes_text_write(&s, GROUP, CELL, hold, longest);
     notes_read(&s, GROUP, CELL, hold, &dead);
     assert_string_equal(dead.text, longest);
