@@ -116,13 +116,16 @@ static bool redrive(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     struct viewers v = viewers_of(d, true);
     if (v.count > 2)
         return false;
-    uint32_t hold = hold_returned(delivery_hold(d));
+    uint32_t before = delivery_hold(d);
+    if (!MUTANT(redrive_keeps_counts) && !MUTANT(redrive_counts_late))
+        notes_counts_anew(a->segment, group, c, before);
+    uint32_t hold = hold_returned(before);
     uint64_t next = delivery_with(DELIVERY_RETURNED, &v, hold);
     if (a->segment->parameters.keyed)
         next = delivery_of_hold(DELIVERY_RETURNED, LEAVING, delivery_viewer1(next), delivery_viewer2(next), hold);
     if (!cas_seq_cst(delivery_at(a->segment, group, c), &d, next, delivery))
         return false;
-    if (!MUTANT(redrive_keeps_counts))
+    if (MUTANT(redrive_counts_late))
         notes_counts_write(a->segment, group, c, hold, (struct counts){0, 0});
     dead_removed(a->segment, group);
     if (a->segment->parameters.keyed)

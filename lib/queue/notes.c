@@ -10,33 +10,54 @@ enum { COUNT_MAX = (1 << 20) - 1 };
 /* Which failure of its incarnation a hold follows: 0 before the first. Seqs go on at 128 after 255, so numbers at 64 after 127. */
 static uint32_t failure_number(uint32_t seq) { return seq == 255 ? 64 : (seq + 1) / 2; }
 
-struct counts notes_counts(const struct segment *s, unsigned group, uint32_t c, uint32_t hold) {
+/* How many failures the hold is after the note; negative when it is before. Over the wrap: nobody misses half of a round. */
+static int32_t failures_since(uint64_t note, uint32_t hold) {
     uint32_t number = failure_number(hold_seq(hold));
-    if (number == 0)
-        return (struct counts){0, 0};
-    uint64_t note = load_acquire(&segment_delivery(s, group, c)->failures, failures);
-    if (note >> 48 != (hold_incarnation(hold) & 0xffff))
-        return (struct counts){number, number};
-    /* How many failures the hold is after the note; before it, when we slept and the hold was lost meanwhile. */
     int32_t since = (int32_t)number - (int32_t)failure_number((uint32_t)bits(note, 40, 8));
     if (number >= 64 && since < -32) /* it went round */
         since += 64;
     else if (number >= 64 && since > 32)
         since -= 64;
+    return since;
+}
+
+static bool same_incarnation(uint64_t note, uint32_t hold) { return note >> 48 == (hold_incarnation(hold) & 0xffff); }
+
+struct counts notes_counts(const struct segment *s, unsigned group, uint32_t c, uint32_t hold) {
+    uint32_t number = failure_number(hold_seq(hold));
+    if (number == 0)
+        return (struct counts){0, 0};
+    uint64_t note = load_acquire(&segment_delivery(s, group, c)->failures, failures);
+    if (!same_incarnation(note, hold))
+        return (struct counts){number, number};
+    int32_t since = failures_since(note, hold);
     int32_t charged = (int32_t)bits(note, 20, 20) + since, handed_out = (int32_t)bits(note, 0, 20) + since;
-    if (handed_out < 0) /* we slept, the hold was lost meanwhile, and a redrive let the counts begin anew */
+    if (handed_out < 0) /* of a hold before a redrive let the counts begin anew: we slept, or it is about to be redriven */
         return (struct counts){number, number};
     return (struct counts){charged > 0 ? (uint32_t)charged : 0, (uint32_t)handed_out};
 }
 
-void notes_counts_write(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct counts counts) {
+/* Only while the word is still of `beside`, and never over a later note: read the note, then the word, then CAS the note. */
+static void write_counts(const struct segment *s, unsigned group, uint32_t c, uint32_t beside, uint32_t hold,
+                         struct counts counts) {
     uint64_t charged = counts.charged < COUNT_MAX ? counts.charged : COUNT_MAX;
     uint64_t handed_out = counts.handed_out < COUNT_MAX ? counts.handed_out : COUNT_MAX;
     a64 *note = &segment_delivery(s, group, c)->failures;
-    uint64_t before = load_acquire(note, failures);
-    /* Only while the word is still of this hold: read the note, then the word, then CAS the note. */
-    if (delivery_hold(load_acquire(delivery_at(s, group, c), delivery)) == hold)
-        (void)cas_acq_rel(note, &before, stamp(hold, charged << 20 | handed_out), failures);
+    uint64_t value = stamp(hold, charged << 20 | handed_out), before;
+    do {
+        before = load_acquire(note, failures);
+        if ((!MUTANT(counts_over_later) && same_incarnation(before, hold) && failures_since(before, hold) < 0) ||
+            delivery_hold(load_acquire(delivery_at(s, group, c), delivery)) != beside)
+            return;
+    } while (!cas_acq_rel(note, &before, value, failures) && !MUTANT(counts_once));
+}
+
+void notes_counts_write(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct counts counts) {
+    write_counts(s, group, c, hold, hold, counts);
+}
+
+void notes_counts_anew(const struct segment *s, unsigned group, uint32_t c, uint32_t hold) {
+    write_counts(s, group, c, hold, hold_returned(hold), (struct counts){0, 0});
 }
 
 /* Writes beside a word, unless the word is of another hold by now: who sleeps before the CAS does not overwrite what came after. */

@@ -14,9 +14,15 @@ struct counts {
     uint32_t handed_out; /* hand-outs before the current hold */
 };
 
-/* The counts for a word of this hold. Without a note each time given back counts as one failure. */
+/*
+ * The counts for a word of this hold. They are written after the CAS that gave the message back, by whoever did that, and are exact but for one case: who is killed, or
+ * overtaken while it is stopped, between the two has failed, whatever it was about to write. So without a note each time given back counts as one
+ * charged failure, from the last note on, and a message that kills its receivers always comes to its end.
+ */
 struct counts notes_counts(const struct segment *s, unsigned group, uint32_t c, uint32_t hold);
 void notes_counts_write(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct counts counts);
+/* A DEAD word of `hold` is about to be redriven: the counts of what follows begin anew. Before the CAS, so that no death comes between the two. */
+void notes_counts_anew(const struct segment *s, unsigned group, uint32_t c, uint32_t hold);
 
 /*
  * The last failure is written under the hold of the word that followed it: DELAYED, RETURNED or DEAD; once a DELAYED message is ready, that is the hold before. `failed` is

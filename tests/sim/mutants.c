@@ -63,6 +63,9 @@ static const struct mutant {
     {"returned_keeps_hold", "nack-receive", "a message that was command back has the hold number it had"},
     {"delayed_keeps_hold", "nack-expiry", "a lease and the backoff after it share a stamp"},
     {"redrive_keeps_counts", "redrive-fresh", "a redriven message has failed before"},
+    {"redrive_counts_late", "redrive-fresh", "the counts of a redriven message begin anew after it can be received"},
+    {"counts_over_later", "redrive-late", "who buried a message writes its counts over those of the redriven one"},
+    {"counts_once", "redrive-late", "a redrive gives up on the counts when another writes them, too"},
     {"evict_by_hint", "evict", "the dead ring drops by a count that may lag"},
     /* time */
     {"lease_foreign_stamp", "claim-expiry", "the time of an earlier lease is believed"},

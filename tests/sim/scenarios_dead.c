@@ -65,7 +65,7 @@ static const struct sim_program redrive_purge = {.name = "redrive-purge",
                                                  FINISH,
                                                  .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-/* B's message failed for good; redriven, it has never failed. */
+/* A message failed for good; redriven, it has never failed, even if who redrives it is killed at once. */
 static void setup_failed(void) {
     create(2, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.redrives = true}, 1);
     struct desk d;
@@ -76,18 +76,23 @@ static void setup_failed(void) {
     witness_reject(&d, 0);
     witness_close(&d);
 }
+static void receive_fresh(struct desk *d) {
+    if (witness_receive(d, 0) != 0)
+        return;
+    if (d->held[0].deliveries > 1 + (sim_killed() != 0)) /* who was killed may have had it */
+        sim_fail("a redriven message is said to be delivered for the %uth time", d->held[0].deliveries);
+    witness_ack(d, 0);
+}
 static void body_fresh(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
     if (me == 0) {
         witness_redrive(&d);
-        if (witness_receive(&d, 0) == 0 && d.held[0].deliveries != 1)
-            sim_fail("a redriven message is said to be delivered for the %uth time", d.held[0].deliveries);
-        if (d.held_count > 0)
-            witness_ack(&d, 0);
+        receive_fresh(&d);
     } else {
         witness_sweep(&d);
+        receive_fresh(&d);
         witness_send(&d, 0);
     }
     sim_done();
@@ -100,6 +105,37 @@ static const struct sim_program redrive_fresh = {.name = "redrive-fresh",
                                                  .body = body_fresh,
                                                  FINISH,
                                                  .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+/* A buries it, and may be stopped before it wrote so; B redrives it. */
+static void setup_failed_once(void) {
+    create(2, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.redrives = true}, 1);
+    struct desk d;
+    witness_open(&d);
+    witness_receive(&d, 0);
+    witness_nack(&d, 0, 0, true);
+    witness_close(&d);
+}
+static void body_late(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    if (me == 0)
+        witness_receive(&d, 0);
+    sim_ready();
+    if (me == 0) {
+        witness_reject(&d, 0);
+    } else if (witness_redrive(&d) == 1) {
+        receive_fresh(&d);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program redrive_late = {.name = "redrive-late",
+                                                .about = "redrive before the death was written down",
+                                                .participants = 2,
+                                                .setup = setup_failed_once,
+                                                .body = body_late,
+                                                FINISH,
+                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
 static void body_reject_reject(unsigned me) {
     (void)me;
@@ -126,4 +162,5 @@ static const struct sim_program refuse = {.name = "refuse",
                                           FINISH,
                                           .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_dead[] = {&reject_redrive, &redrive_purge, &redrive_fresh, &evict, &refuse, NULL};
+const struct sim_program *const scenarios_dead[] = {
+    &reject_redrive, &redrive_purge, &redrive_fresh, &redrive_late, &evict, &refuse, NULL};

@@ -79,8 +79,26 @@ static void counts_go_on_when_seq_wraps(void **state) {
             next = hold_returned(next);
         }
     }
-    notes_counts_write(&s, GROUP, CELL, be(DELIVERY_RETURNED, 2), (struct counts){UINT32_MAX, UINT32_MAX});
-    expect_counts(hold_make(INCARNATION, 2), (1 << 20) - 1, (1 << 20) - 1);
+    notes_counts_write(&s, GROUP, CELL, be(DELIVERY_RETURNED, hold_seq(hold)), (struct counts){UINT32_MAX, UINT32_MAX});
+    expect_counts(hold, (1 << 20) - 1, (1 << 20) - 1);
+}
+
+/* Redrive writes ahead of its CAS. Who buried the letter may write later than that, and a redrive that was killed leaves the letter where it is. */
+static void counts_begin_anew_before_the_redrive(void **state) {
+    (void)state;
+    uint32_t dead = be(DELIVERY_DEAD, 10);
+    notes_counts_anew(&s, GROUP, CELL, dead);
+    notes_counts_write(&s, GROUP, CELL, dead, (struct counts){5, 5});
+    expect_counts(dead, 5, 5); /* the letter's own, as far as its seq tells */
+    expect_counts(be(DELIVERY_RETURNED, 12), 0, 0);
+    expect_counts(be(DELIVERY_RETURNED, 14), 1, 1);
+    notes_counts_anew(&s, GROUP, CELL, dead); /* one who slept, and is too late */
+    expect_counts(hold_make(INCARNATION, 14), 1, 1);
+    for (uint32_t seq = 16; seq <= 254; seq += 2) /* over the wrap */
+        notes_counts_write(&s, GROUP, CELL, be(DELIVERY_DEAD, seq), (struct counts){5, 5});
+    notes_counts_anew(&s, GROUP, CELL, hold_make(INCARNATION, 254));
+    notes_counts_write(&s, GROUP, CELL, hold_make(INCARNATION, 254), (struct counts){5, 5});
+    expect_counts(be(DELIVERY_RETURNED, 128), 0, 0);
 }
 
 static void a_note_that_comes_too_late(void **state) {
@@ -150,6 +168,7 @@ int main(void) {
         TEST(a_note_and_what_came_after_it),
         TEST(counts_that_began_anew_are_not_those_of_a_hold_before),
         TEST(counts_go_on_when_seq_wraps),
+        TEST(counts_begin_anew_before_the_redrive),
         TEST(a_note_that_comes_too_late),
         TEST(a_death_record),
         TEST(a_text_that_is_damaged),
