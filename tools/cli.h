@@ -133,7 +133,7 @@ bool cli_parse_real(const char *text, double *out);
 bool cli_parse_states(const char *text, void *states);   /* unsigned: bits of enum rp_state are added; a comma-separated list */
 bool cli_parse_reasons(const char *text, void *reasons); /* uint32_t: bits of enum rp_dead_reason, the same way */
 #define CLI_EXPECTS_STATES "ready, leased, delayed, dead, all or a comma-separated list of them"
-#define CLI_EXPECTS_REASONS "rejected, max-deliveries, held, unknown or a comma-separated list of them"
+#define CLI_EXPECTS_REASONS "rejected, max-deliveries, held, expired, overflow, corrupt, unknown or a comma-separated list of them"
 
 const char *cli_state_name(uint32_t state);
 const char *cli_reason_name(uint32_t reason);
@@ -157,6 +157,7 @@ const char *cli_plural(uint64_t count); /* "" or "s" */
 /* JSON: cli_json.c -------------------------------------------------------------------------------------------------- */
 
 json_t *cli_json_u64(uint64_t value);
+json_t *cli_json_failure(const struct rp_last_failure *f);
 /* Adds `data` when the payload is UTF-8, else `data_base64`. */
 void cli_json_payload(json_t *object, const void *data, size_t bytes);
 /* Prints the object in one line and releases it. */

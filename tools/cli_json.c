@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 json_t *cli_json_u64(uint64_t value) {
     if (value <= INT64_MAX)
@@ -41,6 +42,17 @@ void cli_json_payload(json_t *object, const void *data, size_t bytes) {
     } else {
         json_object_set_new(object, "data_base64", base64(data, bytes));
     }
+}
+
+json_t *cli_json_failure(const struct rp_last_failure *f) {
+    json_t *object = json_object();
+    json_object_set_new(object, "kind", json_string(cli_failure_name(f->kind)));
+    json_object_set_new(object, "text", json_stringn(f->text, strnlen(f->text, sizeof f->text)));
+    json_object_set_new(object, "failed_ns", cli_json_u64(f->failed_ns));
+    json_object_set_new(object, "first_failed_ns", cli_json_u64(f->first_failed_ns));
+    json_object_set_new(object, "pid", cli_json_u64(f->pid));
+    json_object_set_new(object, "executable", json_stringn(f->executable, strnlen(f->executable, sizeof f->executable)));
+    return object;
 }
 
 char *cli_json_text(json_t *object) {

@@ -114,11 +114,10 @@ static const struct named_bit state_names[] = {
 };
 
 static const struct named_bit reason_names[] = {
-    {"rejected", RP_DEAD_REJECTED},
-    {"max-deliveries", RP_DEAD_MAX_DELIVERIES},
-    {"held", RP_DEAD_HELD},
-    {"unknown", RP_DEAD_UNKNOWN},
-    {NULL, 0},
+    {"rejected", RP_DEAD_REJECTED}, {"max-deliveries", RP_DEAD_MAX_DELIVERIES},
+    {"held", RP_DEAD_HELD},         {"expired", RP_DEAD_EXPIRED},
+    {"overflow", RP_DEAD_OVERFLOW}, {"corrupt", RP_DEAD_CORRUPT},
+    {"unknown", RP_DEAD_UNKNOWN},   {NULL, 0},
 };
 
 /* A comma-separated list of names; adds their bits. */

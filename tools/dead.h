@@ -26,8 +26,9 @@ int dead_no_group(rp_queue *q, const char *group);
 #define DEAD_FLAG_GROUP(c) CLI_FLAG("--group", 0, FLAG_TEXT, &(c).group, "GROUP", "of which consumer group (default)")
 #define DEAD_FLAG_ID(c) CLI_FLAG("--id", 0, FLAG_COUNT, &(c).which.id, "ID", "only this one")
 #define DEAD_FLAG_LIMIT(c) CLI_FLAG("--limit", 'n', FLAG_COUNT, &(c).which.limit, "N", "at most N, lowest ids first (all)")
-#define DEAD_FLAG_REASON(c)                                                                       \
-    CLI_PARSED("--reason", &(c).which.reasons, "REASONS", cli_parse_reasons, CLI_EXPECTS_REASONS, \
-               "only those that died of it: rejected, max-deliveries, held, unknown, or several with commas")
+#define DEAD_FLAG_REASON(c)                                                                                                    \
+    CLI_PARSED("--reason", &(c).which.reasons, "REASONS", cli_parse_reasons, CLI_EXPECTS_REASONS,                              \
+               "only those that died of it: rejected, max-deliveries, held, expired, overflow, corrupt,\nunknown, or several " \
+               "with commas")
 
 #endif

@@ -39,6 +39,7 @@ struct hand {
 
 static bool append_json(struct receiver *r, const struct rp_message *m) {
     json_t *object = json_object();
+    struct rp_last_failure failure;
     char *text;
     bool done;
     json_object_set_new(object, "id", cli_json_u64(m->id));
@@ -46,6 +47,8 @@ static bool append_json(struct receiver *r, const struct rp_message *m) {
     json_object_set_new(object, "acquisitions", cli_json_u64(m->acquisitions));
     json_object_set_new(object, "sent_ns", cli_json_u64(m->sent_ns));
     json_object_set_new(object, "bytes", cli_json_u64(m->bytes));
+    if (m->acquisitions > 1 && !r->no_ack && rp_message_failure(r->consumer, m, &failure) == 0)
+        json_object_set_new(object, "last_failure", cli_json_failure(&failure));
     cli_json_payload(object, m->data, m->bytes);
     text = cli_json_text(object);
     done = text && output_append(&r->output, text, strlen(text));

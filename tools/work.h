@@ -11,6 +11,7 @@
 struct job {
     pid_t pid; /* 0: free */
     struct rp_message message;
+    struct rp_last_failure failure; /* of the delivery before; kind 0: none is known */
     uint64_t started_ns;
     uint64_t extend_ns; /* when the lease is to be extended next */
     bool lost;          /* the lease is */

@@ -40,7 +40,8 @@ static void set_number(const char *name, uint64_t value) {
     setenv(name, text, 1);
 }
 
-static void set_environment(const struct worker *w, const struct rp_message *m) {
+static void set_environment(const struct worker *w, const struct job *job) {
+    const struct rp_message *m = &job->message;
     setenv("RINGPOST_QUEUE", w->name, 1);
     setenv("RINGPOST_GROUP", w->group ? w->group : "default", 1);
     set_number("RINGPOST_ID", m->id);
@@ -48,17 +49,23 @@ static void set_environment(const struct worker *w, const struct rp_message *m) 
     set_number("RINGPOST_ACQUISITIONS", m->acquisitions);
     set_number("RINGPOST_SENT_NS", m->sent_ns);
     set_number("RINGPOST_BYTES", m->bytes);
+    unsetenv("RINGPOST_FAILURE"); /* a worker may be run by a worker */
+    unsetenv("RINGPOST_FAILURE_TEXT");
+    if (job->failure.kind != RP_FAILURE_NONE) {
+        setenv("RINGPOST_FAILURE", cli_failure_name(job->failure.kind), 1);
+        setenv("RINGPOST_FAILURE_TEXT", job->failure.text, 1);
+    }
 }
 
 /* In the child: every signal is still blocked. Reports on `report` why it could not become the command. */
-static _Noreturn void become_command(const struct worker *w, const struct rp_message *m, int payload, int report, pid_t parent) {
+static _Noreturn void become_command(const struct worker *w, const struct job *job, int payload, int report, pid_t parent) {
     int error;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127);
     if (setpgid(0, guard_group()) != 0)
         setpgid(0, 0);
-    set_environment(w, m);
+    set_environment(w, job);
     if (dup2(payload, STDIN_FILENO) < 0) {
         error = errno;
     } else {
@@ -94,7 +101,7 @@ static int fork_command(const struct worker *w, struct job *job, int payload, co
     job->pid = fork();
     if (job->pid == 0) {
         close(report[0]);
-        become_command(w, &job->message, payload, report[1], parent);
+        become_command(w, job, payload, report[1], parent);
     }
     if (job->pid < 0) {
         result = -errno;
@@ -114,6 +121,8 @@ int work_start(const struct worker *w, struct job *job) {
         close(payload);
         return result;
     }
+    if (rp_message_failure(w->consumer, &job->message, &job->failure) != 0)
+        job->failure.kind = RP_FAILURE_NONE;
     fflush(stdout);
     result = fork_command(w, job, payload, report);
     close(payload);

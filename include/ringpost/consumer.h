@@ -49,6 +49,17 @@ struct rp_message {
     uint64_t reserved[6];
 };
 
+/** Why a message is delivered again. Fields that could not be recorded are 0 or empty. */
+struct rp_last_failure {
+    uint32_t kind;            /**< enum rp_failure, see dead.h */
+    uint32_t pid;             /**< who held it then, as seen in its own pid namespace */
+    uint64_t failed_ns;       /**< wall clock */
+    uint64_t first_failed_ns; /**< wall clock of its first failed delivery */
+    char executable[20];      /**< the holder's name, at most 15 bytes; only in the first group */
+    char text[96];            /**< the reason given with the nack */
+    uint64_t reserved[8];
+};
+
 struct rp_nack_options {
     size_t size;
     int64_t delay_ns;   /**< wait before it is ready again; -1: the queue's backoff. Default -1 */
@@ -85,6 +96,12 @@ RP_API int rp_receive_batch(rp_consumer *c, struct rp_message *m, size_t max, in
  * consumer. Lock-free. Crash: acked or not, as a whole; the follow-up is done by whoever sweeps next.
  */
 RP_API int rp_ack(rp_consumer *c, struct rp_message *m);
+
+/**
+ * The last failure of a message that this consumer holds: how, who, when, and what was said. RP_EMPTY: it never failed, or was redriven
+ * since, or nobody lived to write it down. Giving it back uncharged and without a reason is no failure. -EINVAL: as rp_ack. Lock-free.
+ */
+RP_API int rp_message_failure(rp_consumer *c, const struct rp_message *m, struct rp_last_failure *out);
 
 /** Failed: deliver it again later. Errors and crash: as rp_ack; -EINVAL also for a reason that is too long. */
 RP_API int rp_nack(rp_consumer *c, struct rp_message *m, const struct rp_nack_options *o);

@@ -36,6 +36,18 @@ run 0 send "$q" --whole "$dir/random"
 rp work "$q" -n 1 -- cat >"$dir/out" 2>/dev/null
 cmp -s "$dir/random" "$dir/out" || fail "1 MiB came out differently"
 
+# A later delivery can tell how the one before failed; nothing of that is left of another message
+echo again | run 0 send "$q"
+run 0 work "$q" -n 2 -- bash -c 'echo "${RINGPOST_FAILURE-none} ${RINGPOST_FAILURE_TEXT-none}"; exit $((RINGPOST_DELIVERIES < 2 ? 4 : 0))'
+is "last failure" "$out" $'none none\nnack exit status 4'
+echo fresh | run 0 send "$q"
+RINGPOST_FAILURE=stale RINGPOST_FAILURE_TEXT=stale run 0 work "$q" -n 1 -- bash -c 'echo "${RINGPOST_FAILURE-none} ${RINGPOST_FAILURE_TEXT-none}"'
+is "no failure" "$out" "none none"
+echo json | run 0 send "$q"
+run 0 work "$q" -n 1 -- false
+run 0 receive "$q" --wait 1s -n 1 --json
+has "last failure as JSON" "$out" '"last_failure":{"kind":"nack","text":"exit status 1",'
+
 # Exit statuses: 0 acks, 100 rejects, others and signals fail, and the reason is kept
 printf 'good\nbad\nhopeless\nkilled\n' | run 0 send "$q"
 run 0 work "$q" --wait 200ms --json -- bash -c 'read -r x; case $x in good) exit 0;; bad) exit 3;; hopeless) exit 100;; killed) kill -9 $$;; esac'
