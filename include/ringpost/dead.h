@@ -9,6 +9,7 @@
 #define RINGPOST_DEAD_H
 
 #include <ringpost/export.h>
+#include <ringpost/producer.h>
 #include <ringpost/queue.h>
 
 #ifdef __cplusplus
@@ -52,13 +53,19 @@ struct rp_dead_letter {
     uint64_t reserved[8];
 };
 
-/** Which dead letters, and what of them. */
+/** Which dead letters, and what of them. All that is given must be so of a letter. */
 struct rp_redrive_options {
     size_t size;
-    uint64_t id;      /**< only this one; 0: all. Default 0 */
-    uint64_t limit;   /**< at most so many, oldest ids first; 0: no limit. Default 0 */
-    uint32_t reasons; /**< bits of enum rp_dead_reason; 0: any. Default 0 */
-    uint32_t dry_run; /**< 1: only count. Default 0 */
+    uint64_t id;         /**< only this one; 0: all. Default 0 */
+    uint64_t limit;      /**< at most so many, oldest ids first; 0: no limit. Default 0 */
+    uint32_t reasons;    /**< bits of enum rp_dead_reason; 0: any. Default 0 */
+    uint32_t dry_run;    /**< 1: only count. Default 0 */
+    const void *key;     /**< only those with this key. Default NULL */
+    size_t key_bytes;    /**< 0: any key or none. Default 0 */
+    uint64_t min_age_ns; /**< only those that died at least so long ago (elapsed time, good to a few ms). Default 0 */
+    uint64_t max_age_ns; /**< and at most so long ago; 0: any age. Default 0 */
+    const char *text;    /**< only those whose `text` contains this; NULL: any. Default NULL */
+    rp_producer *to;     /**< rp_dead_redrive sends them to this producer's queue instead; NULL: here. Default NULL */
 };
 
 RP_API void rp_redrive_options_init(struct rp_redrive_options *o, size_t size);
@@ -66,14 +73,24 @@ RP_API void rp_redrive_options_init(struct rp_redrive_options *o, size_t size);
 /**
  * The dead letter with the lowest id above `after_id` in `group` (NULL: "default"). Copies its payload into `buffer` (may be
  * NULL with `capacity` 0). RP_EMPTY: no more. Works on read-only handles. Takes nothing; steps bounded by the number of cells.
+ * A loop in which each call gets the id that the one before found costs about one look at each cell, and may miss what dies meanwhile.
  */
 RP_API int rp_dead_peek(rp_queue *q, const char *group, uint64_t after_id, struct rp_dead_letter *out, void *buffer,
                         size_t capacity);
 
+/** The same, but only those that `which` describes (NULL: all; `limit`, `dry_run` and `to` say nothing here). */
+RP_API int rp_dead_next(rp_queue *q, const char *group, const struct rp_redrive_options *which, uint64_t after_id,
+                        struct rp_dead_letter *out, void *buffer, size_t capacity);
+
 /**
- * Makes dead letters ready again, in order of their ids, counters reset. -> how many. -ENOENT if `id` was given and is not there;
- * RP_IN_USE if three processes still view it.
+ * Makes dead letters ready again, in order of their ids, counters reset; those that are dead when the call begins, each once. -> how many.
+ * With an `id`: -ENOENT if no such letter is there; RP_IN_USE if three processes still view it. Without, such letters are passed over.
  * Crash: each was redriven or not.
+ *
+ * With `to`: each is sent to that queue, where it is a new message with a new id, then dropped here. No waiting: the call ends at
+ * the first that cannot be sent, and says how many went, or if none did why: RP_FULL, RP_TOO_BIG and what else rp_send returns.
+ * -EINVAL if it is this queue. The producer is used by the calling thread. Crash: each was moved or not, and one may be in both
+ * queues; so it may if somebody redrives the same letter at the same time.
  */
 RP_API int rp_dead_redrive(rp_queue *q, const char *group, const struct rp_redrive_options *o);
 

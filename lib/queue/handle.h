@@ -16,6 +16,16 @@ enum {
     TICK_MS = 50 /* how often somebody keeps house, and how long anybody sleeps; what is promised is 100 */
 };
 
+/* What was listed last, see listing.h; under its lock. */
+struct listing {
+    pthread_mutex_t lock;
+    struct listed *all; /* NULL: no list is made */
+    size_t count, next;
+    unsigned group, states;
+    uint64_t last_id; /* what the last call found; 0: nothing */
+    uint64_t until_ns;
+};
+
 struct rp_queue {
     struct segment segment;
     void *memory;
@@ -30,6 +40,7 @@ struct rp_queue {
     uint32_t tally_lines; /* bits: lines of the seat that a handle owns */
     pthread_mutex_t prober_lock;
     struct prober prober;
+    struct listing listing;
     char name[SHM_PATH_MAX];
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "delivery.h"
 #include "error.h"
-#include "lookup.h"
+#include "listing.h"
 #include "notes.h"
 #include "roster.h"
 #include <errno.h>
@@ -110,7 +110,7 @@ RP_API int rp_peek(rp_queue *q, const char *group, unsigned states, uint64_t aft
         return fail(-EINVAL, "rp_peek: no place for the result, or unknown states %#x", states);
     const struct segment *s = &q->segment;
     struct found f;
-    while (lookup_next(q, (unsigned)g, states, after_id, &f)) {
+    while (listing_next(q, (unsigned)g, states, after_id, &f)) {
         struct counts counts = {0, 0};
         if (taken(f.delivery, f.word))
             counts = notes_counts(s, (unsigned)g, f.cell, delivery_hold(f.delivery));

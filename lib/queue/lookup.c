@@ -4,7 +4,6 @@
 #include "error.h"
 #include "lane.h"
 #include <errno.h>
-#include <stdlib.h>
 
 int lookup_group(rp_queue *q, const char *group) {
     int result = queue_check(q);
@@ -77,24 +76,6 @@ bool lookup_copy(const rp_queue *q, unsigned group, const struct found *f, void 
     if (buffer != NULL)
         read_payload(segment_cell(&q->segment, f->cell), buffer, f->bytes < capacity ? f->bytes : capacity);
     return unmoved(&q->segment, group, f);
-}
-
-static int by_id(const void *a, const void *b) {
-    uint64_t x = ((const struct found *)a)->id, y = ((const struct found *)b)->id;
-    return (x > y) - (x < y);
-}
-
-struct found *lookup_all(const rp_queue *q, unsigned group, unsigned states, size_t *count) {
-    uint32_t cells = q->segment.layout.cell_count;
-    struct found *all = malloc(cells * sizeof *all);
-    *count = 0;
-    if (all == NULL)
-        return NULL;
-    for (uint32_t c = 0; c < cells; c++)
-        if (lookup_cell(q, group, c, states, &all[*count]))
-            ++*count;
-    qsort(all, *count, sizeof *all, by_id);
-    return all;
 }
 
 bool lookup_alive(rp_queue *q, uint32_t seat) {

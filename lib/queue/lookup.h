@@ -27,9 +27,6 @@ bool lookup_next(const rp_queue *q, unsigned group, unsigned states, uint64_t af
 /* Copies the payload (as much as fits). False: the message moved meanwhile, the copy is worth nothing. */
 bool lookup_copy(const rp_queue *q, unsigned group, const struct found *f, void *buffer, size_t capacity);
 
-/* All of them in order of their ids, malloc'ed; NULL: no memory. */
-struct found *lookup_all(const rp_queue *q, unsigned group, unsigned states, size_t *count);
-
 /* Is the seat's owner alive? Without a valid answer it counts as alive. */
 bool lookup_alive(rp_queue *q, uint32_t seat);
 

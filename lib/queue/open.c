@@ -4,6 +4,7 @@
 #include "fork.h"
 #include "futex.h"
 #include "handle.h"
+#include "listing.h"
 #include "options.h"
 #include "process.h"
 #include "recover.h"
@@ -86,6 +87,7 @@ static void release(rp_queue *q) {
         fork_canary_destroy(q->canary);
     pthread_mutex_destroy(&q->lock);
     pthread_mutex_destroy(&q->prober_lock);
+    listing_close(&q->listing);
     free(q);
 }
 
@@ -164,6 +166,7 @@ static int attach_named(const char *name, const char *path, const struct shm_ide
         return fail(-ENOMEM, "no memory for a handle of queue '%s'", name);
     pthread_mutex_init(&q->lock, NULL);
     pthread_mutex_init(&q->prober_lock, NULL);
+    listing_open(&q->listing);
     q->read_only = read_only;
     strncpy(q->name, name, sizeof q->name - 1);
     q->canary = fork_canary_create();
