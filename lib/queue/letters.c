@@ -4,6 +4,7 @@
 #include "delivery.h"
 #include "error.h"
 #include "keyed.h"
+#include "lane.h"
 #include "listing.h"
 #include "notes.h"
 #include "options.h"
@@ -18,17 +19,9 @@ RP_API void rp_redrive_options_init(struct rp_redrive_options *o, size_t size) {
 
 /* ---- choosing ---- */
 
-/* The key of a message. Messages have none yet. -> its bytes */
-static size_t key_of(const rp_queue *q, const struct found *f, unsigned char *key) {
-    (void)q;
-    (void)f;
-    (void)key;
-    return 0;
-}
-
 static bool has_key(const rp_queue *q, const struct found *f, const struct rp_redrive_options *o) {
-    unsigned char key[RP_KEY_MAX];
-    return key_of(q, f, key) == o->key_bytes && memcmp(key, o->key, o->key_bytes) == 0;
+    unsigned char key[KEY_BYTES];
+    return lookup_key(q, f, key) == o->key_bytes && memcmp(key, o->key, o->key_bytes) == 0;
 }
 
 /* `letter` says what is known of `f`. One whose time of death is not known yet has no age; the next sweep writes it down. */
@@ -60,7 +53,7 @@ static int take_options(struct rp_redrive_options *o, const struct rp_redrive_op
     int result = options_take(o, sizeof *o, given, "rp_redrive_options");
     if (result < 0)
         return result;
-    if (o->key_bytes > RP_KEY_MAX || (o->key_bytes > 0 && o->key == NULL))
+    if (o->key_bytes > KEY_BYTES || (o->key_bytes > 0 && o->key == NULL))
         return fail(-EINVAL, "rp_redrive_options: a key of %zu bytes", o->key_bytes);
     return 0;
 }
@@ -144,29 +137,40 @@ struct task {
     void *copy; /* FORWARD: of the payload */
 };
 
+/* What travels with the letter, as far as the other queue has it: the key, or the priority. */
+static void send_as(const struct task *t, const struct found *f, unsigned char *key, struct rp_send_options *o) {
+    const struct parameters *from = &t->queue->segment.parameters, *to = &t->which.to->actor.segment->parameters;
+    rp_send_options_init(o, sizeof *o);
+    o->timeout_ns = 0;
+    if (to->keyed) {
+        o->key_bytes = lookup_key(t->queue, f, key);
+        o->key = o->key_bytes > 0 ? key : NULL;
+    } else if (!from->keyed) {
+        uint32_t priority = lane_of(&t->queue->segment, f->cell);
+        o->priority = priority < to->lane_count ? priority : to->lane_count - 1;
+    }
+}
+
 /*
- * The letter is sent, then dropped here: killed in between, it is there twice, and never nowhere. Its id is a new one. *outcome is that of the drop, and MOVED
- * when the letter changed while it was copied, and nothing was sent. 0, or why it could not be sent.
+ * The letter is sent, then dropped here: killed in between, it is there twice, and never nowhere. *outcome: MOVED when it changed while it was copied, and
+ * nothing was sent. 0, or why it could not be sent.
  */
 static int forward(struct task *t, const struct found *f, enum outcome *outcome) {
+    unsigned char key[KEY_BYTES];
+    struct rp_send_options o;
+    send_as(t, f, key, &o);
     *outcome = LETTER_MOVED;
     if (!lookup_copy(t->queue, t->group, f, t->copy, f->bytes))
         return 0;
-    struct rp_send_options o;
-    rp_send_options_init(&o, sizeof o);
-    o.timeout_ns = 0;
-    unsigned char key[RP_KEY_MAX];
-    o.key_bytes = key_of(t->queue, f, key);
-    o.key = o.key_bytes > 0 ? key : NULL;
     int result = rp_send(t->which.to, t->copy, f->bytes, &o);
-    if (result == 0) {
-        struct found now = *f; /* it may lose a viewer meanwhile; whoever redrives or drops it has it, then, too */
-        while ((*outcome = purge(&t->actor, t->group, &now)) == LETTER_MOVED &&
-               lookup_cell(t->queue, t->group, f->cell, RP_STATE_DEAD, &now) && now.id == f->id)
-            ;
-        *outcome = LETTER_DONE;
-    }
-    return result;
+    if (result < 0)
+        return result;
+    struct found now = *f; /* a viewer may leave meanwhile; if another redrives or drops it, he does so to a letter that was sent */
+    while (purge(&t->actor, t->group, &now) == LETTER_MOVED && lookup_cell(t->queue, t->group, f->cell, RP_STATE_DEAD, &now) &&
+           now.id == f->id)
+        ;
+    *outcome = LETTER_DONE;
+    return 0;
 }
 
 /* Does it to the letter that was listed as `e`, if it is there and one of those. 1 done; 0 not; RP_IN_USE; or why it could not be sent. */

@@ -78,6 +78,17 @@ bool lookup_copy(const rp_queue *q, unsigned group, const struct found *f, void 
     return unmoved(&q->segment, group, f);
 }
 
+__attribute__((no_sanitize("thread"))) size_t lookup_key(const rp_queue *q, const struct found *f, unsigned char *key) {
+    const struct cell *cell = segment_cell(&q->segment, f->cell);
+    if (!q->segment.parameters.keyed || !(*(const volatile uint32_t *)&cell->flags & CELL_HAS_KEY))
+        return 0;
+    const volatile struct extra *extra = segment_extra(&q->segment, f->cell);
+    uint32_t bytes = extra->key_bytes;
+    for (uint32_t i = 0; i < bytes && i < KEY_BYTES; i++)
+        key[i] = extra->key[i];
+    return bytes < KEY_BYTES ? bytes : KEY_BYTES;
+}
+
 bool lookup_alive(rp_queue *q, uint32_t seat) {
     if (seat == q->seat)
         return true;

@@ -27,6 +27,9 @@ bool lookup_next(const rp_queue *q, unsigned group, unsigned states, uint64_t af
 /* Copies the payload (as much as fits). False: the message moved meanwhile, the copy is worth nothing. */
 bool lookup_copy(const rp_queue *q, unsigned group, const struct found *f, void *buffer, size_t capacity);
 
+/* Copies the key (KEY_BYTES of room). -> its bytes, 0: it has none. Worth nothing if the message moved meanwhile. */
+size_t lookup_key(const rp_queue *q, const struct found *f, unsigned char *key);
+
 /* Is the seat's owner alive? Without a valid answer it counts as alive. */
 bool lookup_alive(rp_queue *q, uint32_t seat);
 

@@ -180,6 +180,18 @@ void notes_carry(const struct segment *s, unsigned group, uint32_t c, uint32_t f
     record_write(s, group, c, to, &r);
 }
 
+bool notes_death_found(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, uint64_t now_ms) {
+    const struct delivery *note = segment_delivery(s, group, c);
+    if ((uint32_t)(load_acquire(&note->holder, note) >> 40) == stamp_tag(hold) &&
+        stamp_is_of(load_acquire(&note->last_failed, note), hold))
+        return false;
+    struct record r;
+    (void)record_read(s, group, c, hold, &r);
+    r.failed_ms = now_ms;
+    record_write(s, group, c, hold, &r);
+    return true;
+}
+
 static uint64_t wall_ns(const struct segment *s, uint64_t ms) { return s->created_wall_ns + ms * 1000000; }
 
 void notes_read(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct rp_dead_letter *out) {

@@ -5,6 +5,7 @@
 #include "keyed.h"
 #include "lane.h"
 #include "lease.h"
+#include "notes.h"
 #include "recover.h"
 #include "roster.h"
 #include <errno.h>
@@ -32,7 +33,7 @@ static int sweep_delivery(struct actor *a, unsigned group, uint32_t c, uint64_t 
     case DELIVERY_DEAD:
         ++*dead;
         (void)requeue(a->segment, group, c);
-        return 0;
+        return notes_death_found(a->segment, group, c, delivery_hold(d), now_ms);
     case DELIVERY_RETURNED:
         if (delivery_leaves(d))
             keyed_leave(a->segment, group, c);
