@@ -115,8 +115,8 @@ enum fail_result delivery_bury(struct actor *a, unsigned group, uint32_t c, uint
     uint32_t before = hold_make(cell_generation(w), 0), hold = before;
     struct viewers v = {.count = 0};
     if (taken(d, w)) {
-        if (delivery_state(d) != DELIVERY_RETURNED && delivery_state(d) != DELIVERY_DELAYED)
-            return FAIL_MOVED;
+        if ((delivery_state(d) != DELIVERY_RETURNED && delivery_state(d) != DELIVERY_DELAYED) || delivery_leaves(d))
+            return FAIL_MOVED; /* one that leaves its lane is moved by its cell word, as another message */
         before = delivery_hold(d);
         hold = hold_returned(before); /* another than that of the entry which it leaves behind */
         v = viewers_of(d, false);

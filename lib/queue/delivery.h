@@ -66,7 +66,8 @@ enum fail_result {
 enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint64_t d, const struct failure *f);
 
 /*
- * Moves a message that nobody holds to the dead ring: from the word `d`, which is untaken (then only if the message is committed), RETURNED or DELAYED. REFUSED:
+ * Moves a message that nobody holds to the dead ring: from the word `d`, which is untaken (then only if the message is committed), RETURNED or DELAYED. MOVED: it is none of
+ * these, or on its way to the end of its lane. REFUSED:
  * the dead ring is full and refuses; nothing is done, the caller drops it or lets it be. Wakes nobody.
  *
  * One CAS. Killed before it: nothing was done. After it: the letter is complete but for its note, so its reason is unknown; the sweep enters it
