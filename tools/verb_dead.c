@@ -68,38 +68,43 @@ static void print_letter(const struct rp_dead_letter *d, const void *data, size_
     putchar('\n');
 }
 
-static bool chosen(const struct dead_choice *c, const struct rp_dead_letter *d) {
-    if (c->which.id && d->id != c->which.id)
-        return false;
-    return c->which.reasons == 0 || (d->reason & c->which.reasons) != 0;
+int dead_check(struct dead_choice *c) {
+    c->which.key_bytes = c->which.key ? strlen(c->which.key) : 0;
+    if (c->which.key && (c->which.key_bytes == 0 || c->which.key_bytes > RP_KEY_MAX))
+        return cli_usage_error("--key: a key has 1 to %d bytes", RP_KEY_MAX);
+    if (c->which.max_age_ns && c->which.max_age_ns < c->which.min_age_ns)
+        return cli_usage_error("no letter is older than --older and younger than --younger here");
+    return CLI_DONE;
 }
 
-static int print_letters(rp_queue *q, const struct dead_choice *c, bool in_full, size_t message_bytes) {
+int dead_print(rp_queue *q, const struct dead_choice *c, bool in_full, uint64_t *shown) {
+    struct rp_queue_options options;
+    rp_queue_options_init(&options, sizeof options);
+    int result = rp_queue_options_get(q, &options);
+    if (result < 0)
+        return cli_fail(result, "'%s'", rp_queue_name(q));
+    size_t message_bytes = options.message_bytes;
     size_t columns = (in_full ? 10 : 1) * CLI_PAYLOAD_COLUMNS;
     size_t capacity = c->json || c->whole || message_bytes < 4 * columns ? message_bytes : 4 * columns;
     char *buffer = malloc(capacity);
     struct rp_dead_letter d;
-    uint64_t after = c->which.id ? c->which.id - 1 : 0, shown = 0;
-    int result = 0;
+    uint64_t after = 0;
+    *shown = 0;
     if (!buffer)
         return cli_fail(-ENOMEM, "%zu bytes", capacity);
-    while ((c->which.limit == 0 || shown < c->which.limit) &&
-           (result = rp_dead_peek(q, c->group, after, &d, buffer, capacity)) == 0) {
+    while ((c->which.limit == 0 || *shown < c->which.limit) &&
+           (result = rp_dead_next(q, c->group, &c->which, after, &d, buffer, capacity)) == 0) {
         after = d.id;
-        if (c->which.id && d.id > c->which.id)
-            break;
-        if (!chosen(c, &d))
-            continue;
         if (c->json) {
             print_json(&d, buffer, capacity);
         } else if (in_full) {
             print_letter(&d, buffer, capacity, c->whole);
         } else {
-            if (shown == 0)
+            if (*shown == 0)
                 printf("%-12s %-14s %6s %9s %8s  %s\n", "ID", "REASON", "FAILED", "DIED", "BYTES", "PAYLOAD (LAST ERROR)");
             print_row(&d, buffer, capacity, c->whole);
         }
-        shown++;
+        ++*shown;
         if (ferror(stdout))
             break;
     }
@@ -108,20 +113,18 @@ static int print_letters(rp_queue *q, const struct dead_choice *c, bool in_full,
         return dead_no_group(q, c->group);
     if (result < 0 && result != RP_EMPTY)
         return cli_fail(result, "'%s'", rp_queue_name(q));
-    if (shown == 0 && c->which.id)
-        cli_error("message %" PRIu64 " is not in the dead ring", c->which.id);
-    return shown ? CLI_DONE : CLI_EMPTY;
+    if (*shown == 0 && c->which.id)
+        cli_error("message %" PRIu64 " is not in the dead ring, or is not one of those", c->which.id);
+    return *shown ? CLI_DONE : CLI_EMPTY;
 }
 
 static int look(const char *name, const struct dead_choice *c, bool in_full) {
-    struct rp_queue_options options;
     rp_queue *q;
-    int result, status = cli_open(name, true, &q);
+    uint64_t shown;
+    int status = cli_open(name, true, &q);
     if (status != CLI_DONE)
         return status;
-    rp_queue_options_init(&options, sizeof options);
-    result = rp_queue_options_get(q, &options);
-    status = result < 0 ? cli_fail(result, "'%s'", name) : print_letters(q, c, in_full, options.message_bytes);
+    status = dead_print(q, c, in_full, &shown);
     rp_queue_close(q);
     return cli_finish(status);
 }
@@ -130,15 +133,14 @@ static int look_verb(int argc, char **argv, bool in_full) {
     struct dead_choice c = {0};
     const struct flag flags[] = {
         DEAD_FLAG_GROUP(c),
-        DEAD_FLAG_ID(c),
-        DEAD_FLAG_REASON(c),
+        DEAD_FLAGS_WHICH(c),
         DEAD_FLAG_LIMIT(c),
         CLI_SWITCH("--whole", 0, &c.whole, "do not shorten payloads"),
         CLI_SWITCH("--json", 0, &c.json, "one JSON object a line, payloads whole"),
     };
     const struct usage usage = {
         .verb = in_full ? "dead show" : "dead ls",
-        .synopsis = "NAME [--group GROUP] [--id ID] [--reason REASONS] [--limit N] [--whole] [--json]",
+        .synopsis = "NAME [--group GROUP] [which] [--limit N] [--whole] [--json]",
         .about = in_full ? "Shows dead letters with everything that is known about them."
                          : "Lists dead letters, one a line. Takes nothing.",
         .examples = in_full ? "  ringpost dead show orders --id 4711" : "  ringpost dead ls orders --reason rejected",
@@ -153,6 +155,8 @@ static int look_verb(int argc, char **argv, bool in_full) {
     rp_redrive_options_init(&c.which, sizeof c.which);
     status = cli_parse(&usage, argc, argv, &operands);
     if (status != CLI_PROCEED)
+        return status;
+    if ((status = dead_check(&c)) != CLI_DONE)
         return status;
     return look(operands.value[0], &c, in_full);
 }

@@ -66,6 +66,9 @@ struct rp_redrive_options {
     uint64_t max_age_ns; /**< and at most so long ago; 0: any age. Default 0 */
     const char *text;    /**< only those whose `text` contains this; NULL: any. Default NULL */
     rp_producer *to;     /**< rp_dead_redrive sends them to this producer's queue instead; NULL: here. Default NULL */
+    uint64_t after_id;   /**< only those with higher ids. Default 0 */
+    uint64_t
+        *last_id; /**< out: the id of the last one that went, left alone if none did; for who goes on from there. Default NULL */
 };
 
 RP_API void rp_redrive_options_init(struct rp_redrive_options *o, size_t size);

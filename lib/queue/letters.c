@@ -27,7 +27,7 @@ static bool has_key(const rp_queue *q, const struct found *f, const struct rp_re
 /* `letter` says what is known of `f`. One whose time of death is not known yet has no age; the next sweep writes it down. */
 static bool chosen(const rp_queue *q, const struct found *f, const struct rp_dead_letter *letter,
                    const struct rp_redrive_options *o) {
-    if ((o->id != 0 && f->id != o->id) || (o->reasons != 0 && (letter->reason & o->reasons) == 0))
+    if ((o->id != 0 && f->id != o->id) || f->id <= o->after_id || (o->reasons != 0 && (letter->reason & o->reasons) == 0))
         return false;
     if (o->min_age_ns != 0 || o->max_age_ns != 0) {
         uint64_t now_ns = q->segment.created_wall_ns + segment_now_ms(&q->segment) * 1000000;
@@ -199,7 +199,7 @@ static int treat(struct task *t, const struct listed *e) {
 /* All that were dead when it began, in order of their ids: one that dies again meanwhile is not met twice. */
 static int treat_all(struct task *t) {
     size_t count;
-    struct listed *dead = listing_make(t->queue, t->group, RP_STATE_DEAD, 0, &count);
+    struct listed *dead = listing_make(t->queue, t->group, RP_STATE_DEAD, t->which.after_id, &count);
     if (dead == NULL)
         return fail(-ENOMEM, "no memory to list the dead letters");
     int done = 0, result = 0;
@@ -207,9 +207,11 @@ static int treat_all(struct task *t) {
         if (t->which.id != 0 && dead[i].id != t->which.id)
             continue;
         result = treat(t, &dead[i]);
-        if (result == 1)
+        if (result == 1) {
             done++;
-        else if (result == RP_IN_USE && t->which.id != 0)
+            if (t->which.last_id != NULL)
+                *t->which.last_id = dead[i].id;
+        } else if (result == RP_IN_USE && t->which.id != 0)
             (void)fail(RP_IN_USE, "dead letter %llu: three processes still look at it", (unsigned long long)dead[i].id);
         else if (result < 0 && result != RP_IN_USE)
             break;

@@ -57,6 +57,68 @@ is "the rest" "$(rp receive "$q" --follow --wait none | paste -sd ' ')" "3 4"
 run 0 fsck "$q" --json
 is "fsck" "$(json violations <<<"$out")" 0
 
+# By age and by what was said; a dry run lists them
+printf 'x\ny\nz\n' | run 0 send "$q"
+run 0 work "$q" -n 3 -- bash -c 'read -r x; [[ $x == y ]] && kill -9 $$; exit 100'
+run 0 work "$q" --wait 20ms -- bash -c 'kill -9 $$'
+is "dead" "$(stat_of "$q" dead)" 3
+is "text" "$(rp dead ls "$q" --text 'signal 9' --json | json data)" "y"
+is "text" "$(rp dead ls "$q" --text status --json | json data | paste -sd ' ')" "x z"
+run 3 dead ls "$q" --older 1h
+is "younger" "$(rp dead ls "$q" --younger 1h --json | json data | paste -sd ' ')" "x y z"
+run 3 dead ls "$q" --key x
+run 2 dead ls "$q" --older 2h --younger 1h
+run 2 dead redrive "$q" --rate 0
+run 2 dead redrive "$q" --rate 5/d
+run 0 dead purge "$q" --text status --dry-run
+has "dry run" "$out" "exit status 100"
+has "dry run" "$out" "2 messages would be purged"
+is "dry run" "$(stat_of "$q" dead)" 3
+
+# To another queue; not to itself; not more than there is room for
+run 5 dead redrive "$q" --to "$q.none"
+run 1 dead redrive "$q" --to "$q"
+has "itself" "$err" "would never end"
+run 0 create "$q.to" --capacity 1 --max-participants 1
+run 0 dead redrive "$q" --to "$q.to" --text status
+has "to" "$out" "2 messages redriven to $q.to"
+is "to" "$(rp receive "$q.to" --follow --wait none | paste -sd ' ')" "x z"
+is "left" "$(rp dead ls "$q" --json | json data)" "y"
+seq 20 | run 0 send "$q"
+run 0 work "$q" -n 20 -- bash -c 'exit 100'
+run 4 dead redrive "$q" --to "$q.to"
+has "full" "$out" "9 messages redriven"
+is "full" "$(stat_of "$q" dead)" 12
+
+# A signal says how far it came; a rate is not exceeded: of 1 an hour, one goes at once
+"$RINGPOST" dead redrive "$q" --rate 1/h >"$dir/paced" 2>"$dir/paced.err" &
+pids+=($!)
+until [[ $(stat_of "$q" ready) == 1 ]]; do pause; done
+kill -INT $!
+kill -TERM $!
+wait $!
+status=$?
+((status == 130 || status == 143)) || fail "a paced redrive ended with $status"
+has "paced" "$(<"$dir/paced.err")" "interrupted after 1 message"
+is "paced" "$(stat_of "$q" dead)" 11
+run 0 dead redrive "$q" --rate 1000/s -n 5
+has "rate" "$out" "5 messages redriven"
+run 0 dead redrive "$q" --rate 100/s
+has "rate" "$out" "6 messages redriven"
+is "rate" "$(stat_of "$q" ready)" 12
+
+# What dies again while it is redriven is left for the next time
+run 0 receive "$q" --follow --wait none
+seq 5 | run 0 send "$q"
+run 0 work "$q" -n 5 -- bash -c 'exit 100'
+"$RINGPOST" work "$q" -n 5 -- bash -c 'exit 100' >/dev/null 2>&1 &
+pids+=($!)
+worker=$!
+run 0 dead redrive "$q" --rate 20/s
+has "each once" "$out" "5 messages redriven"
+wait "$worker"
+is "each once" "$(rp stat "$q" --json | json dead ready)" $'5\t0'
+
 # A dead ring that refuses: a rejected message stays in the queue, as failed
 run 0 create "$q.refuse" --dead-capacity 1 --dead-overflow refuse --backoff none
 printf '1\n2\n' | run 0 send "$q.refuse"

@@ -86,6 +86,11 @@ static void which_are_chosen(void **state) {
     assert_int_equal(count(o), 0);
 
     o = options();
+    o.after_id = first;
+    assert_int_equal(count(o), 2);
+    o.after_id = second + 1;
+    assert_int_equal(count(o), 0);
+    o = options();
     o.id = second;
     assert_int_equal(count(o), 1);
     o.text = "disk full";
