@@ -162,5 +162,40 @@ static const struct sim_program refuse = {.name = "refuse",
                                           FINISH,
                                           .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_dead[] = {
-    &reject_redrive, &redrive_purge, &redrive_fresh, &redrive_late, &evict, &refuse, NULL};
+/* Two letters. A takes the first away and redrives what is then the first; B the other way round, and lets it die again. */
+static void setup_parts(void) {
+    create(4, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.redrives = true, .purges = true}, 2);
+    struct desk d;
+    witness_open(&d);
+    witness_receive(&d, 0);
+    witness_receive(&d, 0);
+    witness_reject(&d, 1);
+    witness_reject(&d, 0);
+    witness_close(&d);
+}
+static void body_parts(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        witness_dead_purge_first(&d);
+        witness_redrive_first(&d);
+    } else {
+        witness_redrive_first(&d);
+        if (witness_receive(&d, 0) == 0)
+            witness_reject(&d, 0);
+        witness_dead_purge_first(&d);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program dead_parts = {.name = "dead-parts",
+                                              .about = "redrive and purge of one letter at a time, both ways round",
+                                              .participants = 2,
+                                              .setup = setup_parts,
+                                              .body = body_parts,
+                                              FINISH,
+                                              .budget = {.preemptions = 1, .kills = 1, .freezes = 1}};
+
+const struct sim_program *const scenarios_dead[] = {&reject_redrive, &redrive_purge, &redrive_fresh, &redrive_late,
+                                                    &evict,          &refuse,        &dead_parts,    NULL};

@@ -68,6 +68,8 @@ int witness_sweep(struct desk *d);
 int witness_purge(struct desk *d, unsigned states);
 int witness_redrive(struct desk *d);
 int witness_dead_purge(struct desk *d);
+int witness_redrive_first(struct desk *d); /* the one with the lowest id */
+int witness_dead_purge_first(struct desk *d);
 
 /* For a program's interim and finish. */
 void witness_interim(void);

@@ -154,6 +154,22 @@ int witness_redrive(struct desk *d) {
     struct event *e = witness_begin(REDRIVE, 0, "rp_dead_redrive");
     return counted(e, rp_dead_redrive(d->queue, NULL, NULL), "rp_dead_redrive");
 }
+static struct rp_redrive_options first(void) {
+    struct rp_redrive_options o;
+    rp_redrive_options_init(&o, sizeof o);
+    o.limit = 1;
+    return o;
+}
+int witness_redrive_first(struct desk *d) {
+    struct event *e = witness_begin(REDRIVE, 0, "rp_dead_redrive");
+    struct rp_redrive_options o = first();
+    return counted(e, rp_dead_redrive(d->queue, NULL, &o), "rp_dead_redrive");
+}
+int witness_dead_purge_first(struct desk *d) {
+    struct event *e = witness_begin(PURGE, 0, "rp_dead_purge");
+    struct rp_redrive_options o = first();
+    return counted(e, rp_dead_purge(d->queue, NULL, &o), "rp_dead_purge");
+}
 int witness_dead_purge(struct desk *d) {
     struct event *e = witness_begin(PURGE, 0, "rp_dead_purge");
     return counted(e, rp_dead_purge(d->queue, NULL, NULL), "rp_dead_purge");
