@@ -50,10 +50,27 @@ static void add_json(json_t *object, const struct rp_queue_stats *s, const struc
         json_object_set_new(object, fields[i].name, cli_json_u64(value_of(s, &fields[i])));
 }
 
+#define REASONS (sizeof((struct rp_queue_stats *)0)->dead_by_reason / sizeof(uint64_t))
+
+static json_t *reasons_json(const struct rp_queue_stats *s) {
+    json_t *object = json_object();
+    for (unsigned i = 0; i < REASONS; i++)
+        if (s->dead_by_reason[i])
+            json_object_set_new(object, cli_reason_name(UINT32_C(1) << i), cli_json_u64(s->dead_by_reason[i]));
+    return object;
+}
+
+static void print_reasons(const struct rp_queue_stats *s) {
+    for (unsigned i = 0; i < REASONS; i++)
+        if (s->dead_by_reason[i])
+            printf("    %-14s%14" PRIu64 "  of the dead\n", cli_reason_name(UINT32_C(1) << i), s->dead_by_reason[i]);
+}
+
 static void print_json(const char *name, const struct rp_queue_stats *s) {
     json_t *object = json_pack("{s:s}", "queue", name);
     add_json(object, s, gauges, sizeof gauges / sizeof gauges[0]);
     json_object_set_new(object, "oldest_ready_ns", cli_json_u64(s->oldest_ready_ns));
+    json_object_set_new(object, "dead_by_reason", reasons_json(s));
     add_json(object, s, counters, sizeof counters / sizeof counters[0]);
     json_object_set_new(object, "capacity", cli_json_u64(s->capacity));
     json_object_set_new(object, "message_bytes", cli_json_u64(s->message_bytes));
@@ -79,6 +96,7 @@ static void print_table(const char *name, const struct rp_queue_stats *s) {
     printf("%s, created %s\n", name, cli_format_time(text, s->created_ns));
     printf("\nnow, of %u messages of up to %u bytes\n", s->capacity, s->message_bytes);
     print_fields(s, gauges, sizeof gauges / sizeof gauges[0]);
+    print_reasons(s);
     printf("  %-16s%14s  since the oldest ready message was sent\n", "oldest_ready", cli_format_age(text, s->oldest_ready_ns));
     printf("  %-16s%14u  processes attached, of %u", "participants", s->participants, s->max_participants);
     if (s->participants_dead)

@@ -61,7 +61,8 @@ struct rp_queue_stats {
     uint64_t cancelled;  /**< rp_queue_cancel */
     uint64_t scheduled;  /**< sent with a delay or a time */
     uint64_t bytes;      /**< payload bytes held now */
-    uint64_t reserved[10];
+    uint64_t dead_by_reason[7]; /**< of `dead`: how many have enum rp_dead_reason 1, 2, 4, .. 64 */
+    uint64_t reserved[3];
 };
 
 RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out);

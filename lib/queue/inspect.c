@@ -57,7 +57,11 @@ static void count_cells(rp_queue *q, struct rp_queue_stats *out) {
         out->ready += f.state == RP_STATE_READY;
         out->leased += f.state == RP_STATE_LEASED;
         out->delayed += f.state == RP_STATE_DELAYED;
-        out->dead += f.state == RP_STATE_DEAD;
+        if (f.state == RP_STATE_DEAD) {
+            unsigned bit = notes_reason_bit(s, 0, c, delivery_hold(f.delivery));
+            out->dead++;
+            out->dead_by_reason[bit < sizeof out->dead_by_reason / sizeof out->dead_by_reason[0] ? bit : 0]++;
+        }
         if (f.state == RP_STATE_READY && (out->oldest_ready_ns == 0 || f.sent_wall_ns < out->oldest_ready_ns))
             out->oldest_ready_ns = f.sent_wall_ns;
     }

@@ -180,6 +180,11 @@ void notes_carry(const struct segment *s, unsigned group, uint32_t c, uint32_t f
     record_write(s, group, c, to, &r);
 }
 
+unsigned notes_reason_bit(const struct segment *s, unsigned group, uint32_t c, uint32_t hold) {
+    uint64_t holder = load_acquire(&segment_delivery(s, group, c)->holder, note);
+    return (uint32_t)(holder >> 40) == stamp_tag(hold) ? (unsigned)bits(holder, 32, 4) : 0;
+}
+
 bool notes_death_found(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, uint64_t now_ms) {
     const struct delivery *note = segment_delivery(s, group, c);
     if ((uint32_t)(load_acquire(&note->holder, note) >> 40) == stamp_tag(hold) &&

@@ -32,6 +32,8 @@ void notes_failure_write(const struct segment *s, unsigned group, uint32_t c, ui
                          enum rp_failure kind, uint32_t reason, uint32_t holder_seat);
 /* Hold `from` became `to` without a failure, so the last one stays what it was. `reason` 0: given back; else it died of that now. */
 void notes_carry(const struct segment *s, unsigned group, uint32_t c, uint32_t from, uint32_t to, uint64_t now_ms, uint32_t reason);
+/* Why the message of a DEAD word died: the number of the bit of enum rp_dead_reason, 0 when it is not known. */
+unsigned notes_reason_bit(const struct segment *s, unsigned group, uint32_t c, uint32_t hold);
 /* For the sweep: a DEAD word of `hold` whose death nobody lived to write down died now, of something unknown. True: it was so. */
 bool notes_death_found(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, uint64_t now_ms);
 void notes_text_write(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, const char *text);

@@ -62,6 +62,8 @@ printf 'x\ny\nz\n' | run 0 send "$q"
 run 0 work "$q" -n 3 -- bash -c 'read -r x; [[ $x == y ]] && kill -9 $$; exit 100'
 run 0 work "$q" --wait 20ms -- bash -c 'kill -9 $$'
 is "dead" "$(stat_of "$q" dead)" 3
+has "stat" "$(rp stat "$q" --json)" '"dead_by_reason":{"rejected":2,"max-deliveries":1}'
+has "stat" "$(rp stat "$q" | tr -s ' ')" "rejected 2 of the dead"
 is "text" "$(rp dead ls "$q" --text 'signal 9' --json | json data)" "y"
 is "text" "$(rp dead ls "$q" --text status --json | json data | paste -sd ' ')" "x z"
 run 3 dead ls "$q" --older 1h
