@@ -269,6 +269,10 @@ static void look_anywhere(struct reader *r) {
         must((unsigned)states - 1 < 15 || heard(rp_queue_purge(q, NULL, (unsigned)states)) == -EINVAL);
     (void)heard(rp_participant_next(q, (uint32_t)id, &who));
     void *o = some_struct(r, (init *)(void *)rp_redrive_options_init, sizeof(struct rp_redrive_options), &expected);
+    no_pointer(o, offsetof(struct rp_redrive_options, key));
+    no_pointer(o, offsetof(struct rp_redrive_options, text));
+    no_pointer(o, offsetof(struct rp_redrive_options, to));
+    no_pointer(o, offsetof(struct rp_redrive_options, last_id));
     as_expected(heard(take8(r) & 1 ? rp_dead_purge(q, NULL, o) : rp_dead_redrive(q, NULL, o)), expected);
     must(rp_error_name((int)id) != NULL && rp_error_text((int)id) != NULL);
     free(o);
