@@ -4,6 +4,9 @@
 #define RINGPOST_TOOLS_WORK_H
 
 #include "cli.h"
+#include "keep.h"
+#include "rate.h"
+#include "scale.h"
 
 #include <sys/types.h>
 
@@ -22,19 +25,24 @@ struct worker {
     const char *name;
     const char *group;
     char **command;
-    uint64_t job_limit;
     uint64_t limit;  /* messages; 0: none */
     int64_t wait_ns; /* longest idle wait; negative: for ever */
     bool json;
+    bool verbose;
 
     rp_consumer *consumer;
     uint64_t lease_ns;
-    struct job *jobs;
+    struct job *jobs;   /* scale.most of them */
+    struct scale scale; /* how many may run */
+    struct rate rate;   /* when the next may start */
+    struct keep keep;
     size_t running;
     uint64_t idle_since_ns;
-    bool stopping; /* take nothing new */
-    bool killed;   /* the commands were */
-    int status;    /* why it stops, CLI_DONE if for no bad reason */
+    uint64_t look_ns; /* when to look next whether messages wait */
+    bool backlog;     /* they did */
+    bool stopping;    /* take nothing new */
+    bool killed;      /* the commands were */
+    int status;       /* why it stops, CLI_DONE if for no bad reason */
 
     uint64_t taken;
     uint64_t acked;
@@ -44,6 +52,8 @@ struct worker {
     uint64_t returned;
 };
 
+/* work_loop.c: takes messages and runs commands until it is told to stop and nothing runs any more. */
+void work_run(struct worker *w);
 /* Ends as given by `status`, unless it is to end for another reason already. */
 void work_stop(struct worker *w, int status);
 

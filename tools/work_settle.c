@@ -103,7 +103,7 @@ uint64_t work_extend(struct worker *w) {
     uint64_t now = cli_clock_ns(), next = 0;
     if (w->lease_ns == 0)
         return 0;
-    for (size_t i = 0; i < w->job_limit; i++) {
+    for (size_t i = 0; i < w->scale.most; i++) {
         struct job *job = &w->jobs[i];
         if (job->pid == 0 || job->lost)
             continue;
