@@ -50,6 +50,7 @@ int verb_stat(int argc, char **argv);
 int verb_purge(int argc, char **argv);
 int verb_fsck(int argc, char **argv);
 int verb_gc(int argc, char **argv);
+int verb_keeper(int argc, char **argv);
 int verb_help(int argc, char **argv);
 int verb_version(int argc, char **argv);
 
@@ -106,8 +107,10 @@ struct usage {
     bool wants_command; /* `-- CMD ...` must follow */
 };
 
+#define CLI_OPERANDS_MOST 64
+
 struct operands {
-    const char *value[4];
+    const char *value[CLI_OPERANDS_MOST];
     size_t count;
     char **command; /* behind `--`, NULL-terminated; NULL: none */
 };

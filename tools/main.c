@@ -21,6 +21,7 @@ const struct verb cli_verbs[] = {
     {"purge", "drop messages", verb_purge},
     {"fsck", "check every invariant of a queue", verb_fsck},
     {"gc", "clear what dead processes left behind", verb_gc},
+    {"keeper", "keep house for queues in the background", verb_keeper},
     {"help", "explain a verb", verb_help},
     {"version", "print the version", verb_version},
     {NULL, NULL, NULL},

@@ -12,7 +12,7 @@ run 2 dead
 run 2 dead redrvie x
 has "unknown dead verb" "$err" "did you mean 'dead redrive'"
 
-verbs=(create rm ls info send receive work peek dead stat purge fsck gc version "dead ls" "dead show" "dead redrive" "dead purge")
+verbs=(create rm ls info send receive work peek dead stat purge fsck gc keeper version "dead ls" "dead show" "dead redrive" "dead purge")
 for verb in "${verbs[@]}"; do
     read -ra words <<<"$verb"
     run 0 "${words[@]}" --help
@@ -107,6 +107,9 @@ run 2 work "$q" --
 run 2 work "$q" true
 has "command without --" "$err" "follows after '--'"
 run 2 work "$q" -j 5000 -- true
+run 2 keeper
+has "no queue" "$err" "NAME is missing"
+run 2 keeper "$q" --all
 
 # Forms of flags that are right
 run 0 purge "$q" --state=ready,dead --state leased
@@ -132,5 +135,7 @@ for verb in rm info stat receive peek purge fsck "dead ls" "dead show" "dead red
 done
 run 5 send "$q" </dev/null
 run 5 work "$q" -- true
+run 5 keeper "$q"
+run 5 keeper "$q" "$q.other"
 run 0 rm "$q" --force
 finish

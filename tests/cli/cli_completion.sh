@@ -13,10 +13,11 @@ complete_words() {
 }
 
 run 0 create "$q"
-is "verbs" "$(complete_words '')" "create dead fsck gc help info ls peek purge receive rm send stat version work"
+is "verbs" "$(complete_words '')" "create dead fsck gc help info keeper ls peek purge receive rm send stat version work"
 is "verb" "$(complete_words rec)" "receive"
 is "dead verbs" "$(complete_words dead '')" "ls purge redrive show"
 is "queue" "$(complete_words stat "$q")" "$q"
+is "queues of keeper" "$(complete_words keeper "$q" "$q")" "$q"
 is "queue of dead" "$(complete_words dead ls "$q")" "$q"
 is "flags" "$(complete_words receive --)" "--follow --group --help --json --no-ack --null --wait --whole"
 is "flags of dead" "$(complete_words dead redrive "$q" --d)" "--dry-run"

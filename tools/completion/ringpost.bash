@@ -61,7 +61,7 @@ _ringpost() {
         *)
             if [[ $current == -* ]]; then
                 _ringpost_reply "$(_ringpost_flags "$command" "${words[@]}")" "$current"
-            elif ((COMP_CWORD == first)) && [[ $verb != create ]]; then
+            elif ((COMP_CWORD == first)) && [[ $verb != create ]] || [[ $verb == keeper ]]; then
                 _ringpost_reply "$(_ringpost_queues)" "$current"
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$current")
