@@ -63,6 +63,7 @@ enum flag_kind {
     FLAG_COUNT,    /* target: uint64_t, a plain number from 1 up */
     FLAG_COUNT32,  /* target: uint32_t, a plain number; its range is the library's business */
     FLAG_SIZE32,   /* target: uint32_t, a size in bytes */
+    FLAG_SIZE,     /* target: uint64_t, the same */
     FLAG_DURATION, /* target: uint64_t, ns */
     FLAG_TIMEOUT,  /* target: int64_t, ns; `forever` is -1 */
     FLAG_REAL,     /* target: double */

@@ -88,13 +88,14 @@ static int bad_value(const struct flag *f, const char *value, const char *expect
     return cli_usage_error("'%s' is not a value for %s, which takes %s", value, flag_label(f, label), expects);
 }
 
+#define EXPECTS_SIZE "a size such as 64KiB or 1000"
 #define EXPECTS_DURATION "a duration such as 10us, 5ms, 30s, 5m, 2h, or none"
 
 static int set_number32(const struct flag *f, const char *value, bool is_size) {
     uint64_t number;
     bool understood = is_size ? cli_parse_size(value, &number) : cli_parse_count(value, &number);
     if (!understood || number > UINT32_MAX) {
-        return bad_value(f, value, is_size ? "a size such as 64KiB or 1000" : "a number");
+        return bad_value(f, value, is_size ? EXPECTS_SIZE : "a number");
     }
     *(uint32_t *)f->target = (uint32_t)number;
     return CLI_PROCEED;
@@ -111,6 +112,10 @@ static int set_flag(const struct flag *f, const char *value) {
         return CLI_PROCEED;
     case FLAG_COUNT32: return set_number32(f, value, false);
     case FLAG_SIZE32: return set_number32(f, value, true);
+    case FLAG_SIZE:
+        if (!cli_parse_size(value, f->target))
+            return bad_value(f, value, EXPECTS_SIZE);
+        return CLI_PROCEED;
     case FLAG_DURATION:
         if (!cli_parse_duration(value, f->target))
             return bad_value(f, value, EXPECTS_DURATION);

@@ -25,26 +25,35 @@ static bool parse_backoff(const char *text, void *target) {
            o->backoff_ns <= o->backoff_max_ns;
 }
 
-static bool parse_overflow(const char *text, void *target) {
-    if (strcmp(text, "reject") == 0) {
-        *(uint32_t *)target = RP_OVERFLOW_REJECT;
-    } else if (strcmp(text, "block") == 0) {
-        *(uint32_t *)target = RP_OVERFLOW_BLOCK;
-    } else {
-        return false;
+struct choice {
+    const char *name;
+    uint32_t value;
+};
+
+static bool choose(const char *text, const struct choice *choices, void *target) {
+    for (; choices->name; choices++) {
+        if (strcmp(text, choices->name) == 0) {
+            *(uint32_t *)target = choices->value;
+            return true;
+        }
     }
-    return true;
+    return false;
+}
+
+static bool parse_overflow(const char *text, void *target) {
+    static const struct choice choices[] = {
+        {"reject", RP_OVERFLOW_REJECT}, {"block", RP_OVERFLOW_BLOCK}, {"drop-oldest", RP_OVERFLOW_DROP_OLDEST}, {NULL, 0}};
+    return choose(text, choices, target);
 }
 
 static bool parse_dead_overflow(const char *text, void *target) {
-    if (strcmp(text, "drop-oldest") == 0) {
-        *(uint32_t *)target = RP_DEAD_DROP_OLDEST;
-    } else if (strcmp(text, "refuse") == 0) {
-        *(uint32_t *)target = RP_DEAD_REFUSE;
-    } else {
-        return false;
-    }
-    return true;
+    static const struct choice choices[] = {{"drop-oldest", RP_DEAD_DROP_OLDEST}, {"refuse", RP_DEAD_REFUSE}, {NULL, 0}};
+    return choose(text, choices, target);
+}
+
+static bool parse_expired(const char *text, void *target) {
+    static const struct choice choices[] = {{"dead", RP_EXPIRED_DEAD}, {"drop", RP_EXPIRED_DROP}, {NULL, 0}};
+    return choose(text, choices, target);
 }
 
 static bool parse_mode(const char *text, void *target) {
@@ -108,8 +117,19 @@ int verb_create(int argc, char **argv) {
                  "dead letters kept per group (a quarter of the capacity)"),
         CLI_PARSED("--dead-overflow", &o.dead_overflow, "HOW", parse_dead_overflow, "drop-oldest or refuse",
                    "a full dead ring: drop-oldest (counted) or refuse (drop-oldest)"),
-        CLI_PARSED("--overflow", &o.overflow, "HOW", parse_overflow, "reject or block",
-                   "a full queue: reject or block the sender (reject)"),
+        CLI_PARSED("--overflow", &o.overflow, "HOW", parse_overflow, "reject, block or drop-oldest",
+                   "a full queue: reject the message, block the sender, or drop-oldest (counted) (reject)"),
+        CLI_FLAG("--max-bytes", 0, FLAG_SIZE, &o.max_bytes, "SIZE", "payload bytes held at once (what the capacity has room for)"),
+        CLI_FLAG("--priorities", 0, FLAG_COUNT32, &o.priorities, "N", "strict levels, at most 16; 0 is the lowest (1)"),
+        CLI_FLAG("--ageing", 0, FLAG_DURATION, &o.ageing_ns, "D",
+                 "a message of level 0 that waited so long takes turns with higher ones (none)"),
+        CLI_FLAG("--keyed", 0, FLAG_COUNT32, &o.lanes, "N",
+                 "N lanes, at most 1024: messages of one key are received strictly in order, one at a time (off)"),
+        CLI_FLAG("--lane-capacity", 0, FLAG_COUNT32, &o.lane_capacity, "N",
+                 "messages that one lane holds (four times its fair share)"),
+        CLI_FLAG("--ttl", 0, FLAG_DURATION, &o.ttl_ns, "D", "age at which a message that nobody received expires (none)"),
+        CLI_PARSED("--expired", &o.expired, "HOW", parse_expired, "dead or drop",
+                   "what becomes of it: dead, into the dead ring, or drop, and counted (dead)"),
         CLI_FLAG("--max-groups", 0, FLAG_COUNT32, &o.max_groups, "N", "room for consumer groups, at most 20 (4)"),
         CLI_FLAG("--max-participants", 0, FLAG_COUNT32, &o.max_participants, "N", "processes attached at once, at most 1000 (64)"),
         CLI_PARSED("--mode", &o.mode, "OCTAL", parse_mode, "octal permission bits such as 0660",

@@ -6,11 +6,20 @@
 #include <string.h>
 
 static const char *overflow_name(uint32_t overflow) {
-    return overflow == RP_OVERFLOW_REJECT ? "reject" : overflow == RP_OVERFLOW_BLOCK ? "block" : "unknown";
+    switch (overflow) {
+    case RP_OVERFLOW_REJECT: return "reject";
+    case RP_OVERFLOW_BLOCK: return "block";
+    case RP_OVERFLOW_DROP_OLDEST: return "drop-oldest";
+    default: return "unknown";
+    }
 }
 
 static const char *dead_overflow_name(uint32_t overflow) {
     return overflow == RP_DEAD_DROP_OLDEST ? "drop-oldest" : overflow == RP_DEAD_REFUSE ? "refuse" : "unknown";
+}
+
+static const char *expired_name(uint32_t expired) {
+    return expired == RP_EXPIRED_DEAD ? "dead" : expired == RP_EXPIRED_DROP ? "drop" : "unknown";
 }
 
 static json_t *options_json(const struct rp_queue_options *o) {
@@ -26,6 +35,13 @@ static json_t *options_json(const struct rp_queue_options *o) {
     json_object_set_new(object, "dead_capacity", cli_json_u64(o->dead_capacity));
     json_object_set_new(object, "dead_overflow", json_string(dead_overflow_name(o->dead_overflow)));
     json_object_set_new(object, "overflow", json_string(overflow_name(o->overflow)));
+    json_object_set_new(object, "priorities", cli_json_u64(o->priorities));
+    json_object_set_new(object, "ageing_ns", cli_json_u64(o->ageing_ns));
+    json_object_set_new(object, "lanes", cli_json_u64(o->lanes));
+    json_object_set_new(object, "lane_capacity", cli_json_u64(o->lane_capacity));
+    json_object_set_new(object, "ttl_ns", cli_json_u64(o->ttl_ns));
+    json_object_set_new(object, "expired", json_string(expired_name(o->expired)));
+    json_object_set_new(object, "max_bytes", cli_json_u64(o->max_bytes));
     json_object_set_new(object, "max_groups", cli_json_u64(o->max_groups));
     json_object_set_new(object, "max_participants", cli_json_u64(o->max_participants));
     json_object_set_new(object, "mode", json_sprintf("%04o", o->mode));
@@ -55,6 +71,18 @@ static void print_json(rp_queue *q, const struct rp_queue_options *o, const stru
     cli_json_print(stdout, object);
 }
 
+static void print_order(const struct rp_queue_options *o) {
+    char a[CLI_TEXT_MAX];
+    if (o->priorities > 1) {
+        printf("  %-18s%u levels", "priorities", o->priorities);
+        if (o->ageing_ns)
+            printf(", level 0 takes turns after %s", cli_format_duration(a, o->ageing_ns));
+        putchar('\n');
+    }
+    if (o->lanes)
+        printf("  %-18s%u, of %u messages each\n", "keyed lanes", o->lanes, o->lane_capacity);
+}
+
 static void print_options(const struct rp_queue_options *o, const struct rp_queue_stats *s) {
     char a[CLI_TEXT_MAX], b[CLI_TEXT_MAX];
     printf("  %-18s%u messages of up to %u bytes\n", "capacity", o->capacity, o->message_bytes);
@@ -70,6 +98,12 @@ static void print_options(const struct rp_queue_options *o, const struct rp_queu
            cli_format_duration(b, o->backoff_max_ns), o->backoff_factor, o->jitter);
     printf("  %-18s%u messages per group, when full: %s\n", "dead ring", o->dead_capacity, dead_overflow_name(o->dead_overflow));
     printf("  %-18s%s\n", "overflow", overflow_name(o->overflow));
+    print_order(o);
+    if (o->ttl_ns)
+        printf("  %-18s%s, then: %s\n", "time to live", cli_format_duration(a, o->ttl_ns),
+               o->expired == RP_EXPIRED_DEAD ? "the dead ring" : "dropped");
+    if (o->max_bytes)
+        printf("  %-18s%s of payload\n", "at most", cli_format_size(a, o->max_bytes));
     printf("  %-18sat most %u\n", "groups", o->max_groups);
     printf("  %-18s%04o\n", "mode", o->mode);
 }

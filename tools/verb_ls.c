@@ -49,6 +49,7 @@ static void print_queue(struct listing *l, rp_queue *q, const struct rp_queue_st
         json_object_set_new(object, "leased", cli_json_u64(s->leased));
         json_object_set_new(object, "delayed", cli_json_u64(s->delayed));
         json_object_set_new(object, "dead", cli_json_u64(s->dead));
+        json_object_set_new(object, "bytes", cli_json_u64(s->bytes));
         json_object_set_new(object, "capacity", cli_json_u64(s->capacity));
         json_object_set_new(object, "message_bytes", cli_json_u64(s->message_bytes));
         json_object_set_new(object, "participants", cli_json_u64(s->participants));

@@ -2,6 +2,7 @@
 /* ringpost send NAME [FILE] */
 #include "cli.h"
 #include "records.h"
+#include "when.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,9 @@ struct sender {
     const char *name;
     rp_producer *producer;
     int64_t wait_ns;
-    bool one_by_one; /* --wait on a queue whose policy would wait longer */
+    struct rp_send_options options; /* of every message */
+    bool with_options;
+    bool one_by_one; /* --wait on a queue whose policy would wait longer, or options */
     bool print_ids;
     bool json;
     uint64_t sent;
@@ -31,8 +34,7 @@ static void print_id(const struct sender *s, uint64_t id) {
 }
 
 static int send_one(struct sender *s, struct rp_send_item *item) {
-    struct rp_send_options options;
-    rp_send_options_init(&options, sizeof options);
+    struct rp_send_options options = s->options;
     if (s->wait_ns != WAIT_BY_POLICY)
         options.timeout_ns = s->wait_ns;
     options.id_out = &item->id;
@@ -137,7 +139,7 @@ static int send_from(struct sender *s, rp_queue *q, int fd, int separator) {
         result = rp_producer_open(q, NULL, &s->producer);
     if (result < 0)
         return cli_fail(result, "'%s'", s->name);
-    s->one_by_one = s->wait_ns != WAIT_BY_POLICY && options.overflow != RP_OVERFLOW_REJECT;
+    s->one_by_one = s->with_options || (s->wait_ns != WAIT_BY_POLICY && options.overflow != RP_OVERFLOW_REJECT);
     result = records_init(&records, fd, separator, options.message_bytes);
     if (result < 0) {
         rp_producer_close(s->producer);
@@ -179,10 +181,39 @@ static int send_file(struct sender *s, const char *file, int separator) {
     return cli_finish(status);
 }
 
+/* A time as when_parse reads it, or "+10m" from now. */
+static bool parse_time(const char *text, void *target) {
+    uint64_t ns, now = cli_wall_ns();
+    if (*text != '+')
+        return when_parse(text, target);
+    if (!cli_parse_duration(text + 1, &ns) || ns > UINT64_MAX - now)
+        return false;
+    *(uint64_t *)target = now + ns;
+    return true;
+}
+
+static bool parse_ttl(const char *text, void *target) {
+    uint64_t ns;
+    if (!cli_parse_duration(text, &ns) || ns > INT64_MAX)
+        return false;
+    *(int64_t *)target = ns ? (int64_t)ns : -1;
+    return true;
+}
+
 int verb_send(int argc, char **argv) {
     struct sender s = {.wait_ns = WAIT_BY_POLICY, .unit = "line"};
     bool nul = false, whole = false;
+    const char *key = NULL;
     const struct flag flags[] = {
+        CLI_FLAG("--delay", 0, FLAG_DURATION, &s.options.delay_ns, "D",
+                 "nobody receives them before so much time has passed (none)"),
+        CLI_PARSED("--at", &s.options.at_ns, "TIME", parse_time, "a time such as 2026-11-22T09:30:00Z, @1795339800 or +10m",
+                   "nobody receives them before this wall-clock time: RFC 3339 with its zone, @SECONDS since 1970, or +D from now"),
+        CLI_PARSED("--ttl", &s.options.ttl_ns, "D", parse_ttl, "a duration such as 30s or 5m, or none",
+                   "they expire when nobody received them so long after they were ready; none: never (the queue's --ttl)"),
+        CLI_FLAG("--priority", 0, FLAG_COUNT32, &s.options.priority, "N", "their level, 0 is the lowest (0)"),
+        CLI_FLAG("--key", 0, FLAG_TEXT, &key, "KEY",
+                 "in a queue made with --keyed: messages of one key are received in order, one at a time (none)"),
         CLI_FLAG("--wait", 0, FLAG_TIMEOUT, &s.wait_ns, "D",
                  "how long to wait for room when the queue is full, or forever (what the queue's --overflow says)"),
         CLI_SWITCH("--null", '0', &nul, "messages are separated by NUL, not newline"),
@@ -192,12 +223,15 @@ int verb_send(int argc, char **argv) {
     };
     const struct usage usage = {
         .verb = "send",
-        .synopsis = "NAME [--wait D] [-0 | --whole] [--print-ids] [--json] [FILE]",
+        .synopsis =
+            "NAME [--delay D | --at TIME] [--ttl D] [--priority N] [--key KEY] [--wait D] [-0 | --whole] [--print-ids] [--json] "
+            "[FILE]",
         .about = "Sends one message a line, without the newline, from FILE or stdin; an empty line is an empty message. Says how\n"
                  "many on stderr. Stops at the first that could not be sent and says which one and why.",
         .examples = "  ringpost send orders access.log\n"
                     "  tail -f access.log | ringpost send orders --wait forever\n"
-                    "  ringpost send images --whole photo.jpg",
+                    "  ringpost send images --whole photo.jpg\n"
+                    "  echo 'wake up' | ringpost send orders --at 2030-01-01T08:00:00+01:00",
         .statuses = "4 the queue is full",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],
@@ -205,9 +239,18 @@ int verb_send(int argc, char **argv) {
         .operands_max = 2,
     };
     struct operands operands;
-    int status = cli_parse(&usage, argc, argv, &operands);
+    int status;
+    rp_send_options_init(&s.options, sizeof s.options);
+    status = cli_parse(&usage, argc, argv, &operands);
     if (status != CLI_PROCEED)
         return status;
+    if (s.options.delay_ns && s.options.at_ns)
+        return cli_usage_error("--delay and --at exclude each other");
+    if (key && (*key == '\0' || strlen(key) > RP_KEY_MAX))
+        return cli_usage_error("a key has 1 to %d bytes", RP_KEY_MAX);
+    s.options.key = key;
+    s.options.key_bytes = key ? strlen(key) : 0;
+    s.with_options = key || s.options.delay_ns || s.options.at_ns || s.options.priority || s.options.ttl_ns != RP_TTL_POLICY;
     if (nul && whole)
         return cli_usage_error("-0 and --whole exclude each other");
     if (nul || whole)

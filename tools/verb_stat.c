@@ -22,6 +22,7 @@ static const struct field gauges[] = {
     FIELD(lingering, "settled, still viewed by a process whose lease ran out"),
     FIELD(free_cells, "room"),
     FIELD(owned_cells, "being written, on loan, or not yet swept"),
+    FIELD(bytes, "of payload held"),
 };
 
 static const struct field counters[] = {
@@ -39,6 +40,11 @@ static const struct field counters[] = {
     FIELD(full, "sends that found no room"),
     FIELD(lease_lost, "settlements that came too late"),
     FIELD(deaths, "processes found dead and recovered"),
+    FIELD(scheduled, "sent with a delay or a time"),
+    FIELD(cancelled, "taken back before anybody received them"),
+    FIELD(expired, "nobody received them in time"),
+    FIELD(dropped, "to make room"),
+    FIELD(unroutable, "sent while there was no group"),
 };
 
 static uint64_t value_of(const struct rp_queue_stats *s, const struct field *f) {

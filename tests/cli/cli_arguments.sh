@@ -72,6 +72,14 @@ for value in nan inf -1 1e3 "" 1..2 0.5x; do
     run 2 create "$q" --jitter "$value"
     has "--jitter '$value'" "$err" "'$value' is not a value for --jitter"
 done
+for value in "" -1 5s 1.5KiB 99999999999999999999; do
+    run 2 create "$q" --max-bytes "$value"
+    has "--max-bytes '$value'" "$err" "'$value' is not a value for --max-bytes"
+done
+run 2 create "$q" --expired never
+run 2 create "$q" --priorities 0
+run 2 create "$q" --priorities 17
+run 2 create "$q" --priorities 2 --keyed 2
 run 2 create "$q" --overflow drop
 run 2 create "$q" --dead-overflow block
 run 2 create "$q" --capacity 0
@@ -97,7 +105,21 @@ run 2 receive "$q" -0 --whole
 run 2 receive "$q" -x
 has "unknown letter" "$err" "no flag '-x'"
 run 2 send "$q" -0 --whole
-run 2 send "$q" --delay 5s
+run 2 send "$q" --dely 5s
+for value in "" 5 -1s "1h 5m"; do
+    run 2 send "$q" --delay "$value"
+    has "--delay '$value'" "$err" "'$value' is not a value for --delay"
+    run 2 send "$q" --ttl "$value"
+    has "--ttl '$value'" "$err" "'$value' is not a value for --ttl"
+done
+for value in "" 5s tomorrow +5 -5s "+ 5s" @ @-1 2030-01-01 2030-01-01T00:00:00 2030-02-30T00:00:00Z; do
+    run 2 send "$q" --at "$value"
+    has "--at '$value'" "$err" "'$value' is not a value for --at"
+done
+run 2 send "$q" --delay 5s --at +5s
+run 2 send "$q" --key ""
+run 2 send "$q" --key "$(printf 'x%.0s' {1..129})"
+run 2 send "$q" --priority -1
 run 2 peek "$q" --state redy
 has "state" "$err" "'redy' is not a value for --state"
 run 2 dead ls "$q" --reason bored
