@@ -68,6 +68,45 @@ static bool parse_mode(const char *text, void *target) {
     return true;
 }
 
+/* Profiles are words of this very command line, put before those that were given, so that the latter win. */
+#define PROFILE_LATENCY "--capacity 1024 --message-bytes 256 --lease none --backoff 1ms..100ms"
+#define PROFILE_WORK "--message-bytes 4KiB --lease 5m --max-deliveries 10 --backoff 1s..10m --overflow block"
+#define PROFILE_TELEMETRY "--capacity 65536 --message-bytes 256 --lease 10s --max-deliveries 1 --dead-capacity 64"
+#define PROFILE_WORDS_MOST 16
+
+static const struct profile {
+    const char *name;
+    const char *flags;
+} profiles[] = {
+    {"latency", PROFILE_LATENCY}, {"work", PROFILE_WORK}, {"telemetry", PROFILE_TELEMETRY}, {"durable", NULL}, {NULL, NULL}};
+
+static bool parse_profile(const char *text, void *target) {
+    for (const struct profile *p = profiles; p->name; p++) {
+        if (strcmp(text, p->name) == 0) {
+            *(const struct profile **)target = p;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Parses the flags again, behind those of the profile. */
+static int parse_with_profile(const struct usage *u, const struct profile *p, int argc, char **argv, struct operands *out) {
+    char words[256], *rest = words;
+    char **all = calloc((size_t)argc + PROFILE_WORDS_MOST, sizeof *all);
+    int count = 0, status;
+    if (!all)
+        return cli_fail(-ENOMEM, "the profile");
+    snprintf(words, sizeof words, "%s", p->flags);
+    all[count++] = argv[0];
+    for (char *word; (word = strtok_r(rest, " ", &rest)) != NULL;)
+        all[count++] = word;
+    memcpy(all + count, argv + 1, ((size_t)argc - 1) * sizeof *argv);
+    status = cli_parse(u, count + argc - 1, all, out);
+    free(all);
+    return status;
+}
+
 static int create(const char *name, const struct rp_queue_options *o, bool json) {
     rp_queue *q;
     struct rp_queue_stats stats;
@@ -100,8 +139,11 @@ static int create(const char *name, const struct rp_queue_options *o, bool json)
 
 int verb_create(int argc, char **argv) {
     struct rp_queue_options o;
+    const struct profile *profile = NULL;
     bool json = false;
     const struct flag flags[] = {
+        CLI_PARSED("--profile", &profile, "NAME", parse_profile, "latency, work, telemetry or durable",
+                   "a set of flags for people who do not want to tune, see below; flags that you give as well win"),
         CLI_FLAG("--capacity", 0, FLAG_COUNT32, &o.capacity, "N", "messages held at once, over all states (4096)"),
         CLI_FLAG("--message-bytes", 0, FLAG_SIZE32, &o.message_bytes, "SIZE", "largest payload (1024)"),
         CLI_FLAG("--lease", 0, FLAG_DURATION, &o.lease_ns, "D",
@@ -142,9 +184,15 @@ int verb_create(int argc, char **argv) {
         .verb = "create",
         .synopsis = "NAME [flags]",
         .about = "Makes a queue. NAME becomes the shared-memory object /dev/shm/ringpost.NAME; a NAME that begins with '/' is\n"
-                 "a file on a tmpfs. All memory is reserved now; what is in (brackets) is the default.",
+                 "a file on a tmpfs. All memory is reserved now; what is in (brackets) is the default.\n\n"
+                 "Profiles:\n"
+                 "  latency    " PROFILE_LATENCY "\n"
+                 "  work       " PROFILE_WORK "\n"
+                 "  telemetry  " PROFILE_TELEMETRY "\n"
+                 "  durable    refused: it needs a journal, which this version does not have",
         .examples = "  ringpost create orders\n"
-                    "  ringpost create jobs --capacity 100000 --message-bytes 4KiB --lease 5m --backoff 1s..10m",
+                    "  ringpost create jobs --capacity 100000 --message-bytes 4KiB --lease 5m --backoff 1s..10m\n"
+                    "  ringpost create metrics --profile telemetry --capacity 1000000",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],
         .operands_min = 1,
@@ -154,6 +202,15 @@ int verb_create(int argc, char **argv) {
     int status;
     rp_queue_options_init(&o, sizeof o);
     status = cli_parse(&usage, argc, argv, &operands);
+    if (status != CLI_PROCEED)
+        return status;
+    if (profile && !profile->flags)
+        return cli_usage_error(
+            "the profile %s needs a journal, which this version does not have: a queue survives the death of any "
+            "process, but not the end of the machine; leave it out, or choose 'work'",
+            profile->name);
+    if (profile)
+        status = parse_with_profile(&usage, profile, argc, argv, &operands);
     if (status != CLI_PROCEED)
         return status;
     return create(operands.value[0], &o, json);

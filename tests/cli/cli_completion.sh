@@ -22,6 +22,7 @@ is "queue of dead" "$(complete_words dead ls "$q")" "$q"
 is "flags" "$(complete_words receive --)" "--follow --group --help --json --no-ack --null --wait --whole"
 is "flags of dead" "$(complete_words dead redrive "$q" --d)" "--dry-run"
 is "values" "$(complete_words peek "$q" --state l)" "leased"
+is "profiles" "$(complete_words create --profile '')" "durable latency telemetry work"
 has "command" " $(complete_words work "$q" -- bas) " " bash "
 
 for page in "$root"/docs/man/ringpost-*.1; do

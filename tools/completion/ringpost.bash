@@ -54,9 +54,11 @@ _ringpost() {
     esac
     case $before in
         --state) _ringpost_reply "ready leased delayed dead all" "$current" ;;
+        --overflow) _ringpost_reply "reject block drop-oldest" "$current" ;;
+        --expired) _ringpost_reply "dead drop" "$current" ;;
+        --profile) _ringpost_reply "latency work telemetry durable" "$current" ;;
         --to) _ringpost_reply "$(_ringpost_queues)" "$current" ;;
         --reason) _ringpost_reply "rejected max-deliveries held expired overflow corrupt unknown" "$current" ;;
-        --overflow) _ringpost_reply "reject block" "$current" ;;
         --dead-overflow) _ringpost_reply "drop-oldest refuse" "$current" ;;
         *)
             if [[ $current == -* ]]; then
