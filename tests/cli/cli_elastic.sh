@@ -117,6 +117,11 @@ is "--wait and --rate" "$out" 123
 run 0 work "$q" --rate 4/s --wait 10ms -- cat
 is "the rest" "$out" 4
 run 3 work "$q" --rate 4/s --wait 10ms -- cat
+echo x | run 0 send "$q"
+before=$(date +%s%N)
+run 0 work "$q" --rate 2/s --wait 400ms -- true # 400 ms in which nothing may start, and only then 400 ms of idle wait
+took=$((($(date +%s%N) - before) / 1000000))
+((took >= 700)) || fail "--wait ended after $took ms"
 for rate in "" 5 /s 0/s 5/d -5/s 1.5/s 1000001/s; do
     run 2 work "$q" --rate "$rate" -- true
     has "--rate '$rate'" "$err" "'$rate' is not a value for --rate"
