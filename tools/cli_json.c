@@ -35,12 +35,12 @@ static json_t *base64(const unsigned char *p, size_t bytes) {
     return string;
 }
 
-void cli_json_payload(json_t *object, const void *data, size_t bytes) {
+static void set_bytes(json_t *object, const char *name, const char *base64_name, const void *data, size_t bytes) {
     json_t *text = json_stringn(bytes ? data : "", bytes); /* NULL if it is not UTF-8 */
     if (text) {
-        json_object_set_new(object, "data", text);
+        json_object_set_new(object, name, text);
     } else {
-        json_object_set_new(object, "data_base64", base64(data, bytes));
+        json_object_set_new(object, base64_name, base64(data, bytes));
     }
 }
 
@@ -53,6 +53,14 @@ json_t *cli_json_failure(const struct rp_last_failure *f) {
     json_object_set_new(object, "pid", cli_json_u64(f->pid));
     json_object_set_new(object, "executable", json_stringn(f->executable, strnlen(f->executable, sizeof f->executable)));
     return object;
+}
+
+void cli_json_payload(json_t *object, const void *data, size_t bytes) { set_bytes(object, "data", "data_base64", data, bytes); }
+
+void cli_json_order(json_t *object, const struct rp_message *m) {
+    if (m->key)
+        set_bytes(object, "key", "key_base64", m->key, m->key_bytes);
+    json_object_set_new(object, "priority", cli_json_u64(m->priority));
 }
 
 char *cli_json_text(json_t *object) {

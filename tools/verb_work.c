@@ -114,10 +114,10 @@ int verb_work(int argc, char **argv) {
         .synopsis = "NAME [-j N|MIN..MAX] [--rate N/s] [-n N] [--wait D] [--group GROUP] [-v] [--json] -- CMD ...",
         .about =
             "Runs CMD for each message: the payload is its stdin, RINGPOST_ID, _QUEUE, _GROUP, _DELIVERIES, _ACQUISITIONS,\n"
-            "_SENT_NS and _BYTES are in its environment, and _FAILURE and _FAILURE_TEXT if a delivery before failed. Exit status\n"
-            "0 acks the message, 100 rejects it, anything else is a failed delivery. The lease is extended while CMD runs. SIGINT "
-            "or SIGTERM: takes nothing new and finishes what runs;\n"
-            "the second one kills the commands and gives their messages back. If the worker is killed, its commands die.",
+            "_SENT_NS, _BYTES, _PRIORITY and _KEY (if there is one) are in its environment, and _FAILURE and _FAILURE_TEXT if a\n"
+            "delivery before failed. Exit status 0 acks the message, 100 rejects it, anything else is a failed delivery. The\n"
+            "lease is extended while CMD runs. SIGINT or SIGTERM: takes nothing new and finishes what runs; the second one\n"
+            "kills the commands and gives their messages back. If the worker is killed, its commands die.",
         .examples = "  ringpost work mail -j 8 -- ./deliver --verbose\n"
                     "  ringpost work thumbnails -j 1..16 --rate 100/m -- ./shrink\n"
                     "  ringpost work lines --wait 1s -- sh -c 'echo \"$RINGPOST_ID: $(cat)\"'",

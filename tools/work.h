@@ -16,8 +16,9 @@ struct job {
     struct rp_message message;
     struct rp_last_failure failure; /* of the delivery before; kind 0: none is known */
     uint64_t started_ns;
-    uint64_t extend_ns; /* when the lease is to be extended next */
-    bool lost;          /* the lease is */
+    uint64_t extend_ns;       /* when the lease is to be extended next */
+    bool lost;                /* the lease is */
+    char key[RP_KEY_MAX + 1]; /* for the command, which does not inherit the view; empty: none, or one with a NUL */
 };
 
 struct worker {

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -40,6 +41,13 @@ static void set_number(const char *name, uint64_t value) {
     setenv(name, text, 1);
 }
 
+static void copy_key(struct job *job) {
+    const struct rp_message *m = &job->message;
+    if (!m->key || m->key_bytes > RP_KEY_MAX || memchr(m->key, '\0', m->key_bytes))
+        return;
+    memcpy(job->key, m->key, m->key_bytes);
+}
+
 static void set_environment(const struct worker *w, const struct job *job) {
     const struct rp_message *m = &job->message;
     setenv("RINGPOST_QUEUE", w->name, 1);
@@ -54,6 +62,12 @@ static void set_environment(const struct worker *w, const struct job *job) {
     if (job->failure.kind != RP_FAILURE_NONE) {
         setenv("RINGPOST_FAILURE", cli_failure_name(job->failure.kind), 1);
         setenv("RINGPOST_FAILURE_TEXT", job->failure.text, 1);
+    }
+    set_number("RINGPOST_PRIORITY", m->priority);
+    if (job->key[0]) {
+        setenv("RINGPOST_KEY", job->key, 1);
+    } else {
+        unsetenv("RINGPOST_KEY"); /* an outer worker's, perhaps */
     }
 }
 
@@ -123,6 +137,7 @@ int work_start(const struct worker *w, struct job *job) {
     }
     if (rp_message_failure(w->consumer, &job->message, &job->failure) != 0)
         job->failure.kind = RP_FAILURE_NONE;
+    copy_key(job);
     fflush(stdout);
     result = fork_command(w, job, payload, report);
     close(payload);
