@@ -19,7 +19,7 @@ struct sender {
     int64_t wait_ns;
     struct rp_send_options options; /* of every message */
     bool with_options;
-    bool one_by_one; /* --wait on a queue whose policy would wait longer, or options */
+    bool one_by_one; /* --wait on a queue whose policy would wait longer */
     bool print_ids;
     bool json;
     uint64_t sent;
@@ -90,6 +90,7 @@ static int send_available(struct sender *s, struct records *r) {
             const char *data;
             if (!records_next(r, &data, &items[count].bytes))
                 break;
+            items[count].options = s->with_options ? &s->options : NULL;
             items[count++].data = data;
         }
         if (count == 0)
@@ -124,7 +125,7 @@ static int send_all(struct sender *s, struct records *r) {
 
 /* --whole of an empty input is one empty message. */
 static int send_empty(struct sender *s) {
-    struct rp_send_item item = {.data = "", .bytes = 0};
+    struct rp_send_item item = {.data = "", .bytes = 0, .options = s->with_options ? &s->options : NULL};
     int result = send_items(s, &item, 1);
     return result < 0 ? say_why(s, result) : CLI_DONE;
 }
@@ -139,7 +140,7 @@ static int send_from(struct sender *s, rp_queue *q, int fd, int separator) {
         result = rp_producer_open(q, NULL, &s->producer);
     if (result < 0)
         return cli_fail(result, "'%s'", s->name);
-    s->one_by_one = s->with_options || (s->wait_ns != WAIT_BY_POLICY && options.overflow != RP_OVERFLOW_REJECT);
+    s->one_by_one = s->wait_ns != WAIT_BY_POLICY && options.overflow != RP_OVERFLOW_REJECT;
     result = records_init(&records, fd, separator, options.message_bytes);
     if (result < 0) {
         rp_producer_close(s->producer);
