@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ringpost keeper NAME...: a process per queue, so that each sleeps in its own queue until something is due there, and a queue that is damaged
- * takes nobody with it. The first process starts them, looks for new queues (--all), and ends when they have.
+ * takes nobody with it. The first process starts them, looks for new queues (--all, --match), and ends when they have.
  */
 #include "cli.h"
 #include "keep.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 #define KEPT_GONE 64 /* how a keeper of one queue tells the first process that the queue was removed */
-#define LOOK_EVERY_NS (INT64_C(1000) * (int64_t)CLI_NS_PER_MS) /* --all */
+#define LOOK_EVERY_NS (INT64_C(1000) * (int64_t)CLI_NS_PER_MS) /* at new queues */
 
 struct kept {
     char *name;
@@ -26,7 +27,7 @@ struct kept {
 };
 
 struct keeper {
-    bool all;
+    const char *pattern; /* queues that are to be found; NULL: those that were named */
     bool verbose;
     bool json;
     int status; /* the worst of those that ended by themselves */
@@ -43,11 +44,11 @@ static void say_mended(const struct keeper *k, const char *name, int mended) {
     }
 }
 
-/* With --all nobody asked for this queue by name: somebody else's, or one that has just gone, is no error. */
+/* With --all and --match nobody asked for this queue by name: somebody else's, or one that has just gone, is no error. */
 static int open_queue(const struct keeper *k, const char *name, rp_queue **out) {
     struct rp_open_options options;
     int result;
-    if (!k->all)
+    if (!k->pattern)
         return cli_open(name, false, out);
     rp_open_options_init(&options, sizeof options);
     result = rp_queue_open(name, &options, out);
@@ -138,11 +139,16 @@ static void forget(struct keeper *k, bool everything) {
     }
 }
 
+static int visit_matching(const char *name, void *context) {
+    const struct keeper *k = context;
+    return fnmatch(k->pattern, name, 0) == 0 ? visit(name, context) : 0;
+}
+
 static void look(struct keeper *k) {
     int result;
     for (struct kept *queue = k->queues; queue; queue = queue->next)
         queue->listed = false;
-    result = cli_each_queue(visit, k);
+    result = cli_each_queue(visit_matching, k);
     if (result < 0 && result != -ENOENT)
         k->status = cli_fail(result, "/dev/shm");
     forget(k, false);
@@ -188,11 +194,11 @@ static int keep_all(struct keeper *k, const struct operands *names) {
             told = true;
             stop_all(k);
         }
-        if (k->all && !told)
+        if (k->pattern && !told)
             look(k);
-        if (k->running == 0 && (!k->all || told))
+        if (k->running == 0 && (!k->pattern || told))
             break;
-        cli_signals_wait(&seen, k->all && !told ? LOOK_EVERY_NS : -1);
+        cli_signals_wait(&seen, k->pattern && !told ? LOOK_EVERY_NS : -1);
     }
     forget(k, true);
     return cli_finish(told ? CLI_DONE : k->status);
@@ -201,7 +207,7 @@ static int keep_all(struct keeper *k, const struct operands *names) {
 static int keep(struct keeper *k, const struct operands *names) {
     int status;
     cli_signals_install(NULL); /* before anybody can see that we are there and tell us to stop */
-    if (k->all || names->count > 1)
+    if (k->pattern || names->count > 1)
         return keep_all(k, names);
     status = keep_queue(k, names->value[0]);
     return status == KEPT_GONE ? CLI_DONE : status;
@@ -209,14 +215,17 @@ static int keep(struct keeper *k, const struct operands *names) {
 
 int verb_keeper(int argc, char **argv) {
     struct keeper k = {.status = CLI_DONE};
+    bool all = false;
     const struct flag flags[] = {
-        CLI_SWITCH("--all", 0, &k.all, "every queue in /dev/shm, and those that will be made"),
+        CLI_SWITCH("--all", 0, &all, "every queue in /dev/shm, and those that will be made"),
+        CLI_FLAG("--match", 0, FLAG_TEXT, &k.pattern, "PATTERN",
+                 "every queue whose name matches, such as 'orders.*', and those that will be made"),
         CLI_SWITCH("--verbose", 'v', &k.verbose, "say which queues are kept, and what was mended"),
         CLI_SWITCH("--json", 0, &k.json, "one JSON object a line on stdout each time something was mended"),
     };
     const struct usage usage = {
         .verb = "keeper",
-        .synopsis = "NAME... | --all [-v] [--json]",
+        .synopsis = "NAME... | --all | --match PATTERN [-v] [--json]",
         .about =
             "Keeps house until SIGTERM: messages of dead receivers come back, leases end and delayed messages become ready in\n"
             "time even when nobody is inside a call. Receivers that wait do the same; any number of both may run. A queue\n"
@@ -230,9 +239,11 @@ int verb_keeper(int argc, char **argv) {
     int status = cli_parse(&usage, argc, argv, &operands);
     if (status != CLI_PROCEED)
         return status;
-    if (operands.count == 0 && !k.all)
+    if (operands.count == 0 && !all && !k.pattern)
         return cli_usage_error("NAME is missing: ringpost keeper %s", usage.synopsis);
-    if (operands.count > 0 && k.all)
-        return cli_usage_error("NAME and --all exclude each other");
+    if ((operands.count > 0) + all + (k.pattern != NULL) > 1)
+        return cli_usage_error("NAME, --all and --match exclude each other");
+    if (all)
+        k.pattern = "*";
     return keep(&k, &operands);
 }

@@ -132,6 +132,7 @@ run 2 work "$q" -j 5000 -- true
 run 2 keeper
 has "no queue" "$err" "NAME is missing"
 run 2 keeper "$q" --all
+run 2 keeper --match 'x*' --all
 
 # Forms of flags that are right
 run 0 purge "$q" --state=ready,dead --state leased

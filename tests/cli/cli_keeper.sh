@@ -84,10 +84,11 @@ has "no queue" "$err" "there is no queue '$q.nobody'"
 : >"/dev/shm/ringpost.$q.bad"
 run 6 keeper "$q.bad"
 
-# --all finds what is made later, and a new queue of an old name
-start_keeper --all
+# --match finds what is made later, and a new queue of an old name; others are not its business
+start_keeper --match "$q.[b-l]*"
 eventually keeps "$q.b"
 run 0 create "$q.later" --backoff none
+run 0 create "$q.other"
 eventually keeps "$q.later"
 leave_to_the_dead "$q.later"
 eventually stat_is "$q.later" ready 1
@@ -95,8 +96,28 @@ run 0 rm "$q.later"
 run 0 create "$q.later" --backoff none
 twice() { [[ $(grep -c "^$q.later: kept" "$dir/said") == 2 ]]; }
 eventually twice
+keeps "$q.other" && fail "--match kept '$q.other'"
 is "said once" "$(grep -c "'$q.bad'" "$dir/said")" 1
 kill -TERM "$keeper"
 status_of "$keeper"
-is "--all, SIGTERM" "$status" 0
+is "--match, SIGTERM" "$status" 0
+
+# --all, where a /dev/shm can be had that is nobody else's
+alone=(unshare --user --map-root-user --mount --)
+if "${alone[@]}" mount -t tmpfs none /dev/shm 2>/dev/null; then
+    run_alone() {
+        mount -t tmpfs none /dev/shm || exit 1
+        run 0 create one
+        start_keeper --all
+        eventually keeps one
+        run 0 create two
+        eventually keeps two
+        kill -TERM "$keeper"
+        status_of "$keeper"
+        is "--all, SIGTERM" "$status" 0
+        ((failures == 0))
+    }
+    export -f run_alone run rp fail is has start_keeper keeps eventually pause status_of
+    q=$q dir=$dir RINGPOST=$RINGPOST "${alone[@]}" bash -c 'failures=0; pids=(); exec 9<>"$dir/never"; run_alone' || fail "--all"
+fi
 finish
