@@ -106,6 +106,7 @@ bool pool_search(struct pool *p, uint64_t now_ms, uint32_t *cell) {
         uint64_t w = load_seq_cst(&segment_cell(p->segment, c)->word, cell_word);
         if (cell_state(w) == CELL_FREE && own(p, c)) {
             *cell = c;
+            p->barren_ms = UINT64_MAX; /* it was freed while nobody said that he starved: perhaps others, too */
             return true;
         }
     }

@@ -94,6 +94,25 @@ static void who_starves_is_told_at_once(void **state) {
     assert_int_equal(cell, cells[1]);
 }
 
+/* Cells that came free while nobody starved are found, also in the millisecond in which there were none. */
+static void a_barren_look_is_not_the_last(void **state) {
+    (void)state;
+    uint32_t cells[CAPACITY + 1], cell;
+    assert_int_equal(take_all(&one, 0, cells), CAPACITY);
+    assert_false(pool_search(&two, 9, &cell));
+    for (uint32_t i = 0; i < POOL_BATCH; i++) /* with their bits: two starves */
+        pool_give_back(&one, cells[i]);
+    for (uint32_t i = 0; i < POOL_BATCH; i++) /* plenty: it does not any more */
+        assert_true(pool_take(&two, &cell));
+    assert_false(starved());
+    for (uint32_t i = 0; i < 3; i++) /* their bits will come with others */
+        pool_give_back(&one, cells[POOL_BATCH + i]);
+    assert_false(pool_take(&two, &cell));
+    for (uint32_t i = 0; i < 3; i++)
+        assert_true(pool_search(&two, 9, &cell));
+    assert_false(pool_search(&two, 9, &cell));
+}
+
 static void bits_may_lie(void **state) {
     (void)state;
     uint32_t cells[CAPACITY + 1];
@@ -128,8 +147,12 @@ static void the_generation_stays(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(every_cell_once), TEST(candidates_are_still_free), TEST(who_starves_is_told_at_once),
-        TEST(bits_may_lie),    TEST(the_generation_stays),
+        TEST(every_cell_once),
+        TEST(candidates_are_still_free),
+        TEST(who_starves_is_told_at_once),
+        TEST(a_barren_look_is_not_the_last),
+        TEST(bits_may_lie),
+        TEST(the_generation_stays),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
 }
