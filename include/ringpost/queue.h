@@ -23,7 +23,21 @@ extern "C" {
 
 typedef struct rp_queue rp_queue;
 
-/** What a send does when there is no memory for the message. */
+/**
+ * What a send does when there is no memory for the message, or its bytes do not fit into max_bytes. A send that gives a timeout waits so
+ * long under each of them; drop-oldest drops first.
+ *
+ * Dropping: a message goes only if that frees its memory. What is leased, on loan, dead, still viewed, or needed by a group that does not
+ * lose messages (enum rp_group_overflow) stays; where nothing else is left the send gets RP_FULL. First go messages that were never
+ * received, oldest first (of the lowest priority that has any; of keyed lanes, from the one with the oldest of a few), then redeliveries,
+ * oldest first, then backoffs. Each drop is counted for its group, and in `dropped` of rp_queue_stats; a sender that is killed in the
+ * middle may take one count with it. No more is dropped than needed, but in a queue of more than 1,024 cells one in 1,024 may be
+ * free at the time. Senders that wait are woken in no order, and a large message may wait while small ones pass.
+ *
+ * max_bytes counts the payload of all messages that are held, whatever their state, and loans; a larger message is RP_TOO_BIG. The bound is
+ * kept to the byte, but for one message of each process that is interrupted just as it frees one, while somebody counts anew. After a
+ * death what the dead had counted is missing until the next count: for at most 100 ms while anybody sends or receives.
+ */
 enum rp_overflow {
     RP_OVERFLOW_REJECT = 0,     /**< return RP_FULL */
     RP_OVERFLOW_BLOCK = 1,      /**< wait, for ever unless the send gives a timeout */

@@ -126,6 +126,8 @@ struct control {
     _Alignas(LINE) a64 tick_until_ms; /* somebody keeps house until then; others need not */
     a64 walk_until_ms;                /* the same for walks because of a due time */
     a64 slice_cursor;                 /* where the tick's walk goes on in a queue of very many cells */
+    _Alignas(LINE) a64 bytes_in;      /* max_bytes: payload bytes that came, and */
+    _Alignas(LINE) a64 bytes_out;     /* those that went; see byte_room.h */
     _Alignas(LINE) struct sleepers free_sleepers;
     struct sleepers sleepers[MAX_GROUPS];
     _Alignas(LINE) a64 totals[COUNTERS_PER_LINE]; /* of seats that were given up */

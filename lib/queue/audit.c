@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The invariants of docs/correctness.md, checked over the whole segment without touching it. */
+#include "byte_room.h"
 #include "delivery.h"
 #include "error.h"
 #include "lane.h"
@@ -13,6 +14,7 @@ struct check {
     rp_queue *queue;
     const struct segment *segment;
     struct rp_audit *out;
+    uint64_t bytes; /* that the cells hold */
 };
 
 static void __attribute__((format(printf, 2, 3))) violation(struct check *k, const char *format, ...) {
@@ -95,6 +97,8 @@ static void check_delivery(struct check *k, unsigned g, uint32_t c, uint64_t w) 
 static void check_cell(struct check *k, uint32_t c) {
     const struct segment *s = k->segment;
     uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
+    if (cell_state(w) != CELL_FREE)
+        k->bytes += byte_room_of(s, c);
     switch (cell_state(w)) {
     case CELL_FREE:
     case CELL_OWNED: check_free_cell(k, c, w); return;
@@ -149,7 +153,7 @@ RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out) {
     if (result < 0 || out == NULL)
         return fail(result < 0 ? result : -EINVAL, "rp_queue_audit");
     *out = (struct rp_audit){0};
-    struct check k = {q, &q->segment, out};
+    struct check k = {q, &q->segment, out, 0};
     const struct segment *s = &q->segment;
     for (uint32_t c = 0; c < s->layout.cell_count; c++) {
         struct rp_audit before = *out;
@@ -165,6 +169,7 @@ RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out) {
     }
     if (out->unsettled > 0)
         return 0; /* the rings are moving, too */
+    out->repairable += s->parameters.max_bytes > 0 && byte_room_held(s) != (int64_t)k.bytes;
     for (uint32_t i = 0; i < s->parameters.lane_count; i++) {
         struct index_ring lane = lane_ring(s, i);
         check_ring(&k, "lane", &lane);

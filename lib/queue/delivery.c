@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "delivery.h"
+#include "byte_room.h"
 #include "dead.h"
 #include "keyed.h"
 #include "lane.h"
@@ -32,23 +33,41 @@ uint64_t delivery_with(enum delivery_state state, const struct viewers *v, uint3
                             v->count > 1 ? v->seats[1] : NOBODY, hold);
 }
 
-bool settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
+enum clear { CLEAR_NOT, CLEAR_DONE, CLEAR_LAST };
+
+/* LAST: it was the last bit, and the cell is now in state `then`. */
+static inline enum clear clear_bit(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation, enum cell_state then) {
     const struct segment *s = a->segment;
     a64 *word = &segment_cell(s, c)->word;
     uint64_t w = load_acquire(word, cell_word);
     while (cell_pends(w, group) && (MUTANT(settle_no_incarnation) || (cell_generation(w) & 0x7fffff) == incarnation)) {
         uint64_t rest = cell_without_group(w, group);
         bool last = cell_pending(rest) == 0;
-        uint64_t place = keyed_place(s, c);
-        if (cas_seq_cst(word, &w, last ? cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)) : rest, cell_word)) {
+        uint64_t place = keyed_place(s, c), bytes = last ? byte_room_of(s, c) : 0;
+        if (last)
+            rest = cell_word(then, then == CELL_FREE ? NOBODY : a->seat, 0, cell_generation(w));
+        if (cas_seq_cst(word, &w, rest, cell_word)) {
             if (last)
+                byte_room_give(s, bytes);
+            if (last && then == CELL_FREE)
                 pool_freed(&a->pool, c);
             if (s->parameters.keyed)
                 keyed_released(s, group, place);
-            return true;
+            return last ? CLEAR_LAST : CLEAR_DONE;
         }
     }
-    return false;
+    return CLEAR_NOT;
+}
+
+bool settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
+    return clear_bit(a, group, c, incarnation, CELL_FREE) != CLEAR_NOT;
+}
+
+bool settle_own(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
+    if (clear_bit(a, group, c, incarnation, CELL_OWNED) != CLEAR_LAST)
+        return false;
+    byte_room_own(a->segment, c);
+    return true;
 }
 
 enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint64_t d, const struct failure *f) {

@@ -42,7 +42,10 @@ uint64_t delivery_with(enum delivery_state state, const struct viewers *v, uint3
 /* `hold` is settled for `group`: clears its bit; whoever clears the last one frees the cell. Idempotent; anybody may. True: this call did. */
 bool settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation);
 
-/* Ends the delivery: the word `d` becomes `next`, SETTLED or LIMBO, and what follows from that is done. False: the word is not `d` any more. */
+/* The same, but the cell that would become free is the caller's instead: OWNED, by the same CAS. True: it is. */
+bool settle_own(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation);
+
+/* Ends the delivery: the word `d` becomes `next`, and what follows from that is done, but for the dead ring. False: the word is not `d` any more. */
 bool delivery_finish(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t next);
 
 /* How a failure came about and what is to follow. */

@@ -76,6 +76,16 @@ struct sender_lane {
     uint64_t slot_seen_at;
     uint64_t tail_told; /* what the shared hint was told */
     uint64_t head_seen; /* lane positions below are taken in every group */
+    uint64_t drop_at;   /* where we dropped last (overflow.h) */
+    uint64_t back_ms;   /* when to go back to the oldest */
+};
+
+/* Where a sender goes on to look for messages to drop, beside the lanes. */
+struct dropper {
+    uint64_t active;          /* the groups that there were, as the control's word has them */
+    uint32_t lane;            /* keyed: the lanes take turns */
+    uint32_t cell;            /* when nothing is left in the rings */
+    uint64_t barren_until_ms; /* there was nothing at all: not again in that millisecond */
 };
 
 struct rp_producer {
@@ -88,6 +98,7 @@ struct rp_producer {
     uint32_t loan_count;
     uint32_t loan_room;
     uint32_t *loans; /* cells on loan */
+    struct dropper dropper;
 };
 
 /* A message this consumer can see. `cell` is read by other threads of the process when a view outlives its lease. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "byte_room.h"
 #include "delivery.h"
 #include "error.h"
 #include "listing.h"
@@ -47,6 +48,7 @@ static void count_cells(rp_queue *q, struct rp_queue_stats *out) {
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
         out->free_cells += cell_state(w) == CELL_FREE;
         out->owned_cells += cell_state(w) == CELL_OWNED;
+        out->bytes += cell_is_published(w) ? byte_room_in(s, c) : cell_state(w) == CELL_OWNED ? byte_room_of(s, c) : 0;
         struct found f;
         if (!cell_is_published(w))
             continue;

@@ -242,7 +242,7 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         return fail(-EINVAL, "lane_capacity is for queues with keyed lanes");
     if (o->reserved != 0)
         return fail(-E2BIG, "rp_queue_options: a reserved field is not 0");
-    if (o->ttl_ns > 0 || o->expired > 0 || o->max_bytes > 0 || o->overflow == RP_OVERFLOW_DROP_OLDEST)
+    if (o->ttl_ns > 0 || o->expired > 0)
         return fail(-ENOTSUP, "not yet");
     int result = permille("backoff_factor", o->backoff_factor, 1, 100, &p->backoff_factor_permille);
     return result < 0 ? result : permille("jitter", o->jitter, 0, 1, &p->jitter_permille);

@@ -3,9 +3,8 @@
 #include "keyed.h"
 #include "lane.h"
 #include "options.h"
-#include "publish.h"
+#include "room.h"
 #include "sweep.h"
-#include "wait.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,53 +99,12 @@ static int producer_check(struct rp_producer *p, size_t bytes) {
     if (bytes > p->actor.segment->parameters.message_bytes)
         return fail(RP_TOO_BIG, "queue '%s': message of %zu bytes, the limit is %u", q->name, bytes,
                     p->actor.segment->parameters.message_bytes);
+    if (room_never(p->actor.segment, bytes))
+        return fail(RP_TOO_BIG, "queue '%s': message of %zu bytes, and the whole queue holds at most %llu", q->name, bytes,
+                    (unsigned long long)p->actor.segment->parameters.max_bytes);
     if (queue_is_gone(q))
         return fail(RP_GONE, "queue '%s' was removed", q->name);
     return 0;
-}
-
-struct room {
-    struct rp_producer *producer;
-    uint32_t cell;
-};
-
-static int look_for_room(void *context) {
-    struct room *r = context;
-    struct actor *a = &r->producer->actor;
-    return pool_take(&a->pool, &r->cell) || pool_search(&a->pool, actor_now_ms(a), &r->cell) ? 0 : RP_FULL;
-}
-
-static bool room_promising(void *context) { return pool_promising(&((struct room *)context)->producer->actor.pool); }
-
-static int64_t patience(const struct rp_producer *p, int64_t timeout_ns) {
-    if (timeout_ns != RP_TIMEOUT_POLICY)
-        return timeout_ns;
-    return p->actor.segment->parameters.overflow == RP_OVERFLOW_BLOCK ? -1 : 0;
-}
-
-static int full(struct rp_producer *p) {
-    tally_add(&p->actor.tally, COUNT_FULL, 1);
-    return fail(RP_FULL, "queue '%s': all %u cells hold messages", p->actor.queue->name, cells_in_play(p->actor.segment));
-}
-
-/* Takes a cell, waiting for one as long as allowed. */
-static int take_room(struct rp_producer *p, int64_t timeout_ns, uint32_t *cell) {
-    if (pool_take(&p->actor.pool, cell))
-        return 0;
-    struct room room = {.producer = p};
-    int result = look_for_room(&room);
-    if (result == RP_FULL) { /* memory is short: see what the dead and the late have left */
-        housekeeping(&p->actor, segment_now_ms(p->actor.segment));
-        struct wait w = {&p->actor, p->actor.pool.free_event, room_promising, look_for_room, &room,
-                         RP_FULL,   patience(p, timeout_ns)};
-        result = look_for_room(&room);
-        if (result == RP_FULL)
-            result = wait_for(&w);
-        if (result == RP_FULL)
-            return full(p);
-    }
-    *cell = room.cell;
-    return result;
 }
 
 /* Fills in what a receiver needs to know beside the payload. */
@@ -189,39 +147,6 @@ static void check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
     notice_removal(p->actor.queue);
 }
 
-struct publishing {
-    struct rp_producer *producer;
-    uint32_t lane, cell;
-    bool wake;
-};
-
-static int look_for_place(void *context) {
-    struct publishing *x = context;
-    return publish(x->producer, x->lane, x->cell, x->wake);
-}
-
-static bool always(void *context) {
-    (void)context;
-    return true;
-}
-
-/* Publishes; where the lane has no place, which takes entries that left out of order, waits for one as long as allowed. */
-static int publish_patiently(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake) {
-    int result = publish(p, lane, c, wake);
-    if (result != RP_FULL)
-        return result;
-    struct publishing x = {p, lane, c, wake};
-    struct wait w = {&p->actor, p->actor.pool.free_event, always, look_for_place, &x, RP_FULL, patience(p, timeout_ns)};
-    result = wait_for(&w);
-    if (result != RP_FULL)
-        return result;
-    tally_add(&p->actor.tally, COUNT_FULL, 1);
-    if (p->actor.segment->parameters.keyed)
-        return fail(RP_FULL, "queue '%s': lane %u holds its %u messages", p->actor.queue->name, lane,
-                    p->actor.segment->layout.lane_slot_count);
-    return fail(RP_FULL, "queue '%s': too many messages are left from the last lap of the lane", p->actor.queue->name);
-}
-
 /*
  * Word by word while it is short: a caller has often just written these bytes, and the wide loads of memcpy cannot be served from narrow stores that are
  * still on their way; they would wait until all are written.
@@ -243,7 +168,7 @@ static inline void copy_in(unsigned char *to, const unsigned char *from, size_t 
 static int send_one(struct rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *o, int64_t timeout_ns,
                     uint64_t *id, bool wake) {
     uint32_t c;
-    int result = take_room(p, timeout_ns, &c);
+    int result = room_take(p, bytes, timeout_ns, &c);
     if (result < 0)
         return result;
     struct cell *cell = segment_cell(p->actor.segment, c);
@@ -254,7 +179,7 @@ static int send_one(struct rp_producer *p, const void *data, size_t bytes, const
     if (id != NULL)
         *id = new_id;
     check_gone(p, cell->sent_wall_ns);
-    result = publish_patiently(p, lane, c, timeout_ns, wake);
+    result = room_publish(p, lane, c, timeout_ns, wake);
     if (MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
     if (result < 0)
@@ -359,7 +284,7 @@ RP_API int rp_loan(rp_producer *p, size_t bytes, struct rp_loan *out) {
     if (out == NULL)
         return fail(-EINVAL, "rp_loan: no place for the result");
     uint32_t c;
-    result = take_room(p, RP_TIMEOUT_POLICY, &c);
+    result = room_take(p, bytes, RP_TIMEOUT_POLICY, &c);
     if (result < 0)
         return result;
     result = keep_loan(p, c);
@@ -400,12 +325,15 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
     if (result < 0)
         return result;
     uint32_t c = p->loans[index];
+    result = room_change(p, c, l->bytes);
+    if (result < 0)
+        return result;
     uint32_t lane = choose_lane(p, o);
     uint64_t id = describe(p, c, l->bytes, lane, o);
     if (o->id_out != NULL)
         *o->id_out = id;
     check_gone(p, segment_cell(p->actor.segment, c)->sent_wall_ns);
-    result = publish_patiently(p, lane, c, o->timeout_ns, true);
+    result = room_publish(p, lane, c, o->timeout_ns, true);
     if (result == 0)
         end_loan(p, index, l);
     return result;

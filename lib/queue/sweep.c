@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sweep.h"
+#include "byte_room.h"
 #include "dead.h"
 #include "error.h"
 #include "keyed.h"
@@ -88,6 +89,7 @@ struct walk {
     uint64_t now_ms;
     uint64_t due_ms; /* the earliest time met that is not over */
     uint64_t dead[MAX_GROUPS];
+    struct byte_count bytes;
 };
 
 static int walk_cells(struct actor *a, uint32_t from, uint32_t to, struct walk *walk) {
@@ -97,6 +99,8 @@ static int walk_cells(struct actor *a, uint32_t from, uint32_t to, struct walk *
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
         if (cell_state(w) == CELL_FREE && walk->mend_bits)
             done += mend_bit(a, c);
+        if (s->parameters.max_bytes > 0 && cell_state(w) != CELL_FREE)
+            byte_count_cell(s, c, &walk->bytes);
         if (!cell_is_published(w))
             continue;
         if (cell_state(w) == CELL_COMMITTED)
@@ -121,7 +125,10 @@ int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
         dead_before[g] = load_relaxed(&s->groups[g].dead_count, hint);
     /* Cleared before the walk: a time that is set during it lowers it again. In a queue that is walked in slices not for good: if we stop, somebody must. */
     store_seq_cst(&s->control->next_due_ms, cells_in_play(s) > CELLS_PER_TICK ? now_ms + REST_MAX_MS : UINT64_MAX, next_due);
+    byte_count_begin(s, &walk.bytes);
     int done = walk_cells(a, 0, cells_in_play(s), &walk);
+    if (s->parameters.max_bytes > 0)
+        done += byte_count_end(s, &walk.bytes);
     raise_heads(s);
     for (unsigned g = 0; g < groups; g++) {
         if (dead_before[g] != walk.dead[g]) /* unless it moved during the walk, which then proves nothing */

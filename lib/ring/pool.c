@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool.h"
+#include "byte_room.h"
 
 void pool_open(struct pool *p, const struct segment *s, uint32_t seat) {
     *p = (struct pool){
@@ -7,6 +8,7 @@ void pool_open(struct pool *p, const struct segment *s, uint32_t seat) {
         .free_event = free_event(s),
         .seat = seat,
         .cursor = seat * CELLS_PER_PARTICIPANT / 64,
+        .look_words = s->layout.bitmap_words,
         .barren_ms = UINT64_MAX,
     };
 }
@@ -51,7 +53,10 @@ void pool_freed(struct pool *p, uint32_t cell) {
 static bool own(struct pool *p, uint32_t cell) {
     a64 *word = &segment_cell(p->segment, cell)->word;
     uint64_t w = load_relaxed(word, recheck);
-    return cell_state(w) == CELL_FREE && cas_acq_rel(word, &w, cell_word(CELL_OWNED, p->seat, 0, cell_generation(w)), cell_word);
+    if (cell_state(w) != CELL_FREE || !cas_acq_rel(word, &w, cell_word(CELL_OWNED, p->seat, 0, cell_generation(w)), cell_word))
+        return false;
+    byte_room_own(p->segment, cell);
+    return true;
 }
 
 static inline void prefetch_cell(const struct pool *p, uint32_t cell) {
@@ -82,7 +87,8 @@ static void draw(struct pool *p, uint32_t word) {
 
 static bool refill(struct pool *p) {
     uint32_t words = p->segment->layout.bitmap_words;
-    for (uint32_t i = 0; i < words && p->candidate_count == 0; i++) {
+    uint32_t most = p->look_words < words ? p->look_words : words;
+    for (uint32_t i = 0; i < most && p->candidate_count == 0; i++) {
         draw(p, p->cursor);
         if (p->candidate_count == 0)
             p->cursor = p->cursor + 1 < words ? p->cursor + 1 : 0;
@@ -90,6 +96,8 @@ static bool refill(struct pool *p) {
     a32 *starved = &p->segment->control->starved;
     if (p->candidate_count == POOL_BATCH && load_relaxed(starved, hint) != 0)
         store_relaxed(starved, 0, hint); /* plenty: bits may come in batches again */
+    if (p->candidate_count > 0)
+        p->look_words = words;
     return p->candidate_count > 0;
 }
 
@@ -137,7 +145,9 @@ bool pool_promising(const struct pool *p) {
 
 void pool_give_back(struct pool *p, uint32_t cell) {
     a64 *word = &segment_cell(p->segment, cell)->word;
-    uint64_t w = load_relaxed(word, own);
-    if (cell_state(w) == CELL_OWNED && cas_seq_cst(word, &w, cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)), cell_word))
+    uint64_t w = load_relaxed(word, own), bytes = byte_room_of(p->segment, cell);
+    if (cell_state(w) == CELL_OWNED && cas_seq_cst(word, &w, cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)), cell_word)) {
+        byte_room_give(p->segment, bytes);
         pool_freed(p, cell);
+    }
 }

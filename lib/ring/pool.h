@@ -22,6 +22,7 @@ struct pool {
     uint32_t seat;
     uint32_t cursor;        /* bitmap word looked at last */
     uint32_t search_cursor; /* where the look at all words goes on */
+    uint32_t look_words;    /* of the bitmap, before pool_take gives up: all, or a few (pool_glance) */
     uint32_t candidate_count;
     uint32_t freed_count;
     uint32_t candidates[POOL_BATCH]; /* bits taken, words FREE when taken */
@@ -41,6 +42,13 @@ void pool_flush(struct pool *p);
 
 /* Takes a cell that the bitmap knows: OWNED by `seat` from here on. False: it knows none. */
 bool pool_take(struct pool *p, uint32_t *cell);
+
+enum { GLANCE_WORDS = 16 };
+/*
+ * For one who makes room by other means when none is at hand: until the bitmap yields something again, pool_take looks at a few words each time, and goes on with
+ * the next ones. A full look at a bitmap of 65,536 cells costs more than a send.
+ */
+static inline void pool_glance(struct pool *p) { p->look_words = GLANCE_WORDS; }
 
 /* Is a candidate at hand? */
 static inline bool pool_ready(const struct pool *p) { return p->candidate_count > 0; }

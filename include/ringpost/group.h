@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file group.h
+ * Consumer groups: each group gets every message once, its consumers share them. "default" exists from the start and is a group like any other.
+ *
+ * A group gets every message whose send began after rp_group_create returned, and none whose send had ended before it was called; each group has its
+ * own order, leases, redeliveries and dead letters. A message's memory is free when every group that it was sent to has settled it; so a group
+ * that nobody serves fills the queue (`overflow` says what then). A message that is sent while there is no group
+ * at all is counted as unroutable, and its send returns 0.
+ *
+ * Names: 1 to 63 of [A-Za-z0-9._-].
+ */
+#ifndef RINGPOST_GROUP_H
+#define RINGPOST_GROUP_H
+
+#include <ringpost/export.h>
+#include <ringpost/queue.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What a send does to this group's messages when there is no memory. */
+enum rp_group_overflow {
+    RP_GROUP_QUEUE = 0,       /**< as the queue's `overflow` says */
+    RP_GROUP_BLOCK = 1,       /**< its messages stay, whatever the queue's `overflow` says */
+    RP_GROUP_DROP_OLDEST = 2, /**< its oldest messages that nobody has received go, and are counted */
+    RP_GROUP_DEAD = 3         /**< they go to its dead ring */
+};
+
+struct rp_group_options {
+    size_t size;
+    uint32_t overflow; /**< enum rp_group_overflow. Default RP_GROUP_QUEUE */
+    uint32_t reserved; /**< 0 */
+};
+
+RP_API void rp_group_options_init(struct rp_group_options *o, size_t size);
+
+/**
+ * Makes a group. It begins with the newest: messages that are there already are not for it.
+ * Errors: -EEXIST, -ENOSPC (all `max_groups` places are taken), -EINVAL
+ * (name, option), -EROFS, RP_FORKED. Any thread. Lock-free; steps are bounded by the number of cells.
+ * Crash: the group is there or not; a half-made one is cleared away by whoever recovers the dead.
+ */
+RP_API int rp_group_create(rp_queue *q, const char *group, const struct rp_group_options *o);
+
+/**
+ * Removes a group: it gets no message whose send begins after this call, its messages are dropped and counted as purged, and its consumers get
+ * RP_GONE. Messages they hold stay readable until they are settled, which gets RP_LEASE_LOST.
+ * Errors: -ENOENT, -EINVAL, -EROFS, RP_FORKED. Any thread. Lock-free; steps are bounded by the number of cells.
+ * Crash: removed or not; what is left of its messages is dropped by whoever sweeps next.
+ */
+RP_API int rp_group_remove(rp_queue *q, const char *group);
+
+/** A group, as counted from the cells one after the other: in a queue that is moving, a blurred picture. */
+struct rp_group_info {
+    char name[64];
+    uint32_t index;           /**< its place, 0 .. max_groups - 1 */
+    uint32_t overflow;        /**< enum rp_group_overflow */
+    uint64_t created_ns;      /**< wall clock */
+    uint64_t ready;           /**< would be received now: how far it is behind */
+    uint64_t leased;          /**< received, not settled */
+    uint64_t delayed;         /**< waiting for their time */
+    uint64_t dead;            /**< dead letters */
+    uint64_t lingering;       /**< settled, still viewed by a process whose lease ran out */
+    uint64_t oldest_ready_ns; /**< wall clock of the send of the oldest ready message; 0: none */
+    uint64_t waiting;         /**< receivers that went to sleep since one was last woken: at least so many as sleep now */
+    uint64_t dropped;         /**< by `overflow`, since creation */
+    uint64_t expired;         /**< since creation */
+    uint64_t reserved[8];
+};
+
+/** The group with the lowest index >= `index`. RP_EMPTY: no more. Works on read-only handles. Steps are bounded by the number of cells. */
+RP_API int rp_group_next(rp_queue *q, uint32_t index, struct rp_group_info *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

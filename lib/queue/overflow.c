@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+#include "overflow.h"
+#include "delivery.h"
+#include "error.h"
+#include "lane.h"
+#include <ringpost/group.h>
+
+enum {
+    HEAD_LAG = 16,      /* positions by which a head may lag behind the truth while all is well */
+    SKIPS_MAX = 64,     /* entries of a ring that cannot be dropped, before the search goes on elsewhere */
+    LANES_AT_ONCE = 8,  /* keyed lanes whose oldest messages are compared */
+    BARREN_MAX = 256,   /* positions that are looked at again where nothing was found in the same millisecond */
+    GO_BACK_MAX = 32768 /* positions, once per tick */
+};
+
+uint32_t overflow_groups(struct rp_producer *p) {
+    const struct segment *s = p->actor.segment;
+    p->dropper.active = load_relaxed(&s->control->active, recheck);
+    uint32_t active = (uint32_t)(p->dropper.active & ((1u << s->parameters.max_groups) - 1)), lossy = 0;
+    for (; active != 0; active &= active - 1) {
+        unsigned g = (unsigned)__builtin_ctz(active);
+        uint64_t own = load_relaxed(&s->groups[g].overflow, hint);
+        bool loses = own == RP_GROUP_DROP_OLDEST || own == RP_GROUP_DEAD ||
+                     (own == RP_GROUP_QUEUE && s->parameters.overflow == RP_OVERFLOW_DROP_OLDEST);
+        lossy |= (uint32_t)loses << g;
+    }
+    return lossy;
+}
+
+/*
+ * A message as a dropper sees it: the delivery words first, then the cell's word. If the CAS of a delivery word succeeds, that one did not move, so the cell's
+ * word was of the same message.
+ */
+struct sight {
+    uint32_t cell;
+    uint32_t lossy;
+    uint32_t pending; /* groups that need it; 0: none, or the cell is not published */
+    uint64_t word;
+    uint64_t delivery[MAX_GROUPS]; /* of the lossy groups */
+};
+
+static void see(const struct segment *s, uint32_t lossy, uint32_t c, struct sight *x) {
+    x->cell = c;
+    x->lossy = lossy;
+    for (uint32_t groups = lossy; groups != 0; groups &= groups - 1) {
+        unsigned g = (unsigned)__builtin_ctz(groups);
+        x->delivery[g] = load_acquire(delivery_at(s, g, c), delivery);
+    }
+    x->word = load_acquire(&segment_cell(s, c)->word, cell_word);
+    x->pending = cell_is_published(x->word) ? cell_pending(x->word) : 0;
+}
+
+/* Does nobody hold the delivery, or look at it? One that was received before counts only if `again`. */
+static bool idle(uint64_t d, uint64_t w, bool again) {
+    if (!taken(d, w))
+        return true;
+    switch (delivery_state(d)) {
+    case DELIVERY_SETTLED: return true; /* its bit is about to be cleared, by us as well */
+    case DELIVERY_RETURNED:
+    case DELIVERY_DELAYED:
+        return (again || delivery_seq(d) == 0) && delivery_viewer1(d) == NOBODY && delivery_viewer2(d) == NOBODY &&
+               !delivery_leaves(d); /* one that leaves its lane is moved by its cell word, as another message */
+    default: return false;
+    }
+}
+
+/* Would its memory come free? What nobody has taken must be committed. */
+static bool droppable(const struct segment *s, const struct sight *x, bool again) {
+    if (x->pending == 0 || ((x->pending & ~x->lossy) != 0 && !MUTANT(drop_for_nothing)))
+        return false;
+    bool untaken = false;
+    for (uint32_t groups = x->pending & x->lossy; groups != 0; groups &= groups - 1) {
+        uint64_t d = x->delivery[__builtin_ctz(groups)];
+        if (!idle(d, x->word, again) && !MUTANT(drop_leased))
+            return false;
+        untaken = untaken || !taken(d, x->word);
+    }
+    return !untaken || MUTANT(drop_early) || cell_state(x->word) == CELL_COMMITTED || lane_holds(s, x->cell, x->word);
+}
+
+enum lost { LOST_NOT, LOST_SETTLED, LOST_BURIED };
+
+/* Ends the message for one group, for good or in its dead ring. NOT: the word has moved. */
+static enum lost lose(struct actor *a, unsigned g, const struct sight *x) {
+    const struct segment *s = a->segment;
+    uint64_t d = x->delivery[g];
+    bool received = taken(d, x->word);
+    if (received && delivery_state(d) == DELIVERY_SETTLED)
+        return LOST_SETTLED;
+    if (load_relaxed(&s->groups[g].overflow, hint) == RP_GROUP_DEAD) {
+        enum fail_result result = delivery_bury(a, g, x->cell, d, RP_DEAD_OVERFLOW);
+        if (result != FAIL_REFUSED)
+            return result == FAIL_DONE ? LOST_BURIED : LOST_NOT;
+    }
+    uint32_t hold = received ? delivery_hold(d) : hold_make(cell_generation(x->word), 0);
+    uint64_t settled = delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, hold);
+    if (MUTANT(overflow_without_cas))
+        store_release(delivery_at(s, g, x->cell), settled, delivery);
+    else if (!cas_acq_rel(delivery_at(s, g, x->cell), &d, settled, delivery))
+        return LOST_NOT;
+    counter_add_shared(&s->groups[g].dropped, 1);
+    tally_add(&a->tally, COUNT_DROPPED, 1);
+    return LOST_SETTLED;
+}
+
+enum drop {
+    DROP_NOT,  /* somebody else was at it */
+    DROP_GONE, /* it left the queue, but its memory is not ours */
+    DROP_ROOM  /* it left, and a cell is ours */
+};
+
+static enum drop drop(struct rp_producer *p, const struct sight *x, uint32_t *cell) {
+    struct actor *a = &p->actor;
+    const struct segment *s = a->segment;
+    bool ours = false, evicts = false;
+    if (load_relaxed(&s->control->active, recheck) != p->dropper.active)
+        return DROP_NOT; /* groups came or went since we asked which of them lose messages: before x was seen, perhaps */
+    for (uint32_t groups = x->pending & x->lossy; groups != 0; groups &= groups - 1) {
+        unsigned g = (unsigned)__builtin_ctz(groups);
+        enum lost lost = lose(a, g, x);
+        if (lost == LOST_NOT)
+            return DROP_NOT;
+        if (lost == LOST_SETTLED)
+            ours = settle_own(a, g, x->cell, (uint32_t)cell_generation(x->word) & 0x7fffff) || ours;
+        else
+            evicts = evicts || load_relaxed(&s->groups[g].dead_count, hint) >= s->parameters.dead_capacity;
+    }
+    *cell = x->cell;
+    if (ours || !evicts)
+        return ours ? DROP_ROOM : DROP_GONE;
+    pool_flush(&a->pool); /* a dead ring that is full gives up another letter for this one */
+    return pool_take(&a->pool, cell) ? DROP_ROOM : DROP_GONE;
+}
+
+/* ---- where to look ---- */
+
+/* In early (what was never received) or returned (what was) of one group; until the outcome is `enough`. */
+static enum drop drop_from_ring(struct rp_producer *p, uint32_t lossy, struct ring_name name, enum drop enough, uint32_t *cell) {
+    const struct segment *s = p->actor.segment;
+    struct index_ring ring = delivery_ring(s, name);
+    a64 *head = delivery_ring_head(s, name);
+    uint64_t h = load_acquire(head, hints), first = h, passed = h, slot, d;
+    unsigned skips = 0;
+    enum drop done = DROP_NOT;
+    for (uint64_t steps = 16 * ring_slots(&ring) + 4096; steps > 0 && skips < SKIPS_MAX && done < enough; steps--) {
+        enum ring_look_at look = ring_look(&ring, head, &h, &slot);
+        if (look == RING_END || look == RING_BROKEN)
+            break;
+        if (look == RING_PAST)
+            continue;
+        if (requeue_counts(s, name, h, slot, &d)) {
+            struct sight x;
+            see(s, lossy, slot_cell(slot), &x);
+            if (x.delivery[name.group] == d && droppable(s, &x, name.which == RING_RETURNED))
+                done = drop(p, &x, cell);
+            if (requeue_counts(s, name, h, slot, &d))
+                skips++; /* it stays, and the head with it */
+        }
+        h++;
+        if (skips == 0)
+            passed = h;
+    }
+    if (passed != first)
+        hint_raise(head, passed);
+    return done;
+}
+
+/* Positions of the lane in which there may be something to drop: lossy groups have passed those before, others need those behind. */
+struct stretch {
+    uint64_t heads[MAX_GROUPS]; /* of the lossy groups: all before are taken */
+    unsigned lowest;            /* the one that is furthest behind */
+    uint64_t first, end;
+};
+
+static struct stretch stretch_of(const struct segment *s, uint32_t lossy, uint32_t lane) {
+    struct stretch r = {.lowest = MAX_GROUPS, .end = UINT64_MAX};
+    uint32_t active = (uint32_t)(load_relaxed(&s->control->active, hint) & ((1u << s->parameters.max_groups) - 1));
+    for (active |= lossy; active != 0; active &= active - 1) {
+        unsigned g = (unsigned)__builtin_ctz(active);
+        uint64_t head = load_acquire(&segment_lane_start(s, g, lane)->lane_head, hints);
+        if (lossy >> g & 1) {
+            r.heads[g] = head;
+            if (r.lowest == MAX_GROUPS || (int64_t)(head - r.first) < 0) {
+                r.first = head;
+                r.lowest = g;
+            }
+        } else if (r.end == UINT64_MAX || (int64_t)(head + HEAD_LAG - r.end) < 0) {
+            r.end = head + HEAD_LAG;
+        }
+    }
+    return r;
+}
+
+/* Does the entry of the message still wait in its slot for the group's receivers? In keyed lanes messages keep their slots until they are settled or dead. */
+static bool waits(const struct segment *s, const struct sight *x, unsigned g) {
+    uint64_t d = x->delivery[g];
+    if (!(x->pending >> g & 1))
+        return false;
+    if (!taken(d, x->word))
+        return true;
+    if (!s->parameters.keyed)
+        return delivery_state(d) == DELIVERY_RETURNED && delivery_seq(d) == 0;
+    return delivery_state(d) == DELIVERY_LEASED || delivery_state(d) == DELIVERY_DELAYED ||
+           (delivery_state(d) == DELIVERY_RETURNED && !delivery_leaves(d));
+}
+
+/* Position h does not matter any more to groups for which nothing waits there: their heads go past it. */
+static void pass(const struct segment *s, struct stretch *r, uint32_t lossy, const struct sight *x, bool present, uint64_t h) {
+    for (uint32_t groups = lossy; groups != 0; groups &= groups - 1) {
+        unsigned g = (unsigned)__builtin_ctz(groups);
+        if (r->heads[g] == h && (!present || !waits(s, x, g) || MUTANT(drop_passes_all)))
+            r->heads[g] = h + 1;
+    }
+}
+
+static void pass_to(struct stretch *r, uint32_t lossy, uint64_t h) {
+    for (uint32_t groups = lossy; groups != 0; groups &= groups - 1) {
+        uint64_t *head = &r->heads[__builtin_ctz(groups)];
+        if ((int64_t)(h - *head) > 0)
+            *head = h;
+    }
+}
+
+/* The entry of lane position h. -> RP_FULL: it is not ours to drop. */
+static int drop_entry(struct rp_producer *p, uint32_t lossy, uint32_t lane, struct stretch *r, uint64_t h, uint64_t slot,
+                      uint32_t *cell) {
+    const struct segment *s = p->actor.segment;
+    uint32_t c = slot_cell(slot);
+    if (!segment_has_cell(s, c))
+        return fail(RP_CORRUPT, "queue '%s': lane %u position %llu names cell %u", p->actor.queue->name, lane,
+                    (unsigned long long)h, c);
+    struct sight x;
+    see(s, lossy, c, &x);
+    uint64_t generation = cell_generation(x.word);
+    bool present = x.pending != 0 && slot_tag(slot) == slot_tag_of(generation) &&
+                   load_acquire(&segment_cell(s, c)->position, position) == position_word(generation, lane, h);
+    bool ours = present && droppable(s, &x, false) && drop(p, &x, cell) == DROP_ROOM;
+    if (present && !ours)
+        see(s, lossy, c, &x); /* as it is now */
+    pass(s, r, lossy, &x, present && !ours && cell_generation(x.word) == generation, h);
+    return ours ? 0 : RP_FULL;
+}
+
+static int drop_from_lane(struct rp_producer *p, uint32_t lossy, uint32_t lane, uint64_t now_ms, uint32_t *cell) {
+    const struct segment *s = p->actor.segment;
+    struct sender_lane *l = &p->lanes[lane];
+    struct stretch r = stretch_of(s, lossy, lane);
+    uint64_t h = l->drop_at, slot;
+    if ((int64_t)(h - r.first) < 0 || (now_ms >= l->back_ms && h - r.first < GO_BACK_MAX)) {
+        h = r.first;
+        l->back_ms = now_ms + TICK_MS;
+    }
+    bool from_first = h == r.first || (now_ms < p->dropper.barren_until_ms && h - r.first >= BARREN_MAX);
+    int result = RP_FULL;
+    for (uint64_t steps = 16 * ring_slots(&l->ring) + 4096; result == RP_FULL; steps--) {
+        enum ring_look_at look = RING_END;
+        if (r.end == UINT64_MAX || (int64_t)(r.end - h) > 0)
+            look = ring_look(&l->ring, &segment_lane_start(s, r.lowest, lane)->lane_head, &h, &slot);
+        if (look == RING_END) {
+            if (from_first)
+                break;
+            from_first = true;
+            h = r.first;
+        } else if (look == RING_BROKEN || steps == 0) {
+            result = fail(RP_CORRUPT, "queue '%s': lane %u is damaged near position %llu", p->actor.queue->name, lane,
+                          (unsigned long long)h);
+        } else if (look == RING_PAST) { /* overwritten: all have taken it, or find it in early */
+            pass_to(&r, lossy, h);
+        } else {
+            result = drop_entry(p, lossy, lane, &r, h, slot, cell);
+            h++;
+        }
+    }
+    l->drop_at = h;
+    for (uint32_t groups = lossy; groups != 0; groups &= groups - 1) {
+        unsigned g = (unsigned)__builtin_ctz(groups);
+        hint_raise(&segment_lane_start(s, g, lane)->lane_head, r.heads[g]);
+    }
+    return result;
+}
+
+/* Whatever nobody holds, in no order: backoffs, and what the rings do not know. */
+static bool drop_anywhere(struct rp_producer *p, uint32_t lossy, uint64_t now_ms, uint32_t *cell) {
+    struct dropper *at = &p->dropper;
+    uint32_t count = cells_in_play(p->actor.segment);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t c = at->cell < count ? at->cell : 0;
+        at->cell = c + 1;
+        struct sight x;
+        see(p->actor.segment, lossy, c, &x);
+        if (droppable(p->actor.segment, &x, true) && drop(p, &x, cell) == DROP_ROOM)
+            return true;
+    }
+    at->barren_until_ms = now_ms + 1;
+    return false;
+}
+
+static bool drop_from_rings(struct rp_producer *p, uint32_t lossy, uint32_t lane, enum delivery_ring which, uint32_t *cell) {
+    for (uint32_t groups = p->actor.segment->parameters.keyed ? 0 : lossy; groups != 0; groups &= groups - 1) {
+        struct ring_name name = {(unsigned)__builtin_ctz(groups), lane, which};
+        if (drop_from_ring(p, lossy, name, DROP_ROOM, cell) == DROP_ROOM)
+            return true;
+    }
+    return false;
+}
+
+/* When the message was sent that lies where the lane begins for `lossy` groups. Roughly: it may go while we look. UINT64_MAX: none. */
+__attribute__((no_sanitize("thread"))) static uint64_t age_of(const struct rp_producer *p, uint32_t lossy, uint32_t lane) {
+    const struct segment *s = p->actor.segment;
+    const struct index_ring ring = p->lanes[lane].ring;
+    uint64_t first = stretch_of(s, lossy, lane).first, slot = load_acquire(ring_slot(&ring, first), slot);
+    if (slot_lap(slot) != ring_lap(&ring, first) || !segment_has_cell(s, slot_cell(slot)))
+        return UINT64_MAX;
+    return *(const volatile uint64_t *)&segment_cell(s, slot_cell(slot))->sent_wall_ns;
+}
+
+/* Keyed lanes take turns, a few at a time, and of those the one with the oldest message is first. */
+static uint32_t oldest_lane(struct rp_producer *p, uint32_t lossy) {
+    uint32_t count = p->actor.segment->parameters.lane_count, best = p->dropper.lane % count;
+    uint64_t best_age = UINT64_MAX;
+    for (uint32_t i = 0; i < LANES_AT_ONCE && i < count; i++) {
+        uint32_t lane = p->dropper.lane++ % count;
+        uint64_t age = age_of(p, lossy, lane);
+        if (age < best_age) {
+            best_age = age;
+            best = lane;
+        }
+    }
+    return best;
+}
+
+int overflow_make_room(struct rp_producer *p, uint32_t lossy, uint32_t *cell) {
+    const struct segment *s = p->actor.segment;
+    uint64_t now_ms = actor_now_ms(&p->actor);
+    uint32_t count = s->parameters.lane_count, first = s->parameters.keyed ? oldest_lane(p, lossy) : 0;
+    bool barren = now_ms < p->dropper.barren_until_ms;
+    for (uint32_t i = 0; i < count; i++) { /* the lowest level first */
+        uint32_t lane = (first + i) % count;
+        if (drop_from_rings(p, lossy, lane, RING_EARLY, cell))
+            return 0;
+        int result = drop_from_lane(p, lossy, lane, now_ms, cell);
+        if (result != RP_FULL)
+            return result;
+    }
+    for (uint32_t lane = 0; lane < count; lane++)
+        if (drop_from_rings(p, lossy, lane, RING_RETURNED, cell))
+            return 0;
+    return !barren && drop_anywhere(p, lossy, now_ms, cell) ? 0 : RP_FULL;
+}
+
+/* Does the entry of the lap before still count where the next one would go? */
+static bool is_full(const struct segment *s, struct ring_name early) {
+    struct index_ring ring = delivery_ring(s, early);
+    uint64_t t = load_acquire(ring.tail, hints), slot = load_acquire(ring_slot(&ring, t), slot), d;
+    return slot_cell(slot) != NO_CELL && requeue_counts(s, early, t - ring_slots(&ring), slot, &d);
+}
+
+/* The message that still has the slot of position t goes, whatever it has been through. */
+static enum drop drop_from_slot(struct rp_producer *p, uint32_t lossy, uint32_t lane, uint64_t t, uint32_t *cell) {
+    const struct segment *s = p->actor.segment;
+    uint64_t slot = load_acquire(ring_slot(&p->lanes[lane].ring, t), slot), old = t - s->layout.lane_slot_count;
+    struct sight x;
+    if (!segment_has_cell(s, slot_cell(slot)))
+        return DROP_NOT;
+    see(s, lossy, slot_cell(slot), &x);
+    uint64_t generation = cell_generation(x.word);
+    if (slot_tag(slot) != slot_tag_of(generation) || !droppable(s, &x, true) ||
+        load_acquire(&segment_cell(s, x.cell)->position, position) != position_word(generation, lane, old))
+        return DROP_NOT;
+    return drop(p, &x, cell);
+}
+
+bool overflow_make_way(struct rp_producer *p, uint32_t lossy, uint32_t lane) {
+    const struct segment *s = p->actor.segment;
+    enum drop done = DROP_NOT;
+    uint32_t cell;
+    if (s->parameters.keyed)
+        done = drop_from_slot(p, lossy, lane, p->lanes[lane].tail, &cell);
+    for (uint32_t groups = s->parameters.keyed ? 0 : lossy; groups != 0 && done == DROP_NOT; groups &= groups - 1) {
+        struct ring_name early = {(unsigned)__builtin_ctz(groups), lane, RING_EARLY};
+        if (is_full(s, early))
+            done = drop_from_ring(p, lossy, early, DROP_GONE, &cell);
+    }
+    if (done == DROP_ROOM)
+        pool_give_back(&p->actor.pool, cell);
+    return done != DROP_NOT;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* A sender's room: a free cell, its share of max_bytes, a place in the lane. What to do when one of them is missing is the queue's policy and the caller's patience. */
+#ifndef RP_QUEUE_ROOM_H
+#define RP_QUEUE_ROOM_H
+
+#include "handle.h"
+
+/* Takes a cell for a message of `bytes`: OWNED by us, and its bytes counted. Waits or drops as allowed. RP_FULL, -EINTR, RP_GONE, RP_CORRUPT. */
+int room_take(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_t *cell);
+
+/* Publishes; where the lane has no place, because entries left out of order, waits for one or drops as allowed. */
+int room_publish(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake);
+
+/* The message in an owned cell has `bytes` after all. RP_FULL: they are more, and do not fit. */
+int room_change(struct rp_producer *p, uint32_t c, uint64_t bytes);
+
+/* Can no such message ever fit? */
+static inline bool room_never(const struct segment *s, uint64_t bytes) {
+    return s->parameters.max_bytes > 0 && bytes > s->parameters.max_bytes;
+}
+
+#endif
