@@ -413,7 +413,9 @@ static void judge_losses(void) {
                      witness.expect.evicts);
         return;
     }
-    if (lost > purged + taken_along && !purge_unknown) {
+    unsigned dropped = witness.expect.drops ? witness.dropped : 0;
+    unsigned uncounted = witness.expect.drops ? (unsigned)__builtin_popcount(sim_killed()) : 0;
+    if (lost > purged + taken_along + dropped + uncounted && !purge_unknown) {
         for
             EACH(e) {
                 struct account a = {0};
@@ -423,6 +425,8 @@ static void judge_losses(void) {
                     sim_fail("message %x was sent and never acked (%u such, %u purged)", e->tag, lost, purged);
             }
     }
+    if (lost + perhaps_lost < dropped)
+        sim_fail("%u messages were counted as dropped, %u to %u are missing", dropped, lost, lost + perhaps_lost);
     if (lost + perhaps_lost < purged)
         sim_fail("%u messages were purged, %u to %u are missing", purged, lost, lost + perhaps_lost);
 }
@@ -445,6 +449,6 @@ void witness_judge(void) {
         judge_empty();
     if (!sim_jumped())
         judge_patience();
-    if (!witness.expect.purges && !witness.expect.evicts)
+    if (!witness.expect.purges && !witness.expect.evicts && !witness.expect.late_bytes)
         judge_full();
 }

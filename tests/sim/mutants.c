@@ -36,6 +36,15 @@ static const struct mutant {
     {"insert_place_first", "key-move", "an inserter asks \"in place?\" before he searches, and not again"},
     {"insert_position_late", "key-move", "an inserter reads the words before the position"},
     {"sweep_no_insert", "key-redrive", "nobody inserts a committed message whose inserter died"},
+    /* overflow */
+    {"overflow_without_cas", "drop-claim", "a dropper stores its verdict"},
+    {"drop_leased", "drop-ack", "what somebody holds is dropped"},
+    {"drop_early", "drop-last", "a message whose send is under way is dropped to make room"},
+    {"drop_for_nothing", "abandoned-group", "a message is dropped for one group although another needs its memory"},
+    {"drop_passes_all", "abandoned-group", "a dropper raises a head past what waits"},
+    {"bytes_no_wake", "byte-sleep", "who frees bytes wakes nobody"},
+    {"bytes_not_compared", "byte-send", "bytes are counted without comparing"},
+    {"bytes_recount_all", "byte-walk", "a count forgets what moved meanwhile"},
     /* cells */
     {"pool_no_starved", "blocked-send", "a sender does not say that it looks for memory"},
     {"publish_keeps_generation", "send-receive", "a message has the generation of the one before"},

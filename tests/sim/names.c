@@ -39,9 +39,10 @@ static const char *field_of(const struct field *fields, size_t count, uint64_t o
 #define FIELD_OF(fields, offset) field_of(fields, sizeof(fields) / sizeof((fields)[0]), offset)
 
 static const struct field control_fields[] = {
-    FIELD(control, active),        FIELD(control, free_tickets), FIELD(control, starved),       FIELD(control, paused),
-    FIELD(control, next_due_ms),   FIELD(control, tickets),      FIELD(control, cells_in_play), FIELD(control, next_id),
-    FIELD(control, free_sleepers), FIELD(control, sleepers),     FIELD(control, totals)};
+    FIELD(control, active),      FIELD(control, free_tickets), FIELD(control, starved),       FIELD(control, paused),
+    FIELD(control, next_due_ms), FIELD(control, tickets),      FIELD(control, cells_in_play), FIELD(control, next_id),
+    FIELD(control, bytes_in),    FIELD(control, bytes_out),    FIELD(control, free_sleepers), FIELD(control, sleepers),
+    FIELD(control, totals)};
 static const struct field group_fields[] = {FIELD(group, word),        FIELD(group, name),       FIELD(group, deaths_tail),
                                             FIELD(group, deaths_head), FIELD(group, dead_count), FIELD(group, dropped)};
 static const struct field start_fields[] = {FIELD(lane_start, lane_head), FIELD(lane_start, early_head),

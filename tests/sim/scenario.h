@@ -16,6 +16,7 @@ extern const struct sim_program *const scenarios_death[];
 extern const struct sim_program *const scenarios_room[];
 extern const struct sim_program *const scenarios_dead[];
 extern const struct sim_program *const scenarios_bury[];
+extern const struct sim_program *const scenarios_overflow[];
 extern const struct sim_program *const scenarios_wrap[];
 extern const struct sim_program *const scenarios_threads[];
 extern const struct sim_program *const scenarios_crowd[];

@@ -121,7 +121,7 @@ void witness_options(struct rp_queue_options *o) {
 
 void witness_create(const struct rp_queue_options *o, const struct witness_expectations *e) {
     sim_keep_aside(&witness, offsetof(struct witness_log, events));
-    witness = (struct witness_log){.capacity = o->capacity,
+    witness = (struct witness_log){.capacity = o->max_bytes ? (uint32_t)(o->max_bytes / o->message_bytes) : o->capacity,
                                    .message_bytes = o->message_bytes,
                                    .participants = o->max_participants,
                                    .lease_ns = o->lease_ns,

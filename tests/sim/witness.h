@@ -15,6 +15,8 @@
 struct witness_expectations {
     bool redrives;   /* a message may be delivered anew after it was dead: counts begin again */
     bool purges;     /* messages may go by rp_queue_purge or rp_dead_purge, as many as those calls say */
+    bool drops;      /* or to make room, as many as the queue counted, and one more for each death */
+    bool late_bytes; /* bytes that were freed may be missed until the next count: FULL is not checked */
     uint32_t evicts; /* or because the dead ring was full: so many it holds; nobody takes from it */
     bool purge_dead; /* the finisher drops the dead letters instead of redriving them */
     bool

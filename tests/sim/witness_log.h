@@ -50,6 +50,7 @@ struct witness_log {
     uint32_t capacity, message_bytes, participants;
     uint64_t lease_ns;
     bool keyed, levels;
+    unsigned dropped; /* as the queue counted, at the end */
     const char *call_of[SIM_FIBERS];
     struct witness_expectations expect;
     struct event events[EVENTS]; /* not saved: those written before a run are never changed in it */
