@@ -246,6 +246,10 @@ void bases_make(void) {
     many_deaths(&bases[5], "refusing", &o, 2);
     o = small_options(64, 4, 4, 200);
     every_state(&bases[6], "large", &o, 70);
+    o = small_options(2, 2, 1, 16);
+    o.overflow = RP_OVERFLOW_DROP_OLDEST;
+    o.max_bytes = 100;
+    one_message(&bases[7], "dropping", &o, true);
 }
 
 void bases_free(void) {

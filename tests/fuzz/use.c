@@ -72,6 +72,7 @@ bool use_open(struct reader *r, struct user *u) {
     opened++;
     must(rp_queue_options_get(u->q, &o) == 0);
     u->message_bytes = o.message_bytes;
+    u->most_bytes = o.max_bytes > 0 && o.max_bytes < o.message_bytes ? (uint32_t)o.max_bytes : o.message_bytes;
     u->blocks = o.overflow == RP_OVERFLOW_BLOCK;
     open_ends(u, how);
     return true;
@@ -229,7 +230,7 @@ static size_t some_length(struct reader *r, const struct user *u) { return take8
 
 /* A length beyond the limit, and only that, is refused. */
 static bool too_big(const struct user *u, size_t bytes, int result) {
-    must((bytes > u->message_bytes) == (result == RP_TOO_BIG));
+    must((bytes > u->most_bytes) == (result == RP_TOO_BIG));
     return result == RP_TOO_BIG;
 }
 
@@ -253,7 +254,7 @@ void use_send_batch(struct reader *r, struct user *u) {
         return;
     memset(items, 0, sizeof items);
     for (int i = 0; i < count; i++)
-        items[i] = (struct rp_send_item){.data = payload, .bytes = (bytes + (unsigned)i) % (u->message_bytes + 1)};
+        items[i] = (struct rp_send_item){.data = payload, .bytes = (bytes + (unsigned)i) % (u->most_bytes + 1)};
     int result = CALL(u, rp_send_batch(u->p, items, (size_t)count), SEND_ERRORS);
     must(result <= count);
     sent += result > 0 ? (unsigned)result : 0;

@@ -18,6 +18,7 @@ struct user {
     unsigned held_count, loan_count;
     uint64_t bound; /* on the steps of a call */
     uint32_t message_bytes;
+    uint32_t most_bytes; /* of a message that can be sent: max_bytes may be less */
     bool blocks; /* a send without a timeout may wait for ever */
     bool at_most_once;
 };
