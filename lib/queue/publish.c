@@ -42,7 +42,7 @@ static int enter_lane(struct rp_producer *p, uint32_t lane, uint32_t c, uint64_t
         uint64_t t = l->tail;
         int result = lane_clear(s, lane, t, slot, &l->head_seen);
         if (result < 0)
-            return result;
+            return result == RP_FULL ? result : fail(result, "queue '%.80s': %s", p->actor.queue->name, rp_error_detail());
         /* Written ahead, so that survivors can ask "did it arrive?". Nobody else inserts a PUBLISHED cell, so a store will do. */
         if (!MUTANT(send_position_late))
             store_release(position, position_word(generation, lane, t), position);
