@@ -112,7 +112,7 @@ struct sleepers {
 
 struct control {
     /* Read by every call, written rarely. */
-    a64 active;              /* version:44 | mask of the groups that get new messages:20 */
+    a64 active;              /* version:24 | groups that are being removed:20 | groups that get new messages:20; see groups.h */
     a64 free_tickets;        /* senders that wait for memory */
     a32 starved;             /* somebody found no free cell: whoever frees one tells at once */
     a32 paused;              /* sides (reserved) */
@@ -133,15 +133,16 @@ struct control {
     _Alignas(LINE) a64 totals[COUNTERS_PER_LINE]; /* of seats that were given up */
 };
 
-enum group_state { GROUP_UNUSED, GROUP_ACTIVE };
+enum group_state { GROUP_UNUSED, GROUP_CREATING, GROUP_USED };
 enum { GROUP_NAME_BYTES = 64 };
 
 struct group {
-    a64 word; /* state:8 | generation:56 */
+    a64 word; /* state:4 | creator's seat:10 | generation:50 */
     a64 name[GROUP_NAME_BYTES / 8];
     a64 overflow; /* enum rp_group_overflow (reserved) */
     a64 created_wall_ns;
-    uint64_t reserved0[5];
+    a64 since; /* version of `active` with which it began to get messages */
+    uint64_t reserved0[4];
     _Alignas(LINE) a64 deaths_tail;
     a64 deaths_head;            /* eviction looks here first */
     a64 dead_count;             /* hint, mended by the sweep */
@@ -192,7 +193,7 @@ struct cell {
     uint64_t id;
     uint64_t sent_wall_ns;
     uint32_t bytes;
-    uint32_t flags; /* enum cell_flags */
+    uint32_t flags; /* version of the groups it was published for:24 | enum cell_flags:8 */
     unsigned char payload[];
 };
 

@@ -2,6 +2,7 @@
 #include "segment.h"
 #include "clock.h"
 #include "error.h"
+#include "groups.h"
 #include "process.h"
 #include <string.h>
 
@@ -92,8 +93,10 @@ void segment_initialise(void *memory, const struct parameters *p, const struct l
     memcpy(name, group, strnlen(group, GROUP_NAME_BYTES - 1));
     for (unsigned i = 0; i < GROUP_NAME_BYTES / 8; i++)
         store_relaxed(&s.groups[0].name[i], name[i], init);
-    store_relaxed(&s.groups[0].word, (uint64_t)GROUP_ACTIVE << 56 | 1, init);
-    store_relaxed(&s.control->active, UINT64_C(1) << 20 | 1, init);
+    store_relaxed(&s.groups[0].created_wall_ns, h->created_wall_ns, init);
+    store_relaxed(&s.groups[0].since, 1, init);
+    store_relaxed(&s.groups[0].word, group_word(GROUP_USED, NOBODY, 1), init);
+    store_relaxed(&s.control->active, groups_word(1, 0, 1), init);
 }
 
 static int check_header(const struct header *h, uint64_t bytes) {
@@ -143,22 +146,4 @@ int segment_bind(struct segment *s, void *memory, uint64_t bytes, bool read_only
     s->created_wall_ns = h.created_wall_ns;
     bind_parts(s, memory);
     return 0;
-}
-
-int segment_group(const struct segment *s, const char *name) {
-    if (strlen(name) >= GROUP_NAME_BYTES)
-        return -1;
-    uint64_t wanted[GROUP_NAME_BYTES / 8] = {0};
-    memcpy(wanted, name, strlen(name));
-    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
-        const struct group *group = &s->groups[g];
-        if (load_relaxed(&group->word, init) >> 56 != GROUP_ACTIVE)
-            continue;
-        bool same = true;
-        for (unsigned i = 0; i < GROUP_NAME_BYTES / 8; i++)
-            same = same && load_relaxed(&group->name[i], init) == wanted[i];
-        if (same)
-            return (int)g;
-    }
-    return -1;
 }

@@ -79,7 +79,4 @@ static inline uint32_t cells_in_play(const struct segment *s) {
     return n <= s->layout.cell_count ? (uint32_t)n : s->layout.cell_count;
 }
 
-/* Which group has this name: its index, or -1. */
-int segment_group(const struct segment *s, const char *name);
-
 #endif

@@ -3,6 +3,7 @@
 #include "byte_room.h"
 #include "delivery.h"
 #include "error.h"
+#include "groups.h"
 #include "lane.h"
 #include "lookup.h"
 #include "roster.h"
@@ -14,7 +15,8 @@ struct check {
     rp_queue *queue;
     const struct segment *segment;
     struct rp_audit *out;
-    uint64_t bytes; /* that the cells hold */
+    uint64_t bytes;  /* that the cells hold */
+    uint32_t active; /* groups */
 };
 
 static void __attribute__((format(printf, 2, 3))) violation(struct check *k, const char *format, ...) {
@@ -46,6 +48,8 @@ static void check_free_cell(struct check *k, uint32_t c, uint64_t w) {
             violation(k, "cell %u is %s, its delivery word of group %u is in state %d", c,
                       cell_state(w) == CELL_FREE ? "free" : "owned", g, (int)delivery_state(d));
         /* An older or equal incarnation; one that runs ahead would make the next message look taken. */
+        if (!(k->active >> g & 1))
+            continue; /* as far behind as it likes: whoever makes a group there sets it right */
         uint32_t ahead = (delivery_incarnation(d) - (uint32_t)cell_generation(w)) & 0x7fffff;
         if (ahead != 0 && ahead < 0x400000)
             violation(k, "cell %u: incarnation %u is ahead of generation %llu", c, delivery_incarnation(d),
@@ -69,6 +73,8 @@ static void check_viewers(struct check *k, uint32_t c, uint64_t d) {
 static void check_delivery(struct check *k, unsigned g, uint32_t c, uint64_t w) {
     const struct segment *s = k->segment;
     uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
+    if (!(k->active >> g & 1) && !(taken(d, w) && delivery_state(d) == DELIVERY_LIMBO))
+        k->out->repairable++; /* what a removed group left */
     if (!taken(d, w)) {
         if (delivery_state(d) != DELIVERY_SETTLED && !delivery_leaves(d))
             violation(k, "cell %u: not taken by group %u, yet in state %d", c, g, (int)delivery_state(d));
@@ -148,12 +154,41 @@ static uint64_t picture(const struct segment *s, uint32_t c) {
     return sum;
 }
 
+/* Each group's word and its bits in control.active say the same. */
+static void check_groups(struct check *k) {
+    const struct segment *s = k->segment;
+    struct rp_audit before = *k->out;
+    uint64_t groups = groups_load(s);
+    if (groups != groups_word(groups_version(groups), groups_draining(s, groups), groups_active(s, groups)) ||
+        (groups_draining(s, groups) & groups_active(s, groups)) != 0)
+        violation(k, "groups %#llx: impossible, or active and draining at once", (unsigned long long)groups);
+    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
+        uint64_t word = load_acquire(&s->groups[g].word, active);
+        bool active = groups_active(s, groups) >> g & 1, draining = groups_draining(s, groups) >> g & 1;
+        uint32_t state = group_state(word), owner = group_owner(word);
+        if (state > GROUP_USED || (state == GROUP_UNUSED && (active || draining)))
+            violation(k, "group %u is in state %u, and %s", g, state, active ? "active" : draining ? "draining" : "unused");
+        else if (state == GROUP_CREATING && !seat_is_attached(s, owner))
+            violation(k, "group %u is being made by seat %u, which nobody has", g, owner);
+        else
+            k->out->repairable +=
+                draining || (state == GROUP_USED && !active) || (state == GROUP_CREATING && !lookup_alive(k->queue, owner));
+        char name[GROUP_NAME_BYTES];
+        group_name(s, g, name);
+        if (active && !group_name_valid(name))
+            violation(k, "group %u has the impossible name '%s'", g, name);
+    }
+    if (groups_load(s) != groups)
+        *k->out = before;
+}
+
 RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out) {
     int result = queue_check(q);
     if (result < 0 || out == NULL)
         return fail(result < 0 ? result : -EINVAL, "rp_queue_audit");
     *out = (struct rp_audit){0};
-    struct check k = {q, &q->segment, out, 0};
+    struct check k = {
+        .queue = q, .segment = &q->segment, .out = out, .active = groups_active(&q->segment, groups_load(&q->segment))};
     const struct segment *s = &q->segment;
     for (uint32_t c = 0; c < s->layout.cell_count; c++) {
         struct rp_audit before = *out;
@@ -170,6 +205,7 @@ RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out) {
     if (out->unsettled > 0)
         return 0; /* the rings are moving, too */
     out->repairable += s->parameters.max_bytes > 0 && byte_room_held(s) != (int64_t)k.bytes;
+    check_groups(&k);
     for (uint32_t i = 0; i < s->parameters.lane_count; i++) {
         struct index_ring lane = lane_ring(s, i);
         check_ring(&k, "lane", &lane);

@@ -1,12 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 #include "claim.h"
 #include "error.h"
+#include "groups.h"
 #include "keyed.h"
 #include "lane.h"
 #include "lease.h"
 #include <errno.h>
 
 enum { HINT_EVERY = 8, TURN_EVERY = 8 };
+
+int claim_outcome(enum attempt attempt) {
+    return attempt == CLAIM_DONE ? 0 : attempt == CLAIM_NO_ROOM ? -ENOBUFS : attempt == CLAIM_GONE ? RP_GONE : RP_EMPTY;
+}
+
+/* Is the consumer's group still there? A load of a line that is at hand, unless the groups changed. */
+static bool in_group(struct rp_consumer *c) {
+    const struct segment *s = c->actor.segment;
+    uint64_t groups = groups_load(s);
+    if (groups == c->groups_seen)
+        return true;
+    if (!(groups_active(s, groups) >> c->group & 1) ||
+        group_generation(load_acquire(&s->groups[c->group].word, active)) != c->group_generation)
+        return false;
+    c->groups_seen = groups;
+    return true;
+}
 
 enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms, struct view **out) {
     struct actor *a = &c->actor;
@@ -21,6 +39,11 @@ enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t cl
         return CLAIM_MISSED;
     }
     lease_install(a, c->group, cell, hold, lease_until(now_ms + COARSE_CLOCK_MS, c->lease_ms));
+    if (!MUTANT(claim_no_group_check) && !in_group(c)) { /* it may be another group's: nobody has seen it, give it back */
+        struct failure f = {.kind = RP_FAILURE_NACK, .delay_ms = 0};
+        (void)view_end(c, v, &f);
+        return CLAIM_GONE;
+    }
     *out = v;
     return CLAIM_DONE;
 }
@@ -58,8 +81,8 @@ static int claim_again(struct rp_consumer *c, struct receiver_lane *l, enum deli
             enum attempt attempt = claim(c, slot_cell(slot), d, mine, now_ms, v);
             if (attempt == CLAIM_MISSED && !MUTANT(claim_skip_on_failure))
                 continue; /* a viewer may have left: look at this position again */
-            result = attempt == CLAIM_DONE ? 0 : attempt == CLAIM_NO_ROOM ? -ENOBUFS : RP_EMPTY;
-            if (attempt == CLAIM_NO_ROOM)
+            result = claim_outcome(attempt);
+            if (attempt == CLAIM_NO_ROOM || attempt == CLAIM_GONE)
                 break;
         }
         ++*h;
@@ -132,8 +155,8 @@ static int claim_lane(struct rp_consumer *c, struct receiver_lane *l, uint64_t n
             enum attempt attempt = claim(c, slot_cell(slot), d, mine, now_ms, v);
             if (attempt == CLAIM_MISSED && !MUTANT(claim_skip_on_failure))
                 continue; /* somebody was faster, or moved it: look at this position again */
-            result = attempt == CLAIM_DONE ? 0 : attempt == CLAIM_NO_ROOM ? -ENOBUFS : RP_EMPTY;
-            if (attempt == CLAIM_NO_ROOM)
+            result = claim_outcome(attempt);
+            if (attempt == CLAIM_NO_ROOM || attempt == CLAIM_GONE)
                 break;
             h++;
         } else { /* taken by another: where are they by now? */
@@ -212,7 +235,7 @@ static int claim_aged(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
                : RP_EMPTY;
 }
 
-int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
+static int claim_any(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
     int result = RP_EMPTY;
     if (c->actor.segment->parameters.ageing_ns > 0 && c->lane_count > 1)
         result = claim_aged(c, now_ms, v);
@@ -221,6 +244,13 @@ int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
     else /* the highest level first */
         for (uint32_t level = c->lane_count; level-- > 0 && result == RP_EMPTY;)
             result = claim_level(c, &c->lanes[level], now_ms, v);
+    return result;
+}
+
+int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
+    int result = claim_any(c, now_ms, v);
+    if (result == RP_GONE || (result == RP_EMPTY && !in_group(c)))
+        return fail(RP_GONE, "queue '%s': the group of this consumer was removed", c->actor.queue->name);
     if (result == -ENOBUFS)
         return fail(-ENOBUFS, "this consumer keeps %u views that it never settled", c->view_room);
     return result;

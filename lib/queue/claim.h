@@ -7,7 +7,7 @@
 
 /*
  * Claims the next message. 0: `*v` is the view of it, leased to this process until `now_ms` + the consumer's lease. RP_EMPTY: at some moment during
- * the call there was nothing in the rings. RP_CORRUPT, -ENOBUFS with the detail set.
+ * the call there was nothing in the rings. RP_GONE (the group was removed), RP_CORRUPT, -ENOBUFS with the detail set.
  */
 int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v);
 
@@ -19,7 +19,10 @@ bool claim_promising(const struct rp_consumer *c);
 
 /* ---- for claim.c and claim_keyed.c ---- */
 
-enum attempt { CLAIM_DONE, CLAIM_MISSED, CLAIM_NO_ROOM };
+enum attempt { CLAIM_DONE, CLAIM_MISSED, CLAIM_NO_ROOM, CLAIM_GONE };
+
+/* What a receive makes of an attempt that is not tried again: 0, RP_EMPTY (go on), -ENOBUFS, RP_GONE. */
+int claim_outcome(enum attempt attempt);
 
 /* The CAS that makes a message ours: the linearization point of its delivery. `d` is what the word must be, `claimed` what it becomes. */
 enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms, struct view **out);

@@ -30,7 +30,7 @@ static int claim_from(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, str
             enum attempt attempt = claim(c, slot_cell(slot), d, mine, now_ms, v);
             if (attempt == CLAIM_MISSED)
                 continue; /* somebody was faster, or a viewer left: look at this position again */
-            result = attempt == CLAIM_DONE ? 0 : -ENOBUFS;
+            result = claim_outcome(attempt);
             break;
         }
         h++;

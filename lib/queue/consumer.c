@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "claim.h"
 #include "error.h"
+#include "groups.h"
 #include "lane.h"
 #include "lease.h"
 #include "lookup.h"
@@ -81,6 +82,11 @@ RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given
     struct rp_consumer *c = calloc(1, sizeof *c);
     if (c == NULL)
         return fail(-ENOMEM, "no memory for a consumer of queue '%s'", q->name);
+    group = groups_find(&q->segment, o.group == NULL ? "default" : o.group, &c->group_generation);
+    if (group < 0) { /* just removed */
+        release(c);
+        return lookup_group(q, o.group);
+    }
     c->group = (unsigned)group;
     result = prepare(c, &o, q);
     if (result < 0) {

@@ -124,6 +124,8 @@ struct rp_consumer {
     struct actor actor;
     struct rp_consumer *next;
     unsigned group;
+    uint64_t group_generation; /* of the group that it was opened for; another may come to the same place */
+    uint64_t groups_seen;      /* control.active when the group was last seen to be there */
     uint32_t ack_mode;
     struct eventcount ready;
     uint32_t lane_count;

@@ -2,6 +2,7 @@
 #include "byte_room.h"
 #include "delivery.h"
 #include "error.h"
+#include "groups.h"
 #include "listing.h"
 #include "notes.h"
 #include "roster.h"
@@ -44,16 +45,17 @@ static void count_counters(const struct segment *s, struct rp_queue_stats *out) 
 
 static void count_cells(rp_queue *q, struct rp_queue_stats *out) {
     const struct segment *s = &q->segment;
+    int group = groups_find(s, "default", NULL);
     for (uint32_t c = 0, n = cells_in_play(s); c < n; c++) {
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
         out->free_cells += cell_state(w) == CELL_FREE;
         out->owned_cells += cell_state(w) == CELL_OWNED;
         out->bytes += cell_is_published(w) ? byte_room_in(s, c) : cell_state(w) == CELL_OWNED ? byte_room_of(s, c) : 0;
         struct found f;
-        if (!cell_is_published(w))
+        if (!cell_is_published(w) || group < 0)
             continue;
-        if (!lookup_cell(q, 0, c, RP_STATE_ALL, &f)) {
-            out->lingering += delivery_state(load_acquire(delivery_at(s, 0, c), delivery)) == DELIVERY_LIMBO;
+        if (!lookup_cell(q, (unsigned)group, c, RP_STATE_ALL, &f)) {
+            out->lingering += delivery_state(load_acquire(delivery_at(s, (unsigned)group, c), delivery)) == DELIVERY_LIMBO;
             continue;
         }
         out->ready += f.state == RP_STATE_READY;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "keyed.h"
+#include "groups.h"
 #include "lane.h"
 #include <limits.h>
 #define XXH_INLINE_ALL
@@ -32,11 +33,20 @@ enum keyed_entry keyed_judge(const struct segment *s, unsigned group, uint32_t l
 }
 
 bool keyed_holds(const struct segment *s, uint32_t lane, uint64_t h, uint64_t slot) {
-    uint64_t d;
-    uint32_t hold;
-    for (unsigned g = 0; g < s->parameters.max_groups; g++)
-        if (keyed_judge(s, g, lane, h, slot, &d, &hold) != KEYED_PAST)
+    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
+        uint64_t d;
+        uint32_t hold;
+        enum keyed_entry entry = keyed_judge(s, g, lane, h, slot, &d, &hold);
+        if (entry == KEYED_PAST)
+            continue;
+        if (groups_has(s, g))
             return true;
+        /* A removed group's: marked as taken, so that whoever drops it needs no slot to know that it was committed. */
+        uint64_t mark = delivery_of_hold(DELIVERY_RETURNED, NOBODY, NOBODY, NOBODY, hold);
+        if (entry == KEYED_READY && delivery_state(d) == DELIVERY_SETTLED &&
+            !cas_seq_cst(delivery_at(s, g, slot_cell(slot)), &d, mark, delivery))
+            return true; /* somebody is at it: look again later */
+    }
     return false;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lane.h"
 #include "error.h"
+#include "groups.h"
 #include "keyed.h"
 
 /* The end of the lane as its hint has it: what positions in words are near to. */
@@ -18,14 +19,18 @@ bool lane_holds(const struct segment *s, uint32_t c, uint64_t w) {
 }
 
 /*
- * Lane positions below are taken in every group that has messages here. A head beyond the lane's end, which is at `tail`, is damaged and says nothing.
+ * Lane positions below are past for every group: taken, or never meant for it. A head beyond the lane's end, which is at `tail`, is damaged and says nothing.
+ *
+ * Which groups to ask? All positions below `tail` were filled before we got here, so their senders looked at the groups before we do now: what they
+ * published for is active, or was removed. A removed group is draining, and asked, until all that was committed for it is dropped; but for
+ * what a sender that is not back yet from its commit, or its recovery, will drop (fanout.h), whatever became of the slot. A group that is made after our
+ * look gets nothing from below `tail`. So the answer stays true for ever (head_seen).
  */
 static uint64_t lowest_head(const struct segment *s, uint32_t lane, uint64_t tail) {
-    uint64_t active = load_relaxed(&s->control->active, init), lowest = tail;
-    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
-        if (!(active >> g & 1))
-            continue;
-        uint64_t head = load_acquire(&segment_lane_start(s, g, lane)->lane_head, hints);
+    uint64_t groups = groups_load(s), lowest = tail;
+    uint32_t asked = groups_active(s, groups) | (MUTANT(head_forgets_draining) ? 0 : groups_draining(s, groups));
+    for (; asked != 0; asked &= asked - 1) {
+        uint64_t head = load_acquire(&segment_lane_start(s, (unsigned)__builtin_ctz(asked), lane)->lane_head, hints);
         if ((int64_t)(head - tail) > 0)
             return 0;
         if ((int64_t)(head - lowest) < 0)
@@ -36,7 +41,8 @@ static uint64_t lowest_head(const struct segment *s, uint32_t lane, uint64_t tai
 
 /*
  * The entry of the lap before may be one that some group has not taken: entries leave out of order. It is moved to that group's early ring, which is
- * served before the lane. An entry that another sender moved, but did not insert yet, is inserted before it is overwritten.
+ * served before the lane. An entry that another sender moved, but did not insert yet, is inserted before it is overwritten. For a group that was removed it
+ * is only marked as taken, so that whoever drops it needs no slot to know that it was committed.
  * False: it cannot be moved now.
  */
 static bool make_way(const struct segment *s, uint32_t lane, uint64_t old_position, uint64_t slot) {
@@ -53,8 +59,8 @@ static bool make_way(const struct segment *s, uint32_t lane, uint64_t old_positi
                 break;
             uint32_t hold = hold_make(generation, 0);
             if (taken(d, w)) {
-                if (delivery_state(d) == DELIVERY_RETURNED && delivery_hold(d) == hold && !MUTANT(make_way_no_help) &&
-                    requeue(s, g, c) == REQUEUE_FULL)
+                if (groups_has(s, g) && delivery_state(d) == DELIVERY_RETURNED && delivery_hold(d) == hold &&
+                    !MUTANT(make_way_no_help) && requeue(s, g, c) == REQUEUE_FULL)
                     return false;
                 break;
             }

@@ -2,6 +2,7 @@
 #include "lookup.h"
 #include "delivery.h"
 #include "error.h"
+#include "groups.h"
 #include "lane.h"
 #include <errno.h>
 
@@ -9,7 +10,7 @@ int lookup_group(rp_queue *q, const char *group) {
     int result = queue_check(q);
     if (result < 0)
         return fail(result, result == RP_FORKED ? "the queue was opened by the parent process" : "no queue");
-    int g = segment_group(&q->segment, group == NULL ? "default" : group);
+    int g = groups_find(&q->segment, group == NULL ? "default" : group, NULL);
     return g >= 0 ? g : fail(-ENOENT, "queue '%s' has no group '%.80s'", q->name, group);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "error.h"
+#include "groups.h"
 #include "keyed.h"
 #include "lane.h"
 #include "options.h"
@@ -230,8 +231,9 @@ RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct 
 }
 
 static void wake_all_groups(struct rp_producer *p, size_t sent) {
-    for (unsigned g = 0; g < p->actor.segment->parameters.max_groups; g++) {
-        group_wake(p->actor.segment, g, (int)sent);
+    const struct segment *s = p->actor.segment;
+    for (uint32_t rest = groups_active(s, groups_load(s)); rest != 0; rest &= rest - 1) {
+        group_wake(s, (unsigned)__builtin_ctz(rest), (int)sent);
     }
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "publish.h"
 #include "error.h"
+#include "fanout.h"
+#include "groups.h"
 #include "lane.h"
 
 enum { TAIL_HINT_EVERY = 8 };
@@ -59,7 +61,15 @@ int publish(struct rp_producer *p, uint32_t lane, uint32_t c, bool wake) {
     const struct segment *s = p->actor.segment;
     a64 *word = &segment_cell(s, c)->word;
     uint64_t generation = cell_generation(load_relaxed(word, own)) + !MUTANT(publish_keeps_generation);
-    uint32_t mask = (uint32_t)(load_relaxed(&s->control->active, init) & ((1u << s->parameters.max_groups) - 1));
+    uint64_t groups = groups_load(s);
+    uint32_t mask = groups_active(s, groups);
+    if (mask == 0) { /* for nobody */
+        pool_give_back(&p->actor.pool, c);
+        tally_add(&p->actor.tally, COUNT_UNROUTABLE, 1);
+        return 0;
+    }
+    struct cell *cell = segment_cell(s, c);
+    cell->flags = (cell->flags & 0xff) | groups_version(groups) << 8;
     uint64_t published = cell_word(CELL_PUBLISHED, p->actor.seat, mask, generation);
     store_release(word, published, cell_word);
     if (MUTANT(wake_before_fill))
@@ -69,6 +79,9 @@ int publish(struct rp_producer *p, uint32_t lane, uint32_t c, bool wake) {
         (void)cas_acq_rel(word, &published, cell_word(CELL_OWNED, p->actor.seat, 0, generation - 1), cell_word);
         return result;
     }
+    /* A group may have been removed before we committed, and its remover have missed the message. */
+    if (load_seq_cst(&s->control->active, active) != groups && !MUTANT(publish_no_second_look))
+        fanout_drop_stale(&p->actor, c, generation, groups_version(groups));
     tally_add(&p->actor.tally, COUNT_SENT, 1);
     lane_announce(s, lane, mask, wake && !MUTANT(wake_before_fill));
     return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "recover.h"
 #include "delivery.h"
+#include "fanout.h"
 #include "lane.h"
 #include "lease.h"
 #include "roster.h"
@@ -13,16 +14,10 @@ static int recover_cell(struct actor *a, uint32_t c, uint32_t dead) {
     if (cell_owner(w) != dead)
         return 0;
     if (cell_state(w) == CELL_PUBLISHED) {
-        /* Committed? Its slot first, then a delivery word, then CAS the very word that was read. */
-        bool committed = !MUTANT(recover_no_verdict) && lane_holds(s, c, w);
-        if (!committed && cell_pending(w) != 0) {
-            unsigned group =
-                (unsigned)__builtin_ctz(cell_pending(w)); /* any one will do: all took it before a slot was overwritten */
-            committed = group >= s->parameters.max_groups ||
-                        (!MUTANT(recover_slot_only) && taken(load_acquire(delivery_at(s, group, c), delivery), w));
-        }
-        if (committed)
+        if (fanout_committed(s, c, w)) { /* then CAS the very word that was read */
+            fanout_drop_stale(a, c, cell_generation(w), fanout_version(s, c));
             return 0;
+        }
     } else if (cell_state(w) != CELL_OWNED) {
         return 0;
     }
@@ -76,6 +71,7 @@ int recover(struct actor *a, uint32_t seat) {
             for (unsigned g = 0; g < s->parameters.max_groups; g++)
                 done += recover_delivery(a, g, c, seat);
         }
+        done += fanout_recover(a, seat);
         pool_flush(&a->pool);
         if (roster_bury(s, seat, w)) {
             tally_add(&a->tally, COUNT_DEATHS, 1);

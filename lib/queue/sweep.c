@@ -3,6 +3,8 @@
 #include "byte_room.h"
 #include "dead.h"
 #include "error.h"
+#include "fanout.h"
+#include "groups.h"
 #include "keyed.h"
 #include "lane.h"
 #include "lease.h"
@@ -88,6 +90,7 @@ struct walk {
     bool mend_bits;
     uint64_t now_ms;
     uint64_t due_ms; /* the earliest time met that is not over */
+    uint32_t active; /* groups, when the walk began */
     uint64_t dead[MAX_GROUPS];
     struct byte_count bytes;
 };
@@ -107,7 +110,11 @@ static int walk_cells(struct actor *a, uint32_t from, uint32_t to, struct walk *
             mend_place(s, c, w);
         for (uint32_t pending = cell_pending(w); pending != 0; pending &= pending - 1) {
             unsigned group = (unsigned)__builtin_ctz(pending);
-            if (group < s->parameters.max_groups)
+            if (group >= s->parameters.max_groups)
+                continue;
+            if (!(walk->active >> group & 1))
+                done += fanout_purge(a, group, c) == PURGE_DONE;
+            else
                 done += sweep_delivery(a, group, c, w, walk->now_ms, &walk->due_ms, &walk->dead[group]);
         }
     }
@@ -120,7 +127,7 @@ int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
     const struct segment *s = a->segment;
     uint32_t groups = s->parameters.max_groups;
     uint64_t dead_before[MAX_GROUPS];
-    struct walk walk = {.mend_bits = mend_bits, .now_ms = now_ms, .due_ms = UINT64_MAX};
+    struct walk walk = {.mend_bits = mend_bits, .now_ms = now_ms, .due_ms = UINT64_MAX, .active = groups_active(s, groups_load(s))};
     for (unsigned g = 0; g < groups; g++)
         dead_before[g] = load_relaxed(&s->groups[g].dead_count, hint);
     /* Cleared before the walk: a time that is set during it lowers it again. In a queue that is walked in slices not for good: if we stop, somebody must. */
@@ -129,6 +136,7 @@ int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
     int done = walk_cells(a, 0, cells_in_play(s), &walk);
     if (s->parameters.max_bytes > 0)
         done += byte_count_end(s, &walk.bytes);
+    done += fanout_sweep(a);
     raise_heads(s);
     for (unsigned g = 0; g < groups; g++) {
         if (dead_before[g] != walk.dead[g]) /* unless it moved during the walk, which then proves nothing */
@@ -146,7 +154,8 @@ static void walk_slice(struct actor *a, uint64_t now_ms) {
     uint64_t from = load_relaxed(cursor, hint) < count ? load_relaxed(cursor, hint) : 0;
     uint64_t to = from + CELLS_PER_TICK < count ? from + CELLS_PER_TICK : count;
     store_relaxed(cursor, to, hint);
-    struct walk walk = {.mend_bits = true, .now_ms = now_ms, .due_ms = UINT64_MAX};
+    const struct segment *s = a->segment;
+    struct walk walk = {.mend_bits = true, .now_ms = now_ms, .due_ms = UINT64_MAX, .active = groups_active(s, groups_load(s))};
     (void)walk_cells(a, (uint32_t)from, (uint32_t)to, &walk);
     raise_heads(a->segment);
 }

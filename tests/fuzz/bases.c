@@ -89,14 +89,6 @@ void base_load(struct base *b) {
         finding("base %s is not valid: %s", b->name, rp_error_detail());
 }
 
-/* There is no call for a second group yet; its name and state are all it takes. */
-static void add_second_group(rp_queue *q) {
-    struct group *g = &q->segment.groups[1];
-    store_relaxed(&g->name[0], UINT64_C(0x646e6f636573), init); /* "second" */
-    store_relaxed(&g->word, (uint64_t)GROUP_ACTIVE << 56 | 1, init);
-    store_relaxed(&q->segment.control->active, UINT64_C(2) << 20 | 3, init);
-}
-
 /* Moves an untaken message to the early ring, as a sender does that finds it in its way; that takes a whole lap and others who left out of order. */
 static void push_aside(rp_queue *q) {
     const struct segment *s = &q->segment;
@@ -143,7 +135,7 @@ static void every_state(struct base *b, const char *name, const struct rp_queue_
     good(rp_queue_create(world_damaged, o, &q));
     struct party a = join(NULL), d = join(NULL);
     rounds(&a, laps);
-    add_second_group(q);
+    good(rp_group_create(q, "second", NULL));
     struct party second = join("second");
     for (int i = 0; i < 9; i++)
         send(&a, 8 + (size_t)i);

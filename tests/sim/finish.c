@@ -35,12 +35,34 @@ static void drain(struct desk *d) {
              (unsigned long long)s.leased, (unsigned long long)s.delayed);
 }
 
+/* All groups are served, one is removed and another takes its place. */
+static void move_groups(void) {
+    struct desk d;
+    for (unsigned g = 1; g < WITNESS_GROUPS; g++) {
+        witness_must(witness_attach(&d), "attach");
+        if (witness_group_consumer(&d, g) == 0) {
+            let_pass();
+            witness_sweep(&d);
+            ack_all_there_is(&d);
+        }
+        witness_close(&d);
+    }
+    witness_must(witness_attach(&d), "attach");
+    for (unsigned g = 1; g < WITNESS_GROUPS; g++)
+        if (!witness_group_event(g, GROUP_REMOVE) && witness_group_remove(&d, g) == 0)
+            break;
+    witness_group_create(&d, WITNESS_GROUPS - 1);
+    witness_close(&d);
+}
+
 /*
  * The world moves on: everything is mended, received and acked, all memory is used for other messages, and some of those are queued,
  * some held by a living consumer, when he who was stopped comes back.
  */
 void witness_interim(void) {
     struct desk d;
+    if (witness.expect.groups)
+        move_groups();
     witness_open(&d);
     for (unsigned round = 0; round < 4; round++) {
         let_pass();
@@ -111,6 +133,12 @@ void witness_finish(void) {
     rp_queue_stats(d.queue, &s);
     witness.dropped = (unsigned)s.dropped;
     witness_close(&d);
+    for (unsigned g = 1; g < WITNESS_GROUPS && witness.expect.groups; g++) {
+        witness_must(witness_attach(&d), "attach");
+        if (witness_group_consumer(&d, g) == 0)
+            drain(&d);
+        witness_close(&d);
+    }
     witness_judge();
     check_rest();
 }

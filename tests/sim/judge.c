@@ -9,6 +9,22 @@
 
 #define EACH(e) (const struct event *e = witness.events; e < witness.events + witness.count; e++)
 
+/* Which group is judged: what others receive and settle is not seen. */
+static unsigned judged;
+static bool seen(const struct event *e) {
+    switch (e->kind) {
+    case EMPTY:
+    case RECEIVED:
+    case ACK:
+    case NACK:
+    case REJECT:
+    case EXTEND:
+    case VIEW_END:
+    case DIED: return e->group == judged;
+    default: return true;
+    }
+}
+
 /* The events of one message, in order. */
 enum { MESSAGES_EACH = 256 };
 static uint16_t first_of[SIM_FIBERS][MESSAGES_EACH], next_of[EVENTS]; /* event + 1 */
@@ -28,7 +44,7 @@ static void sort_by_message(void) {
     for (unsigned i = witness.count; i-- > 0;) {
         uint32_t tag = witness.events[i].tag;
         next_of[i] = 0;
-        if (tag == 0)
+        if (tag == 0 || !seen(&witness.events[i]))
             continue;
         if ((tag & 0xffff) >= MESSAGES_EACH)
             sim_fail("too many messages for the judge");
@@ -49,7 +65,22 @@ struct account {
     bool died; /* was a dead letter: its counts began again */
 };
 
+/* A group is for what is sent after it was made, and before it is removed. What overlaps may go either way. */
+static bool was_for_group(const struct event *send) {
+    const struct event *made = witness_group_event(judged, GROUP_CREATE), *removed = witness_group_event(judged, GROUP_REMOVE);
+    bool there = judged == 0 || (made && made->result == 0 && before(made, send));
+    return there && !removed; /* a group that was removed may have lost anything */
+}
+static void check_group(const struct event *e, const struct account *a) {
+    const struct event *made = witness_group_event(judged, GROUP_CREATE), *removed = witness_group_event(judged, GROUP_REMOVE);
+    if (made && before(a->send, made))
+        sim_fail("message %x was received in group g%u, which was made after it was sent", e->tag, judged);
+    if (removed && removed->result == 0 && (before(removed, a->send) || before(removed, e)))
+        sim_fail("message %x was received in group g%u, which was removed before", e->tag, judged);
+}
+
 static void check_receipt(const struct event *e, const struct account *a) {
+    check_group(e, a);
     if (a->send->result != 0 && !unknown(a->send))
         sim_fail("message %x was received although its send said %s", e->tag, rp_error_name(a->send->result));
     if (a->send->id != e->id && !(unknown(a->send) && a->send->id == 0))
@@ -147,7 +178,7 @@ static void judge_message(uint32_t tag) {
         }
     if (a.acked > 1)
         sim_fail("message %x was acked %u times", tag, a.acked);
-    if (a.acked > 0 || (a.send->result != 0 && !unknown(a.send)))
+    if (a.acked > 0 || (a.send->result != 0 && !unknown(a.send)) || !was_for_group(a.send))
         return;
     if (a.perhaps_acked > 0 || unknown(a.send))
         perhaps_lost++;
@@ -159,7 +190,7 @@ static void judge_message(uint32_t tag) {
 
 /* Was this the first time that the message was handed out? After it was dead, counts begin again: nobody knows. */
 static bool first_time(const struct event *e) {
-    if (e->kind != RECEIVED || e->acquisitions != 1 || witness.expect.redrives)
+    if (e->kind != RECEIVED || e->acquisitions != 1 || witness.expect.redrives || !seen(e))
         return false;
     struct account a;
     gather(e->tag, &a);
@@ -299,11 +330,11 @@ static bool was_there(const struct event *received, const struct event *empty) {
 static void judge_empty(void) {
     for
         EACH(e) {
-            if (e->kind != EMPTY || e->result != RP_EMPTY)
+            if (e->kind != EMPTY || e->result != RP_EMPTY || !seen(e))
                 continue;
         for
             EACH(f)
-        if (f->kind == RECEIVED && before(e, f) && was_there(f, e))
+        if (f->kind == RECEIVED && seen(f) && before(e, f) && was_there(f, e))
             sim_fail("a receive said EMPTY while message %x was there", f->tag);
         }
 }
@@ -333,7 +364,8 @@ static void judge_patience(void) {
     const uint64_t tick_ns = 101000000;
     for
         EACH(e) {
-            if (e->kind != RECEIVED || sim_frozen() >> e->who & 1 || e->end_ns <= e->begin_ns + tick_ns || !first_time(e))
+            if (e->kind != RECEIVED || !seen(e) || sim_frozen() >> e->who & 1 || e->end_ns <= e->begin_ns + tick_ns ||
+                !first_time(e))
                 continue;
             struct account a;
             gather(e->tag, &a);
@@ -431,14 +463,14 @@ static void judge_losses(void) {
         sim_fail("%u messages were purged, %u to %u are missing", purged, lost, lost + perhaps_lost);
 }
 
-void witness_judge(void) {
+static void judge_group(unsigned group) {
+    judged = group;
     lost = perhaps_lost = 0;
     sort_by_message();
     for (unsigned who = 0; who < SIM_FIBERS; who++)
         for (uint32_t n = 1; n <= witness.sent_by[who]; n++)
             judge_message((who + 1) << 16 | n);
     judge_losses();
-    judge_ids();
     if (!witness.expect.claims_ahead)
         judge_order();
     if (witness.keyed && !witness.expect.purges)
@@ -449,6 +481,24 @@ void witness_judge(void) {
         judge_empty();
     if (!sim_jumped())
         judge_patience();
-    if (!witness.expect.purges && !witness.expect.evicts && !witness.expect.late_bytes)
+}
+
+/* Of two who make a group of one name, which nobody removes, one does. */
+static void judge_names(void) {
+    for
+        EACH(e)
+    for
+        EACH(f)
+    if (e->kind == GROUP_CREATE && f->kind == GROUP_CREATE && e != f && e->group == f->group && e->result == 0 && f->result == 0 &&
+        !witness_group_event(e->group, GROUP_REMOVE))
+        sim_fail("group g%u was made twice", e->group);
+}
+
+void witness_judge(void) {
+    for (unsigned g = 0; g < WITNESS_GROUPS; g++)
+        judge_group(g);
+    judge_names();
+    judge_ids();
+    if (!witness.expect.purges && !witness.expect.evicts && !witness.expect.groups && !witness.expect.late_bytes)
         judge_full();
 }

@@ -95,6 +95,16 @@ static const struct mutant {
     {"probe_other_inode", "remade", "the locks of another file of that name are asked"},
     {"seat_taken_dirty", "attach-sweep", "a seat is taken before it is clean"},
     {"seat_one_look", "attach-receive", "a newcomer does not look again under the lock"},
+    /* groups */
+    {"publish_no_second_look", "send-remove", "a sender does not look again which groups there are, after it committed"},
+    {"head_forgets_draining", "send-remove", "a sender passes the head of a group that is being removed"},
+    {"reuse_before_walk", "send-remove", "a removed group is over before its messages were dropped"},
+    {"purge_no_retry", "give-back-replace", "a message that moves while it is dropped is left to the next group"},
+    {"purge_active_first", "sweep-replace", "a sweep reads which groups there are before it reads the message"},
+    {"claim_no_group_check", "receive-replace", "a consumer of a removed group takes the next group's messages"},
+    {"recover_asks_one", "dead-sender-remove", "recovery asks one group whether it took the message"},
+    {"recover_no_creator", "create-create", "recovery leaves the place of a dead creator"},
+    {"create_same_name", "create-create", "a creator does not look whether the name is there by now"},
     /* sleep */
     {"epoch_after_ticket", "sleeping-receivers", "the epoch is read after the ticket is drawn"},
     {"wake_keeps_epoch", "sleeping-receive", "a waker does not raise the epoch"},

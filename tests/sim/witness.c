@@ -14,7 +14,7 @@ void witness_learn(const struct event *e) {
     sim_learn(e->begin_ns);
     sim_learn(e->end_ns ^ e->until_ns << 1);
     sim_learn((uint64_t)e->kind << 32 | e->tag);
-    sim_learn(e->id << 16 ^ (uint64_t)(uint32_t)e->result << 8 ^ e->acquisitions << 4 ^ e->deliveries);
+    sim_learn((uint64_t)e->group << 56 ^ e->id << 16 ^ (uint64_t)(uint32_t)e->result << 8 ^ e->acquisitions << 4 ^ e->deliveries);
 }
 
 struct event *witness_append(enum event_kind kind, uint32_t tag) {
@@ -166,8 +166,11 @@ void witness_close_consumer(struct desk *d) {
     rp_consumer_close(d->consumer);
     witness_end(e, 0, true);
     d->consumer = NULL;
-    for (unsigned i = 0; i < d->held_count; i++)
-        witness_append(VIEW_END, witness_tag_of(&d->held[i]))->end = sim_calls();
+    for (unsigned i = 0; i < d->held_count; i++) {
+        struct event *ended = witness_append(VIEW_END, witness_tag_of(&d->held[i]));
+        ended->group = (uint8_t)d->group;
+        ended->end = sim_calls();
+    }
     d->held_count = 0;
 }
 

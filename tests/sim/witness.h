@@ -21,6 +21,7 @@ struct witness_expectations {
     bool purge_dead; /* the finisher drops the dead letters instead of redriving them */
     bool
         claims_ahead; /* consumers take messages before they are asked for them: order, EMPTY and the length of leases are not checked */
+    bool groups;      /* groups come and go: what one of them was not there for all the time, it may get or not */
     uint32_t full_at;   /* FULL is right when so many places are in use; 0: the queue's capacity */
     uint64_t settle_ns; /* how much the finisher lets pass at a time until all leases and backoffs are over; 0: 2 s */
 };
@@ -37,6 +38,7 @@ struct desk {
     struct rp_message held[8];
     unsigned held_count;
     bool at_most_once; /* the consumer acks nothing */
+    unsigned group;    /* of the consumer; 0: "default", n: "gn" */
 };
 int witness_attach(struct desk *d);
 void witness_open(struct desk *d); /* attach, producer, consumer */
@@ -58,7 +60,14 @@ int witness_loan(struct desk *d, struct lent *l); /* fills it in, too */
 int witness_commit(struct desk *d, struct lent *l);
 int witness_abandon(struct desk *d, struct lent *l);
 
-/* Received messages are appended to d->held. */
+/* Groups 1 to WITNESS_GROUPS - 1 are called "g1" and so on, and each is made once in a run at most by each who tries. Results of rp_group_create and _remove. */
+enum { WITNESS_GROUPS = 4 };
+int witness_group_create(struct desk *d, unsigned group);
+int witness_group_remove(struct desk *d, unsigned group);
+/* The consumer is one of this group from now on. -ENOENT: there is no such group; the desk has no consumer then. */
+int witness_group_consumer(struct desk *d, unsigned group);
+
+/* Received messages are appended to d->held. RP_GONE: its group was removed. */
 int witness_receive(struct desk *d, int64_t timeout_ns);
 int witness_receive_batch(struct desk *d, unsigned max, int64_t timeout_ns);
 /* These settle d->held[i] and take it out; a message that stays held (RP_FULL) is put back. */

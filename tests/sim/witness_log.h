@@ -25,12 +25,15 @@ enum event_kind {
     REDRIVE,
     ATTACH,
     DETACH,
+    GROUP_CREATE,
+    GROUP_REMOVE,
     DIED /* was found among the dead letters by the finisher */
 };
 
 struct event {
     uint8_t kind;
     uint8_t who;
+    uint8_t group;     /* of who receives and settles; or that is made or removed */
     bool at_most_once; /* a receive that settles, too: he who dies in it may take the message with him */
     bool at_once;      /* a nack without delay */
     uint8_t lane;      /* of a send: its key or its priority */
@@ -73,6 +76,11 @@ uint32_t witness_tag_of(const struct rp_message *m);
 void witness_check_view(const struct rp_message *m, uint32_t tag);
 /* Fails the run when the result is an error. */
 void witness_must(int result, const char *what);
+
+/* The call that made the group, and the one that removed it; NULL: none. Of calls that failed there is no record here. */
+const struct event *witness_group_event(unsigned group, enum event_kind kind);
+/* May the group have been removed? A removal has begun. */
+bool witness_group_may_be_gone(unsigned group);
 
 /* Writes down that the finisher saw this payload among the dead letters. */
 void witness_died(const void *data, size_t bytes);

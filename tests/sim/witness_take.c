@@ -9,6 +9,7 @@
 static void take_settled(struct event *received) {
     struct event *e = witness_append(ACK, received->tag);
     e->id = received->id;
+    e->group = received->group;
     e->acquisitions = received->acquisitions;
     e->begin = received->begin;
     e->end = received->end;
@@ -37,6 +38,7 @@ static void take(struct desk *d, const struct rp_message *m, struct event *e) {
 int witness_receive(struct desk *d, int64_t timeout_ns) {
     struct event *e = witness_begin(EMPTY, 0, "rp_receive");
     e->at_most_once = d->at_most_once;
+    e->group = (uint8_t)d->group;
     struct rp_message m;
     uint64_t begin_ns = sim_now_ns();
     int result = rp_receive(d->consumer, &m, timeout_ns);
@@ -45,6 +47,8 @@ int witness_receive(struct desk *d, int64_t timeout_ns) {
         sim_fail("a receive that polls waited");
     if (result == 0)
         take(d, &m, e);
+    else if (result == RP_GONE && witness_group_may_be_gone(d->group))
+        return result;
     else if (result != RP_EMPTY)
         witness_must(result, "rp_receive");
     return result;
@@ -84,6 +88,7 @@ static struct event *begin_settle(struct desk *d, unsigned i, enum event_kind ki
     witness_check_view(m, witness_tag_of(m));
     struct event *e = witness_begin(kind, witness_tag_of(m), name);
     e->id = m->id;
+    e->group = (uint8_t)d->group;
     e->acquisitions = m->acquisitions;
     return e;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where the parts lie, what is refused, and the handshake over the first page. */
+#include "groups.h"
 #include "layout.h"
 
 #include "check.h"
@@ -129,13 +130,13 @@ static void the_handshake(void **state) {
             memory[at] ^= (unsigned char)(1u << bit);
         }
     assert_int_equal(segment_bind(&again, memory, bytes, false), 0);
-    assert_int_equal(segment_group(&s, "default"), 0);
-    assert_int_equal(segment_group(&s, "defaul"), -1);
-    assert_int_equal(segment_group(&s, ""), -1);
+    assert_int_equal(groups_find(&s, "default", NULL), 0);
+    assert_int_equal(groups_find(&s, "defaul", NULL), -1);
+    assert_int_equal(groups_find(&s, "", NULL), -1);
     char name[200];
     memset(name, 'x', sizeof name - 1);
     name[sizeof name - 1] = 0;
-    assert_int_equal(segment_group(&s, name), -1);
+    assert_int_equal(groups_find(&s, name, NULL), -1);
     free(memory);
 }
 

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "fanout.h"
+#include "dead.h"
+#include "delivery.h"
+#include "groups.h"
+#include "lane.h"
+
+bool fanout_committed(const struct segment *s, uint32_t c, uint64_t w) {
+    if (cell_state(w) == CELL_COMMITTED || (!MUTANT(recover_no_verdict) && lane_holds(s, c, w)))
+        return true;
+    if (MUTANT(recover_slot_only) || MUTANT(recover_no_verdict))
+        return false;
+    for (uint32_t rest = cell_pending(w) & groups_possible(s); rest != 0; rest &= rest - 1) {
+        if (taken(load_acquire(delivery_at(s, (unsigned)__builtin_ctz(rest), c), delivery), w))
+            return true;
+        if (MUTANT(recover_asks_one))
+            return false;
+    }
+    return false;
+}
+
+/* Settles a delivery that nobody has taken. The caller read `d`, then `w`, and knows that the message is committed. */
+static bool drop_untaken(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint64_t w) {
+    uint32_t hold = hold_make(cell_generation(w), 0);
+    if (!delivery_finish(a, group, c, d, delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, hold)))
+        return false;
+    tally_add(&a->tally, COUNT_PURGED, 1);
+    return true;
+}
+
+static void drop_stale(struct actor *a, unsigned group, uint32_t c, uint64_t generation, uint32_t version) {
+    const struct segment *s = a->segment;
+    for (;;) {
+        uint64_t d = load_acquire(delivery_at(s, group, c), delivery);
+        uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
+        if (!cell_pends(w, group) || cell_generation(w) != (generation & GENERATION_MASK) || taken(d, w) ||
+            groups_same(s, groups_load(s), group, version) || drop_untaken(a, group, c, d, w))
+            return;
+    }
+}
+
+void fanout_drop_stale(struct actor *a, uint32_t c, uint64_t generation, uint32_t version) {
+    uint64_t w = load_acquire(&segment_cell(a->segment, c)->word, cell_word);
+    for (unsigned g = 0; g < a->segment->parameters.max_groups; g++)
+        if (cell_pends(w, g))
+            drop_stale(a, g, c, generation, version);
+}
+
+/* A plain field, read by who has read the cell's word and will compare and swap one of its words: if it is another message's by now, that fails. */
+__attribute__((no_sanitize("thread"))) uint32_t fanout_version(const struct segment *s, uint32_t c) {
+    return *(const volatile uint32_t *)&segment_cell(s, c)->flags >> 8;
+}
+
+enum fanout_purge fanout_purge(struct actor *a, unsigned group, uint32_t c) {
+    const struct segment *s = a->segment;
+    for (;;) {
+        /* The delivery word, the cell word, the groups, in this order: who sleeps before the first CAS must not drop a new group's message. */
+        uint64_t early = MUTANT(purge_active_first) ? groups_load(s) : 0;
+        uint64_t d = load_acquire(delivery_at(s, group, c), delivery);
+        uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
+        uint64_t groups = MUTANT(purge_active_first) ? early : groups_load(s);
+        if ((groups_active(s, groups) >> group & 1) || !cell_pends(w, group))
+            return PURGE_NOTHING;
+        if (!taken(d, w)) {
+            if (!fanout_committed(s, c, w))
+                return PURGE_NOT_YET;
+            if (drop_untaken(a, group, c, d, w))
+                return PURGE_DONE;
+        } else if (delivery_state(d) == DELIVERY_SETTLED) {
+            settle(a, group, c, delivery_incarnation(d));
+            return PURGE_DONE;
+        } else if (delivery_state(d) == DELIVERY_LIMBO) {
+            return PURGE_NOTHING;
+        } else if (delivery_drop(a, group, c, d)) {
+            if (delivery_state(d) == DELIVERY_DEAD)
+                dead_removed(s, group);
+            tally_add(&a->tally, COUNT_PURGED, 1);
+            return PURGE_DONE;
+        }
+        if (MUTANT(purge_no_retry)) /* somebody took it, or gave it back, in this moment: look again */
+            return PURGE_DONE;
+    }
+}
+
+/* Frees the places that belong to no group any more. What is read first may only have become older: the generation tells. */
+static int free_places(const struct segment *s) {
+    int done = 0;
+    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
+        uint64_t word = load_acquire(&s->groups[g].word, active);
+        uint64_t groups = groups_load(s);
+        if (group_state(word) == GROUP_USED && !((groups_active(s, groups) | groups_draining(s, groups)) >> g & 1))
+            done += cas_acq_rel(&s->groups[g].word, &word, group_word(GROUP_UNUSED, NOBODY, group_generation(word)), active);
+    }
+    return done;
+}
+
+/* After a walk over all cells: takes the group off the draining ones, if it is the same as when the walk began. */
+static int end_draining(const struct segment *s, unsigned group, uint64_t word) {
+    uint64_t groups = groups_load(s);
+    for (;;) {
+        bool same = group_generation(load_acquire(&s->groups[group].word, active)) == group_generation(word);
+        if (!same || !(groups_draining(s, groups) >> group & 1))
+            return 0;
+        if (groups_change(s, &groups, groups_draining(s, groups) & ~(UINT32_C(1) << group), groups_active(s, groups)))
+            return 1;
+    }
+}
+
+static int walk_draining(struct actor *a, uint32_t draining) {
+    const struct segment *s = a->segment;
+    /* A sender whose slot is not filled yet will see, when it has filled it, that the groups changed. Of the others we see the cells' words from now on. */
+    for (uint64_t i = 0, n = (uint64_t)s->parameters.lane_count * s->layout.lane_slot_count; i < n; i++)
+        (void)load_seq_cst(&s->lanes[i], slot);
+    int done = 0;
+    for (uint32_t c = 0; c < s->layout.cell_count; c++) {
+        uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
+        for (uint32_t rest = cell_is_published(w) ? cell_pending(w) & draining : 0; rest != 0; rest &= rest - 1)
+            done += fanout_purge(a, (unsigned)__builtin_ctz(rest), c) == PURGE_DONE;
+    }
+    return done;
+}
+
+int fanout_sweep(struct actor *a) {
+    const struct segment *s = a->segment;
+    uint64_t words[MAX_GROUPS];
+    uint32_t draining = groups_draining(s, load_seq_cst(&s->control->active, active));
+    for (unsigned g = 0; g < s->parameters.max_groups; g++)
+        words[g] = load_acquire(&s->groups[g].word, active);
+    int done = draining == 0 || MUTANT(reuse_before_walk) ? 0 : walk_draining(a, draining);
+    for (uint32_t rest = draining; rest != 0; rest &= rest - 1) {
+        unsigned g = (unsigned)__builtin_ctz(rest);
+        done += end_draining(s, g, words[g]);
+    }
+    if (MUTANT(reuse_before_walk))
+        done += walk_draining(a, draining);
+    return done + free_places(s);
+}
+
+int fanout_recover(struct actor *a, uint32_t dead) {
+    const struct segment *s = a->segment;
+    int done = 0;
+    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
+        uint64_t word = load_acquire(&s->groups[g].word, active);
+        if (group_state(word) != GROUP_CREATING || group_owner(word) != dead || MUTANT(recover_no_creator))
+            continue;
+        /* Once it was active, free_places finds out what became of it. */
+        bool began = groups_has(s, g);
+        uint64_t next = group_word(began ? GROUP_USED : GROUP_UNUSED, NOBODY, group_generation(word));
+        done += cas_acq_rel(&s->groups[g].word, &word, next, active);
+    }
+    return done;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* The witness: groups that come and go. */
+#include "witness_log.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static const char *name_of(unsigned group) {
+    static const char *const names[WITNESS_GROUPS] = {"default", "g1", "g2", "g3"};
+    return names[group];
+}
+
+const struct event *witness_group_event(unsigned group, enum event_kind kind) {
+    const struct event *begun = NULL;
+    for (const struct event *e = witness.events; e < witness.events + witness.count; e++) {
+        if (e->kind != kind || e->group != group)
+            continue;
+        if (e->result == 0)
+            return e;
+        if (e->result == UNKNOWN)
+            begun = e;
+    }
+    return begun;
+}
+
+bool witness_group_may_be_gone(unsigned group) { return witness_group_event(group, GROUP_REMOVE) != NULL; }
+
+int witness_group_create(struct desk *d, unsigned group) {
+    struct event *e = witness_begin(GROUP_CREATE, 0, "rp_group_create");
+    e->group = (uint8_t)group;
+    int result = witness_end(e, rp_group_create(d->queue, name_of(group), NULL), true);
+    if (result != -EEXIST && result != -ENOSPC)
+        witness_must(result, "rp_group_create");
+    return result;
+}
+
+int witness_group_remove(struct desk *d, unsigned group) {
+    struct event *e = witness_begin(GROUP_REMOVE, 0, "rp_group_remove");
+    e->group = (uint8_t)group;
+    int result = witness_end(e, rp_group_remove(d->queue, name_of(group)), true);
+    if (result != -ENOENT)
+        witness_must(result, "rp_group_remove");
+    return result;
+}
+
+int witness_group_consumer(struct desk *d, unsigned group) {
+    struct rp_consumer_options o;
+    rp_consumer_options_init(&o, sizeof o);
+    o.group = name_of(group);
+    if (d->consumer)
+        witness_close_consumer(d);
+    d->group = group;
+    int result = rp_consumer_open(d->queue, &o, &d->consumer);
+    if (result != -ENOENT)
+        witness_must(result, "rp_consumer_open");
+    return result;
+}
