@@ -4,6 +4,7 @@
 #include "delivery.h"
 #include "groups.h"
 #include "lane.h"
+#include <stdio.h>
 
 bool fanout_committed(const struct segment *s, uint32_t c, uint64_t w) {
     if (cell_state(w) == CELL_COMMITTED || (!MUTANT(recover_no_verdict) && lane_holds(s, c, w)))
@@ -149,4 +150,29 @@ int fanout_recover(struct actor *a, uint32_t dead) {
         done += cas_acq_rel(&s->groups[g].word, &word, next, active);
     }
     return done;
+}
+
+enum { ASKED_LANES_MAX = 64 }; /* a sender that polls must not spend its time on this */
+
+void fanout_behind(const struct segment *s, char *out, size_t size) {
+    uint64_t most = 0;
+    unsigned furthest = 0;
+    for (uint32_t rest = groups_active(s, groups_load(s)); rest != 0; rest &= rest - 1) {
+        unsigned g = (unsigned)__builtin_ctz(rest);
+        uint64_t behind = 0;
+        for (uint32_t i = 0; i < s->parameters.lane_count && i < ASKED_LANES_MAX; i++) {
+            int64_t lane = (int64_t)(load_acquire(&s->lane_ends[i].tail, hints) -
+                                     load_acquire(&segment_lane_start(s, g, i)->lane_head, hints));
+            behind += lane > 0 ? (uint64_t)lane : 0;
+        }
+        if (behind > most) {
+            most = behind;
+            furthest = g;
+        }
+    }
+    char name[GROUP_NAME_BYTES];
+    group_name(s, furthest, name);
+    out[0] = '\0';
+    if (most > 0 && s->parameters.lane_count <= ASKED_LANES_MAX)
+        snprintf(out, size, "; group '%s' is behind by about %llu messages", name, (unsigned long long)most);
 }

@@ -44,4 +44,7 @@ int fanout_sweep(struct actor *a);
 /* A dead creator of groups: what it began is given up, what it finished is finished. -> things done. */
 int fanout_recover(struct actor *a, uint32_t dead);
 
+/* For people whose send got RP_FULL: "; group 'slow' is behind by about 4096 messages", of the one that is furthest; or nothing. */
+void fanout_behind(const struct segment *s, char *out, size_t size);
+
 #endif

@@ -2,6 +2,7 @@
 #include "room.h"
 #include "byte_room.h"
 #include "error.h"
+#include "fanout.h"
 #include "overflow.h"
 #include "publish.h"
 #include "sweep.h"
@@ -91,7 +92,9 @@ static const char *grouped(char text[32], uint64_t n) {
 
 static int full(struct rp_producer *p) {
     tally_add(&p->actor.tally, COUNT_FULL, 1);
-    return fail(RP_FULL, "queue '%s': all %u cells hold messages", p->actor.queue->name, cells_in_play(p->actor.segment));
+    char behind[GROUP_NAME_BYTES + 64];
+    fanout_behind(p->actor.segment, behind, sizeof behind);
+    return fail(RP_FULL, "queue '%s': all %u cells hold messages%s", p->actor.queue->name, cells_in_play(p->actor.segment), behind);
 }
 
 /* There are cells, but the bytes do not fit. */
