@@ -46,6 +46,7 @@ int verb_receive(int argc, char **argv);
 int verb_work(int argc, char **argv);
 int verb_peek(int argc, char **argv);
 int verb_dead(int argc, char **argv);
+int verb_group(int argc, char **argv);
 int verb_stat(int argc, char **argv);
 int verb_purge(int argc, char **argv);
 int verb_fsck(int argc, char **argv);

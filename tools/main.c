@@ -17,6 +17,7 @@ const struct verb cli_verbs[] = {
     {"work", "run a command for each message", verb_work},
     {"peek", "look at messages without taking them", verb_peek},
     {"dead", "list, show, redrive or purge failed messages", verb_dead},
+    {"group", "make, remove or list consumer groups", verb_group},
     {"stat", "show counters and gauges", verb_stat},
     {"purge", "drop messages", verb_purge},
     {"fsck", "check every invariant of a queue", verb_fsck},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost info NAME */
-#include "cli.h"
+#include "groups.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -67,6 +67,7 @@ static void print_json(rp_queue *q, const struct rp_queue_options *o, const stru
     json_object_set_new(object, "created_ns", cli_json_u64(s->created_ns));
     json_object_set_new(object, "segment_bytes", cli_json_u64(s->segment_bytes));
     json_object_set_new(object, "overhead_bytes_per_message", cli_json_u64(s->overhead_bytes_per_message));
+    json_object_set_new(object, "groups", groups_json(q));
     json_object_set_new(object, "participants", participants_json(q));
     cli_json_print(stdout, object);
 }
@@ -144,6 +145,8 @@ static int show(const char *name, bool json) {
     } else {
         printf("%s, created %s\n", name, cli_format_time(created, stats.created_ns));
         print_options(&options, &stats);
+        printf("\n");
+        groups_print(q);
         print_participants(q, options.max_participants);
     }
     rp_queue_close(q);
@@ -158,7 +161,8 @@ int verb_info(int argc, char **argv) {
     const struct usage usage = {
         .verb = "info",
         .synopsis = "NAME [--json]",
-        .about = "Describes a queue: the options it was made with, the memory it takes, and the processes attached.",
+        .about = "Describes a queue: the options it was made with, the memory it takes, its consumer groups, and the\n"
+                 "processes attached.",
         .examples = "  ringpost info orders",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],

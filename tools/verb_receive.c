@@ -23,6 +23,7 @@ struct receiver {
     uint64_t lost;
     bool follow;
     bool no_ack;
+    bool create_group;
     bool json;
     bool whole;
     char separator;
@@ -210,6 +211,14 @@ static int receive(struct receiver *r) {
     int status = cli_open(r->name, false, &q);
     if (status != CLI_DONE)
         return status;
+    if (r->create_group) {
+        int result = rp_group_create(q, r->group, NULL);
+        if (result < 0 && result != -EEXIST) {
+            status = cli_fail(result, "'%s'", r->name);
+            rp_queue_close(q);
+            return result == -EINVAL ? CLI_USAGE : status;
+        }
+    }
     rp_consumer_options_init(&options, sizeof options);
     options.group = r->group;
     options.ack = r->no_ack ? RP_ACK_NONE : RP_ACK_EXPLICIT;
@@ -236,6 +245,7 @@ int verb_receive(int argc, char **argv) {
                  "the longest idle wait for the next message, or forever (none; with --follow forever)"),
         CLI_SWITCH("--follow", 0, &r.follow, "go on until a signal, or the idle wait, ends it"),
         CLI_FLAG("--group", 0, FLAG_TEXT, &r.group, "GROUP", "consumer group (default)"),
+        CLI_SWITCH("--create-group", 0, &r.create_group, "make the group first, unless it is there"),
         CLI_SWITCH("--no-ack", 0, &r.no_ack, "at most once: settled when taken, lost if it cannot be written"),
         CLI_SWITCH("--null", '0', &nul, "end each payload with NUL, not newline"),
         CLI_SWITCH("--whole", 0, &r.whole, "print payloads as they are, nothing after them"),
@@ -243,7 +253,7 @@ int verb_receive(int argc, char **argv) {
     };
     const struct usage usage = {
         .verb = "receive",
-        .synopsis = "NAME [-n N] [--wait D] [--follow] [--group GROUP] [--no-ack] [-0 | --whole] [--json]",
+        .synopsis = "NAME [-n N] [--wait D] [--follow] [--group GROUP [--create-group]] [--no-ack] [-0 | --whole] [--json]",
         .about = "Prints payloads, one a line, and acks each message after it was written. If it cannot be written (the reader\n"
                  "of the pipe went away, the disk is full) it is given back uncharged. --follow --wait none takes all there is.",
         .examples = "  ringpost receive orders\n"
@@ -263,6 +273,8 @@ int verb_receive(int argc, char **argv) {
         return cli_usage_error("-0, --whole and --json exclude each other");
     if (nul && r.json)
         return cli_usage_error("-0, --whole and --json exclude each other");
+    if (r.create_group && !r.group)
+        return cli_usage_error("--create-group goes with --group");
     if (nul)
         r.separator = '\0';
     if (r.limit == 0 && !r.follow)

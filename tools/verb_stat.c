@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost stat NAME */
-#include "cli.h"
+#include "groups.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -72,7 +72,7 @@ static void print_reasons(const struct rp_queue_stats *s) {
             printf("    %-14s%14" PRIu64 "  of the dead\n", cli_reason_name(UINT32_C(1) << i), s->dead_by_reason[i]);
 }
 
-static void print_json(const char *name, const struct rp_queue_stats *s) {
+static void print_json(rp_queue *q, const char *name, const struct rp_queue_stats *s) {
     json_t *object = json_pack("{s:s}", "queue", name);
     add_json(object, s, gauges, sizeof gauges / sizeof gauges[0]);
     json_object_set_new(object, "oldest_ready_ns", cli_json_u64(s->oldest_ready_ns));
@@ -87,6 +87,7 @@ static void print_json(const char *name, const struct rp_queue_stats *s) {
     json_object_set_new(object, "segment_bytes", cli_json_u64(s->segment_bytes));
     json_object_set_new(object, "overhead_bytes_per_message", cli_json_u64(s->overhead_bytes_per_message));
     json_object_set_new(object, "created_ns", cli_json_u64(s->created_ns));
+    json_object_set_new(object, "groups", groups_json(q));
     cli_json_print(stdout, object);
 }
 
@@ -141,9 +142,11 @@ int verb_stat(int argc, char **argv) {
     if (result < 0) {
         status = cli_fail(result, "'%s'", operands.value[0]);
     } else if (json) {
-        print_json(operands.value[0], &stats);
+        print_json(q, operands.value[0], &stats);
     } else {
         print_table(operands.value[0], &stats);
+        printf("\n");
+        groups_print(q);
     }
     rp_queue_close(q);
     return cli_finish(status);

@@ -13,13 +13,15 @@ complete_words() {
 }
 
 run 0 create "$q"
-is "verbs" "$(complete_words '')" "create dead fsck gc help info keeper ls peek purge receive rm send stat version work"
+is "verbs" "$(complete_words '')" "create dead fsck gc group help info keeper ls peek purge receive rm send stat version work"
 is "verb" "$(complete_words rec)" "receive"
 is "dead verbs" "$(complete_words dead '')" "ls purge redrive show"
+is "group verbs" "$(complete_words group '')" "create ls rm"
+is "group policies" "$(complete_words group create "$q" x --overflow d)" "dead drop-oldest"
 is "queue" "$(complete_words stat "$q")" "$q"
 is "queues of keeper" "$(complete_words keeper "$q" "$q")" "$q"
 is "queue of dead" "$(complete_words dead ls "$q")" "$q"
-is "flags" "$(complete_words receive --)" "--follow --group --help --json --no-ack --null --wait --whole"
+is "flags" "$(complete_words receive --)" "--create-group --follow --group --help --json --no-ack --null --wait --whole"
 is "flags of dead" "$(complete_words dead redrive "$q" --d)" "--dry-run"
 is "values" "$(complete_words peek "$q" --state l)" "leased"
 is "profiles" "$(complete_words create --profile '')" "durable latency telemetry work"
@@ -30,6 +32,7 @@ for page in "$root"/docs/man/ringpost-*.1; do
     verb=${verb%.1}
     names=("$verb")
     [[ $verb == dead ]] && names=("dead ls" "dead redrive")
+    [[ $verb == group ]] && names=("group create" "group rm" "group ls")
     for name in "${names[@]}"; do
         read -ra words <<<"$name"
         for flag in $(_ringpost_flags "$RINGPOST" "${words[@]}"); do

@@ -42,6 +42,14 @@ _ringpost() {
             words+=("${COMP_WORDS[2]}")
             first=3
             ;;
+        group)
+            if ((COMP_CWORD == 2)); then
+                _ringpost_reply "$(_ringpost_verbs "$command" group --help)" "$current"
+                return
+            fi
+            words+=("${COMP_WORDS[2]}")
+            first=3
+            ;;
         work)
             for ((i = 2; i < COMP_CWORD; i++)); do
                 if [[ ${COMP_WORDS[i]} == -- ]]; then
@@ -54,11 +62,18 @@ _ringpost() {
     esac
     case $before in
         --state) _ringpost_reply "ready leased delayed dead all" "$current" ;;
-        --overflow) _ringpost_reply "reject block drop-oldest" "$current" ;;
         --expired) _ringpost_reply "dead drop" "$current" ;;
         --profile) _ringpost_reply "latency work telemetry durable" "$current" ;;
         --to) _ringpost_reply "$(_ringpost_queues)" "$current" ;;
         --reason) _ringpost_reply "rejected max-deliveries held expired overflow corrupt unknown" "$current" ;;
+        --overflow)
+            if [[ $verb == group ]]; then
+                _ringpost_reply "queue block drop-oldest dead" "$current"
+            else
+                _ringpost_reply "reject block drop-oldest" "$current"
+            fi
+            ;;
+        --from) _ringpost_reply "newest" "$current" ;;
         --dead-overflow) _ringpost_reply "drop-oldest refuse" "$current" ;;
         *)
             if [[ $current == -* ]]; then

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* ringpost group create|rm|ls NAME ... */
+#include "groups.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool parse_from(const char *text, void *from) {
+    (void)from; /* there is no other yet */
+    return strcmp(text, "newest") == 0;
+}
+
+static int group_create(int argc, char **argv) {
+    struct rp_group_options options;
+    bool json = false;
+    int from;
+    rp_group_options_init(&options, sizeof options);
+    const struct flag flags[] = {
+        CLI_PARSED(
+            "--overflow", &options.overflow, "POLICY", group_parse_overflow, EXPECTS_GROUP_OVERFLOW,
+            "what a send does to the group's messages when the queue is full: block, drop-oldest, dead, or queue: as the queue's "
+            "(queue)"),
+        CLI_PARSED("--from", &from, "WHERE", parse_from, "newest", "with which message it begins (newest: the next one)"),
+        CLI_SWITCH("--json", 0, &json, "as a JSON object"),
+    };
+    const struct usage usage = {
+        .verb = "group create",
+        .synopsis = "NAME GROUP [--overflow POLICY] [--from newest] [--json]",
+        .about = "Makes a consumer group. It gets every message that is sent from now on, whatever other groups do with it.",
+        .examples = "  ringpost group create orders audit",
+        .flags = flags,
+        .flag_count = sizeof flags / sizeof flags[0],
+        .operands_min = 2,
+        .operands_max = 2,
+    };
+    struct operands operands;
+    rp_queue *q;
+    int status = cli_parse(&usage, argc, argv, &operands);
+    if (status != CLI_PROCEED)
+        return status;
+    const char *name = operands.value[0], *group = operands.value[1];
+    status = cli_open(name, false, &q);
+    if (status != CLI_DONE)
+        return status;
+    int result = rp_group_create(q, group, &options);
+    if (result == -EEXIST) {
+        cli_error("queue '%s' has a group '%s' already", name, group);
+        status = CLI_FAILED;
+    } else if (result < 0) {
+        status = cli_fail(result, "'%s'", name);
+        if (result == -EINVAL)
+            status = CLI_USAGE;
+    } else if (json) {
+        cli_json_print(
+            stdout, json_pack("{s:s, s:s, s:s}", "queue", name, "group", group, "overflow", group_overflow_name(options.overflow)));
+    }
+    rp_queue_close(q);
+    return cli_finish(status);
+}
+
+static int group_rm(int argc, char **argv) {
+    bool json = false, force = false;
+    const struct flag flags[] = {
+        CLI_SWITCH("--force", 'f', &force, "a group that does not exist is no error"),
+        CLI_SWITCH("--json", 0, &json, "as a JSON object"),
+    };
+    const struct usage usage = {
+        .verb = "group rm",
+        .synopsis = "NAME GROUP [--force] [--json]",
+        .about = "Removes a consumer group and drops its messages; other groups keep theirs. Its receivers are told so.",
+        .examples = "  ringpost group rm orders audit",
+        .flags = flags,
+        .flag_count = sizeof flags / sizeof flags[0],
+        .operands_min = 2,
+        .operands_max = 2,
+    };
+    struct operands operands;
+    rp_queue *q;
+    int status = cli_parse(&usage, argc, argv, &operands);
+    if (status != CLI_PROCEED)
+        return status;
+    const char *name = operands.value[0], *group = operands.value[1];
+    status = cli_open(name, false, &q);
+    if (status != CLI_DONE)
+        return status;
+    int result = rp_group_remove(q, group);
+    if (result == -ENOENT) {
+        if (!force)
+            cli_error("queue '%s' has no group '%s'", name, group);
+        status = force ? CLI_DONE : CLI_FAILED;
+    } else if (result < 0) {
+        status = cli_fail(result, "'%s'", name);
+        if (result == -EINVAL)
+            status = CLI_USAGE;
+    }
+    if (json && status == CLI_DONE)
+        cli_json_print(stdout, json_pack("{s:s, s:s, s:b}", "queue", name, "group", group, "removed", result == 0));
+    rp_queue_close(q);
+    return cli_finish(status);
+}
+
+static int group_ls(int argc, char **argv) {
+    bool json = false;
+    const struct flag flags[] = {CLI_SWITCH("--json", 0, &json, "one JSON object with all groups")};
+    const struct usage usage = {
+        .verb = "group ls",
+        .synopsis = "NAME [--json]",
+        .about =
+            "Lists the consumer groups of a queue: what waits for each, what is held, delayed, dead, and how old the oldest is\n"
+            "that waits.",
+        .examples = "  ringpost group ls orders",
+        .flags = flags,
+        .flag_count = 1,
+        .operands_min = 1,
+        .operands_max = 1,
+    };
+    struct operands operands;
+    rp_queue *q;
+    int status = cli_parse(&usage, argc, argv, &operands);
+    if (status != CLI_PROCEED)
+        return status;
+    status = cli_open(operands.value[0], true, &q);
+    if (status != CLI_DONE)
+        return status;
+    if (json)
+        cli_json_print(stdout, json_pack("{s:s, s:o}", "queue", operands.value[0], "groups", groups_json(q)));
+    else if (groups_print(q) == 0)
+        cli_note("no groups: what is sent is for nobody");
+    rp_queue_close(q);
+    return cli_finish(status);
+}
+
+static const struct verb group_verbs[] = {
+    {"create", "make a group; it begins with the next message", group_create},
+    {"rm", "remove a group and drop its messages", group_rm},
+    {"ls", "list the groups of a queue", group_ls},
+    {NULL, NULL, NULL},
+};
+
+static const char *verb_name_at(const void *set, size_t index) { return ((const struct verb *)set)[index].name; }
+
+static void print_group_verbs(FILE *out) {
+    fputs("Usage: ringpost group create|rm|ls NAME ... [--json]\n\n"
+          "Each consumer group gets every message once; its receivers share them. Every queue begins with \"default\".\n\n",
+          out);
+    for (const struct verb *v = group_verbs; v->name; v++)
+        fprintf(out, "  %-10s%s\n", v->name, v->summary);
+    fputs("\nringpost group VERB --help explains one.\n"
+          "\nExample:\n  ringpost group create orders audit\n  ringpost receive orders --group audit --follow\n",
+          out);
+}
+
+int verb_group(int argc, char **argv) {
+    const struct verb *v;
+    const char *near;
+    cli_verb = "group";
+    if (argc < 2) {
+        print_group_verbs(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_group_verbs(stdout);
+        return cli_finish(CLI_DONE);
+    }
+    for (v = group_verbs; v->name; v++) {
+        if (strcmp(v->name, argv[1]) == 0)
+            return v->run(argc - 1, argv + 1);
+    }
+    near = cli_nearest(argv[1], verb_name_at, group_verbs);
+    if (near)
+        return cli_usage_error("there is no 'group %s'; did you mean 'group %s'?", argv[1], near);
+    return cli_usage_error("there is no 'group %s'; there are create, rm and ls", argv[1]);
+}
