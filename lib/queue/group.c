@@ -75,7 +75,7 @@ static void clear_place(struct actor *a, unsigned g) {
         uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
         uint64_t generation = cell_generation(load_acquire(&segment_cell(s, c)->word, cell_word));
         uint32_t behind = ((uint32_t)generation - delivery_incarnation(d)) & 0x7fffff;
-        if (delivery_state(d) == DELIVERY_SETTLED && behind > 1)
+        if ((delivery_state(d) == DELIVERY_SETTLED || delivery_leaves(d)) && behind > 1)
             (void)cas_acq_rel(delivery_at(s, g, c), &d,
                               delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, hold_make(generation - 1, 0)), delivery);
     }
