@@ -38,6 +38,8 @@ static const uint8_t tour[] = {
     17, 0,    2,  17, 1,          /* redrive, receive, purge dead */
     25, 1,    19, 15, 0xae,       /* an observer looks */
     24, 4,    0,  4,  0,          /* again as the second group */
+    18, 0xc4, 18, 0xc1,           /* the second group goes, a third comes */
+    9,  0,    0,  18, 0xc5,       /* send, receive, and the third goes */
     18, 14,   21, 20,             /* purge, sweep, audit */
 };
 

@@ -93,10 +93,30 @@ void use_dead_change(struct reader *r, struct user *u) {
     must(result < 0 || (uint32_t)result <= u->q->segment.layout.cell_count);
 }
 
+/* Makes and removes groups, also those that the others use. */
+static void use_group(struct user *u, uint8_t how) {
+    static const char *const names[] = {"second", "third", "default", "fourth"};
+    const char *name = names[how & 3];
+    if (how & 4)
+        (void)CALL(u, rp_group_remove(u->q, name), -ENOENT);
+    else
+        (void)CALL(u, rp_group_create(u->q, name, NULL), -EEXIST, -ENOSPC);
+    struct rp_group_info info;
+    uint32_t next = 0;
+    while (CALL(u, rp_group_next(u->q, next, &info), RP_EMPTY) == 0) {
+        must(info.index >= next && info.index < MAX_GROUPS && strnlen(info.name, sizeof info.name) < sizeof info.name);
+        next = info.index + 1;
+    }
+}
+
 void use_purge(struct reader *r, struct user *u) {
     uint8_t how = take8(r);
     if (u->q == NULL)
         return;
+    if (how >= 0xc0) {
+        use_group(u, how);
+        return;
+    }
     int result = CALL(u, rp_queue_purge(u->q, group_of(how), how % 15 + 1), -ENOENT);
     must(result < 0 || (uint32_t)result <= u->q->segment.layout.cell_count);
 }
