@@ -432,12 +432,12 @@ static void judge_losses(void) {
     bool purge_unknown = false;
     for
         EACH(e) {
-            if (e->kind == PURGE) {
+            if (e->kind == PURGE && judged == 0) { /* nobody purges another group */
                 purge_unknown = purge_unknown || unknown(e);
                 purged += e->result > 0 ? (unsigned)e->result : 0;
             }
             dead_letters += e->kind == DIED;
-            taken_along += e->kind == EMPTY && e->at_most_once && unknown(e);
+            taken_along += e->kind == EMPTY && seen(e) && e->at_most_once && unknown(e);
         }
     if (witness.expect.evicts) {
         if (lost > 0 && dead_letters < witness.expect.evicts)
