@@ -83,13 +83,18 @@ enum fanout_purge fanout_purge(struct actor *a, unsigned group, uint32_t c) {
     }
 }
 
-/* Frees the places that belong to no group any more. What is read first may only have become older: the generation tells. */
+/* Frees the places that belong to no group any more: the word first, then the groups, which may only have become fewer of that generation. */
 static int free_places(const struct segment *s) {
+    uint64_t groups = groups_load(s);
     int done = 0;
-    for (unsigned g = 0; g < s->parameters.max_groups; g++) {
+    for (uint32_t rest = groups_possible(s) & ~groups_active(s, groups) & ~groups_draining(s, groups); rest != 0;
+         rest &= rest - 1) {
+        unsigned g = (unsigned)__builtin_ctz(rest);
         uint64_t word = load_acquire(&s->groups[g].word, active);
-        uint64_t groups = groups_load(s);
-        if (group_state(word) == GROUP_USED && !((groups_active(s, groups) | groups_draining(s, groups)) >> g & 1))
+        if (group_state(word) != GROUP_USED)
+            continue;
+        groups = groups_load(s);
+        if (!((groups_active(s, groups) | groups_draining(s, groups)) >> g & 1))
             done += cas_acq_rel(&s->groups[g].word, &word, group_word(GROUP_UNUSED, NOBODY, group_generation(word)), active);
     }
     return done;
@@ -125,9 +130,11 @@ int fanout_sweep(struct actor *a) {
     const struct segment *s = a->segment;
     uint64_t words[MAX_GROUPS];
     uint32_t draining = groups_draining(s, load_seq_cst(&s->control->active, active));
+    if (draining == 0)
+        return free_places(s);
     for (unsigned g = 0; g < s->parameters.max_groups; g++)
         words[g] = load_acquire(&s->groups[g].word, active);
-    int done = draining == 0 || MUTANT(reuse_before_walk) ? 0 : walk_draining(a, draining);
+    int done = MUTANT(reuse_before_walk) ? 0 : walk_draining(a, draining);
     for (uint32_t rest = draining; rest != 0; rest &= rest - 1) {
         unsigned g = (unsigned)__builtin_ctz(rest);
         done += end_draining(s, g, words[g]);
