@@ -248,7 +248,8 @@ static int claim_any(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
 }
 
 int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
-    int result = claim_any(c, now_ms, v);
+    /* Asked first so that a consumer of a removed group does not take, and give back out of order, what is for the next one on its place. */
+    int result = MUTANT(claim_no_group_check) || in_group(c) ? claim_any(c, now_ms, v) : RP_GONE;
     if (result == RP_GONE || (result == RP_EMPTY && !in_group(c)))
         return fail(RP_GONE, "queue '%s': the group of this consumer was removed", c->actor.queue->name);
     if (result == -ENOBUFS)

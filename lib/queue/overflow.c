@@ -2,6 +2,7 @@
 #include "overflow.h"
 #include "delivery.h"
 #include "error.h"
+#include "groups.h"
 #include "lane.h"
 #include <ringpost/group.h>
 
@@ -15,8 +16,8 @@ enum {
 
 uint32_t overflow_groups(struct rp_producer *p) {
     const struct segment *s = p->actor.segment;
-    p->dropper.active = load_relaxed(&s->control->active, recheck);
-    uint32_t active = (uint32_t)(p->dropper.active & ((1u << s->parameters.max_groups) - 1)), lossy = 0;
+    p->dropper.active = groups_load(s);
+    uint32_t active = groups_active(s, p->dropper.active), lossy = 0;
     for (; active != 0; active &= active - 1) {
         unsigned g = (unsigned)__builtin_ctz(active);
         uint64_t own = load_relaxed(&s->groups[g].overflow, hint);
@@ -96,7 +97,7 @@ static enum lost lose(struct actor *a, unsigned g, const struct sight *x) {
     uint64_t settled = delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, hold);
     if (MUTANT(overflow_without_cas))
         store_release(delivery_at(s, g, x->cell), settled, delivery);
-    else if (!cas_acq_rel(delivery_at(s, g, x->cell), &d, settled, delivery))
+    else if (!cas_seq_cst(delivery_at(s, g, x->cell), &d, settled, delivery))
         return LOST_NOT;
     counter_add_shared(&s->groups[g].dropped, 1);
     tally_add(&a->tally, COUNT_DROPPED, 1);
@@ -174,7 +175,7 @@ struct stretch {
 
 static struct stretch stretch_of(const struct segment *s, uint32_t lossy, uint32_t lane) {
     struct stretch r = {.lowest = MAX_GROUPS, .end = UINT64_MAX};
-    uint32_t active = (uint32_t)(load_relaxed(&s->control->active, hint) & ((1u << s->parameters.max_groups) - 1));
+    uint32_t active = groups_active(s, groups_load(s));
     for (active |= lossy; active != 0; active &= active - 1) {
         unsigned g = (unsigned)__builtin_ctz(active);
         uint64_t head = load_acquire(&segment_lane_start(s, g, lane)->lane_head, hints);

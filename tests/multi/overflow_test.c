@@ -164,13 +164,10 @@ static void an_abandoned_group_stops_nobody(void **state) {
         struct rp_queue_options o = test_options();
         o.overflow = RP_OVERFLOW_BLOCK;
         rp_queue *q = make_queue(&o);
-        struct group *g = &q->segment.groups[1];
-        uint64_t name = 0;
-        memcpy(&name, "second", 6);
-        store_relaxed(&g->name[0], name, init);
-        store_relaxed(&g->overflow, policy, init);
-        store_relaxed(&g->word, (uint64_t)GROUP_ACTIVE << 56 | 1, init);
-        store_relaxed(&q->segment.control->active, load_relaxed(&q->segment.control->active, init) | 2, init);
+        struct rp_group_options group;
+        rp_group_options_init(&group, sizeof group);
+        group.overflow = policy;
+        succeeds(rp_group_create(q, "second", &group));
         struct peer receiver = peer_start(patient_receiver, NULL);
         assert_int_equal(peer_hear(&receiver), 'o');
         rp_producer *p;

@@ -284,7 +284,7 @@ static const struct event *settlement(const struct event *e) {
 static void judge_keys(void) {
     for
         EACH(e) {
-            if (e->kind != RECEIVED)
+            if (e->kind != RECEIVED || !seen(e))
                 continue;
             struct account a, b;
             gather(e->tag, &a);
@@ -293,7 +293,7 @@ static void judge_keys(void) {
             const struct event *s = settlement(e);
         for
             EACH(f) {
-                if (f->kind != RECEIVED || f->tag == e->tag || !before(e, f))
+                if (f->kind != RECEIVED || !seen(f) || f->tag == e->tag || !before(e, f))
                     continue;
                 gather(f->tag, &b);
                 if (!b.send || !same_lane(a.send, b.send))
@@ -344,12 +344,12 @@ static void judge_levels(void) {
     struct account a, b;
     for
         EACH(e) {
-            if (e->kind != RECEIVED)
+            if (e->kind != RECEIVED || !seen(e))
                 continue;
             gather(e->tag, &a);
         for
             EACH(f) {
-                if (f->kind != RECEIVED || !before(e, f) || !was_there(f, e))
+                if (f->kind != RECEIVED || !seen(f) || !before(e, f) || !was_there(f, e))
                     continue;
                 gather(f->tag, &b);
                 if (a.send && b.send->lane > a.send->lane)
@@ -445,7 +445,7 @@ static void judge_losses(void) {
                      witness.expect.evicts);
         return;
     }
-    unsigned dropped = witness.expect.drops ? witness.dropped : 0;
+    unsigned dropped = witness.expect.drops && judged == 0 ? witness.dropped : 0;
     unsigned uncounted = witness.expect.drops ? (unsigned)__builtin_popcount(sim_killed()) : 0;
     if (lost > purged + taken_along + dropped + uncounted && !purge_unknown) {
         for

@@ -194,13 +194,11 @@ static void setup_abandoned(void) {
     witness_create(&o, NULL);
     rp_queue *q;
     rp_queue_open("sim", NULL, &q);
-    struct group *g = &q->segment.groups[1];
-    uint64_t name = 0;
-    __builtin_memcpy(&name, "second", 6);
-    store_relaxed(&g->name[0], name, init);
-    store_relaxed(&g->overflow, RP_GROUP_DROP_OLDEST, init);
-    store_relaxed(&g->word, (uint64_t)GROUP_ACTIVE << 56 | 1, init);
-    store_relaxed(&q->segment.control->active, load_relaxed(&q->segment.control->active, init) | 2, init);
+    struct rp_group_options group;
+    rp_group_options_init(&group, sizeof group);
+    group.overflow = RP_GROUP_DROP_OLDEST;
+    if (rp_group_create(q, "second", &group) != 0)
+        sim_fail("no second group: %s", rp_error_detail());
     rp_queue_close(q);
     sim_keep(lent, sizeof lent);
     sim_keep(&lent_count, sizeof lent_count);

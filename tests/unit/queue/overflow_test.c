@@ -72,18 +72,14 @@ static void is_empty(rp_consumer *from) {
 
 static uint64_t dropped(unsigned group) { return counter_read(&q->segment.groups[group].dropped); }
 
-/* A second group, made by hand before anything was sent. */
+/* A second group, made before anything was sent. */
 static rp_consumer *second_group(enum rp_group_overflow overflow) {
-    struct segment *s = &q->segment;
-    struct group *g = &s->groups[1];
+    struct rp_group_options group;
     struct rp_consumer_options o;
     rp_consumer *consumer;
-    uint64_t name = 0;
-    memcpy(&name, "second", 6);
-    store_relaxed(&g->name[0], name, init);
-    store_relaxed(&g->overflow, overflow, init);
-    store_relaxed(&g->word, (uint64_t)GROUP_ACTIVE << 56 | 1, init);
-    store_relaxed(&s->control->active, load_relaxed(&s->control->active, init) | 2, init);
+    rp_group_options_init(&group, sizeof group);
+    group.overflow = overflow;
+    succeeds(rp_group_create(q, "second", &group));
     rp_consumer_options_init(&o, sizeof o);
     o.group = "second";
     succeeds(rp_consumer_open(q, &o, &consumer));
