@@ -27,6 +27,12 @@ static bool in_group(struct rp_consumer *c) {
 }
 
 enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms, struct view **out) {
+    /*
+     * The words were read before, and with them whatever their sender had seen: if the message is for another group that came to this place, we see that
+     * group now. If the words move from here on, the CAS fails.
+     */
+    if (!MUTANT(claim_no_group_check) && !in_group(c))
+        return CLAIM_GONE;
     struct actor *a = &c->actor;
     uint32_t hold = delivery_hold(claimed);
     struct view *v = view_enter(c, cell, hold);
@@ -39,11 +45,6 @@ enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t cl
         return CLAIM_MISSED;
     }
     lease_install(a, c->group, cell, hold, lease_until(now_ms + COARSE_CLOCK_MS, c->lease_ms));
-    if (!MUTANT(claim_no_group_check) && !in_group(c)) { /* it may be another group's: nobody has seen it, give it back */
-        struct failure f = {.kind = RP_FAILURE_NACK, .delay_ms = 0};
-        (void)view_end(c, v, &f);
-        return CLAIM_GONE;
-    }
     *out = v;
     return CLAIM_DONE;
 }
@@ -248,8 +249,7 @@ static int claim_any(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
 }
 
 int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
-    /* Asked first so that a consumer of a removed group does not take, and give back out of order, what is for the next one on its place. */
-    int result = MUTANT(claim_no_group_check) || in_group(c) ? claim_any(c, now_ms, v) : RP_GONE;
+    int result = claim_any(c, now_ms, v);
     if (result == RP_GONE || (result == RP_EMPTY && !in_group(c)))
         return fail(RP_GONE, "queue '%s': the group of this consumer was removed", c->actor.queue->name);
     if (result == -ENOBUFS)

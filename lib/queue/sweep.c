@@ -132,11 +132,11 @@ int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
         dead_before[g] = load_relaxed(&s->groups[g].dead_count, hint);
     /* Cleared before the walk: a time that is set during it lowers it again. In a queue that is walked in slices not for good: if we stop, somebody must. */
     store_seq_cst(&s->control->next_due_ms, cells_in_play(s) > CELLS_PER_TICK ? now_ms + REST_MAX_MS : UINT64_MAX, next_due);
+    int done = fanout_sweep(a);
     byte_count_begin(s, &walk.bytes);
-    int done = walk_cells(a, 0, cells_in_play(s), &walk);
+    done += walk_cells(a, 0, cells_in_play(s), &walk);
     if (s->parameters.max_bytes > 0)
         done += byte_count_end(s, &walk.bytes);
-    done += fanout_sweep(a);
     raise_heads(s);
     for (unsigned g = 0; g < groups; g++) {
         if (dead_before[g] != walk.dead[g]) /* unless it moved during the walk, which then proves nothing */

@@ -130,18 +130,22 @@ static const struct sim_program receive_replace = {.name = "receive-replace",
                                                    FINISH,
                                                    .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-/* Holds a message of the group from before, and gives it back just when it is dropped. */
+/* Has two views of a message, one of them late: gives it back, and leaves its record, just when it is dropped. */
 static void body_give_back_replace(unsigned me) {
     struct desk d;
     witness_open(&d);
     if (me == 0) {
         witness_group_consumer(&d, 1);
         witness_receive(&d, 0);
+        sim_advance_ns(PAST_LEASE_NS);
+        witness_sweep(&d);
+        witness_receive(&d, 0);
     }
     sim_ready();
     if (me == 0) {
-        witness_nack(&d, 0, 0, false);
-        witness_receive(&d, 0);
+        if (d.held_count == 2)
+            witness_nack(&d, 1, 0, false);
+        witness_ack(&d, 0);
     } else {
         witness_group_remove(&d, 1);
         witness_group_create(&d, 2);
