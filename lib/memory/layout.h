@@ -245,6 +245,22 @@ _Static_assert(sizeof(struct lane_end) == LINE && sizeof(struct lane_start) == 2
                "lines");
 _Static_assert(sizeof(struct header) <= 4096, "the header is one page");
 
+/*
+ * Timers: a word per cell, and above them minima of 64 each, up to the root, which is control.next_timer_ns (lib/ring/timers.h). All levels lie one behind the other.
+ */
+#ifdef RP_SIM
+enum { TIMER_SHIFT = 2, TIMER_LEVELS = 12 }; /* few cells, and yet levels */
+#else
+enum { TIMER_SHIFT = 6, TIMER_LEVELS = 4 };
+#endif
+static inline uint32_t timer_parents(uint32_t count) { return (count + (1u << TIMER_SHIFT) - 1) >> TIMER_SHIFT; }
+static inline uint64_t timer_words(uint32_t count) {
+    uint64_t words = count;
+    while (count > 1u << TIMER_SHIFT)
+        words += count = timer_parents(count);
+    return words;
+}
+
 /* Computes the layout. 0, or a negative result with the detail set when the parameters are out of bounds or need too much. */
 int layout_compute(const struct parameters *p, struct layout *out);
 

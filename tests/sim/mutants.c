@@ -83,6 +83,12 @@ static const struct mutant {
     {"expire_unmarked", "extend-expiry", "an expired lease is taken back without closing it first"},
     {"extend_revives", "extend-expiry", "a lease that is over is extended"},
     {"expire_forgets_viewer", "ack-expiry", "whose lease ran out is not recorded as a viewer"},
+    /* timers */
+    {"timer_nodes_first", "timers-set-pop", "a time is written above before it is written below"},
+    {"timer_set_ignores_raise", "timers-set-pop", "a setter leaves the mark of one who raises a node"},
+    {"timer_mark_late", "timers-set-pop", "a node is marked after its children were looked at"},
+    {"timer_raise_stored", "timers-set-pop", "a node is raised by a store"},
+    {"timer_no_changes", "timers-pop-set", "a mark is taken for one's own that is another's"},
     /* death */
     {"sweep_no_requeue", "wrap-returned", "the sweep inserts nothing"},
     {"sweep_no_settle_help", "dead-holder", "the sweep does not finish a settlement"},
