@@ -143,6 +143,13 @@ RP_API const char *rp_queue_name(const rp_queue *q);
 RP_API int rp_queue_sweep(rp_queue *q);
 
 /**
+ * Keeps house for `timeout_ns` (-1: until interrupted): sleeps until the next time that is known, at most a tick, and then does what is due, to the microsecond where
+ * a delayed message is. For queues in which nobody waits in a receive all the time; one such process for each queue is enough, and it may come and go.
+ * 0: the time is over. Errors: -EINTR (rp_queue_interrupt), RP_GONE, -EROFS, RP_FORKED, -EINVAL. Any thread. Crash: harmless.
+ */
+RP_API int rp_queue_keep(rp_queue *q, int64_t timeout_ns);
+
+/**
  * Makes every wait of this handle's producers and consumers return -EINTR, the one under way or else the next. Async-signal-safe;
  * the only call that may be made from a signal handler.
  */

@@ -57,6 +57,8 @@ static int check_parameters(const struct parameters *p) {
     const uint64_t year_ns = UINT64_C(366) * 24 * 3600 * 1000000000;
     if (p->lease_ns > 10 * year_ns || p->backoff_ns > year_ns || p->backoff_max_ns > year_ns)
         return fail(-EINVAL, "a lease is at most 10 years, a backoff at most one");
+    if (p->ttl_ns > TIMES_MAX_NS)
+        return fail(-EINVAL, "a time to live is at most 10 years");
     if (p->backoff_max_ns < p->backoff_ns)
         return fail(-EINVAL, "backoff_max_ns is less than backoff_ns");
     return 0;
@@ -90,6 +92,7 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     l.death_slot_count = UINT32_C(1) << l.death_slot_shift;
     l.text_count = l.death_slot_count;
     l.bitmap_words = (l.cell_count + 63) / 64;
+    l.id_count = UINT32_C(1) << (shift_for(l.cell_count + 1) - 1); /* at most as many as cells */
     l.extra_stride = sizeof(struct extra) + (p->keyed ? KEY_BYTES : 0);
     l.ready_words = p->keyed ? (p->lane_count + 63) / 64 : 0;
     uint64_t again_lanes = p->keyed ? 0 : p->lane_count; /* a failed message keeps its place in a keyed lane */
@@ -107,6 +110,8 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     l.group_rings = place(&end, (uint64_t)p->max_groups * (2 * again_lanes * l.slot_count + l.death_slot_count) * 8);
     l.deliveries = place(&end, (uint64_t)p->max_groups * l.cell_count * sizeof(struct delivery));
     l.extras = place(&end, (uint64_t)l.cell_count * l.extra_stride);
+    l.timers = place(&end, timer_words(l.cell_count) * 8);
+    l.ids = place(&end, (uint64_t)l.id_count * 4);
     l.texts = place(&end, (uint64_t)l.text_count * sizeof(struct failure_text));
     l.cells = place(&end, (uint64_t)l.cell_count * l.cell_stride);
     l.bytes = (end + 4095) & ~UINT64_C(4095);

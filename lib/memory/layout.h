@@ -3,7 +3,7 @@
  * What lies in a segment: the shared ABI, described here and in docs/segment-format.md, and nowhere else.
  *
  *     header | control | groups | seats | free bitmap | lane ends | lane starts per group | ready lanes per group | lanes
- *            | early and returned per group and lane, deaths per group | delivery lines | extra lines | failure texts | cells
+ *            | early and returned per group and lane, deaths per group | delivery lines | extra lines | timers | ids | failure texts | cells
  *
  * Where each part begins is a pure function of the header's parameters (layout_compute), so the attach handshake computes the parts
  * anew and refuses a segment whose offsets differ. Every field is naturally aligned and of fixed width; independent writers have
@@ -67,7 +67,9 @@ struct layout {
     uint64_t lanes;       /* [lane][slot] */
     uint64_t group_rings; /* per group: early and returned of each lane (keyed: none), then deaths */
     uint64_t deliveries;  /* [group][cell], one line each */
-    uint64_t extras;      /* [cell], one line each */
+    uint64_t extras;      /* [cell] */
+    uint64_t timers;      /* see below */
+    uint64_t ids;         /* [id modulo id_count]: cell + 1 of a delayed message, to cancel it; lossy */
     uint64_t texts;
     uint64_t cells;
     uint64_t bytes;
@@ -84,6 +86,8 @@ struct layout {
     uint32_t bitmap_words;
     uint32_t extra_stride;
     uint32_t ready_words; /* per group */
+    uint32_t id_count;    /* a power of two */
+    uint32_t reserved;
 };
 
 struct header {
@@ -117,19 +121,23 @@ struct control {
     a32 starved;             /* somebody found no free cell: whoever frees one tells at once */
     a32 paused;              /* sides (reserved) */
     a64 next_due_ms;         /* no lease or backoff ends before, as far as is known */
-    a64 next_timer_ns;       /* no delayed message is due and none expires before, as far as is known (reserved) */
+    a64 next_timer_ns;       /* no delayed message is due and none expires before, as far as is known: the root of the timers */
     a64 tickets[MAX_GROUPS]; /* receivers that wait, per group */
     a64 cells_in_play;       /* capacity + 8 x the most seats that were taken at once */
-    uint64_t reserved0[6];
+    a64 keeper_tickets;      /* rp_queue_keep */
+    uint64_t reserved0[5];
     /* One line for each of those that are written often. */
     _Alignas(LINE) a64 next_id;
     _Alignas(LINE) a64 tick_until_ms; /* somebody keeps house until then; others need not */
     a64 walk_until_ms;                /* the same for walks because of a due time */
     a64 slice_cursor;                 /* where the tick's walk goes on in a queue of very many cells */
+    a64 pop_until_ns;                 /* somebody looks after the timers that are over until then */
+    a64 wall_ahead_ns;                /* of the wall clock before boot time since the epoch, when it was looked at last */
     _Alignas(LINE) a64 bytes_in;      /* max_bytes: payload bytes that came, and */
     _Alignas(LINE) a64 bytes_out;     /* those that went; see byte_room.h */
     _Alignas(LINE) struct sleepers free_sleepers;
     struct sleepers sleepers[MAX_GROUPS];
+    struct sleepers keeper_sleepers;
     _Alignas(LINE) a64 totals[COUNTERS_PER_LINE]; /* of seats that were given up */
 };
 
@@ -193,12 +201,17 @@ struct cell {
     uint64_t id;
     uint64_t sent_wall_ns;
     uint32_t bytes;
-    uint32_t flags; /* version of the groups it was published for:24 | enum cell_flags:8 */
+    a32 flags; /* version of the groups it was published for:24 | enum cell_flags:8 */
     unsigned char payload[];
 };
 
 /* Which optional parts a message has, in its extra line. */
-enum cell_flags { CELL_HAS_KEY = 1 };
+enum cell_flags {
+    CELL_HAS_KEY = 1,
+    CELL_EXPIRES = 2, /* has a time to live */
+    CELL_WAITS = 4,   /* was sent with a delay or a time */
+    CELL_BY_WALL = 8  /* its times are of the wall clock, not ns of boot time since the epoch */
+};
 
 /* What one group knows of one cell beyond the words; touched only when a delivery failed, but for groups above 0. */
 struct delivery {
@@ -216,14 +229,13 @@ struct delivery {
 struct extra {
     a64 due_ns;
     a64 expires_ns;
-    uint64_t at_wall_ns;
     uint64_t producer;
     uint64_t producer_seq;
     uint64_t journal_seq;
     uint32_t key_bytes;
     uint32_t header_bytes;
     uint32_t lane;
-    uint32_t reserved;
+    uint32_t reserved2;
     unsigned char key[]; /* KEY_BYTES of them in keyed queues */
 };
 enum { KEY_BYTES = 128 };
@@ -236,7 +248,7 @@ struct failure_text {
 };
 
 _Static_assert(offsetof(struct cell, payload) == 56, "an 8-byte message travels in one line");
-_Static_assert(sizeof(struct delivery) == LINE && sizeof(struct extra) == LINE, "one line each");
+_Static_assert(sizeof(struct delivery) == LINE && sizeof(struct extra) == 56, "delivery, extra");
 _Static_assert(sizeof(struct seat) == LINE + 8 * COUNTERS_PER_LINE * COUNTER_LINES, "seat");
 _Static_assert(sizeof(struct control) % LINE == 0 && sizeof(struct group) % LINE == 0, "whole lines");
 _Static_assert(offsetof(struct control, tickets) == 40, "the tickets of the first groups share the line that every call reads");
@@ -253,6 +265,7 @@ enum { TIMER_SHIFT = 2, TIMER_LEVELS = 12 }; /* few cells, and yet levels */
 #else
 enum { TIMER_SHIFT = 6, TIMER_LEVELS = 4 };
 #endif
+#define TIMER_WORD_NONE (~UINT64_C(0xff))
 static inline uint32_t timer_parents(uint32_t count) { return (count + (1u << TIMER_SHIFT) - 1) >> TIMER_SHIFT; }
 static inline uint64_t timer_words(uint32_t count) {
     uint64_t words = count;
@@ -260,6 +273,9 @@ static inline uint64_t timer_words(uint32_t count) {
         words += count = timer_parents(count);
     return words;
 }
+
+/* Delays and times to live are no longer. */
+#define TIMES_MAX_NS (UINT64_C(10) * 366 * 24 * 3600 * 1000000000)
 
 /* Computes the layout. 0, or a negative result with the detail set when the parameters are out of bounds or need too much. */
 int layout_compute(const struct parameters *p, struct layout *out);

@@ -25,6 +25,8 @@ static void bind_parts(struct segment *s, unsigned char *base) {
     s->group_rings = (a64 *)(void *)(base + l->group_rings);
     s->deliveries = (struct delivery *)(void *)(base + l->deliveries);
     s->extras = base + l->extras;
+    s->timers = (a64 *)(void *)(base + l->timers);
+    s->ids = (a32 *)(void *)(base + l->ids);
     s->texts = (struct failure_text *)(void *)(base + l->texts);
     s->cells = base + l->cells;
 }
@@ -87,6 +89,10 @@ void segment_initialise(void *memory, const struct parameters *p, const struct l
     initialise_cells(&s);
     store_relaxed(&s.control->next_id, 1, init);
     store_relaxed(&s.control->next_due_ms, UINT64_MAX, init);
+    for (uint64_t i = 0; i < timer_words(l->cell_count); i++)
+        store_relaxed(&s.timers[i], TIMER_WORD_NONE, init);
+    store_relaxed(&s.control->next_timer_ns, TIMER_WORD_NONE, init);
+    store_relaxed(&s.control->wall_ahead_ns, h->created_wall_ns, init);
     store_relaxed(&s.control->cells_in_play, p->capacity, init);
 
     uint64_t name[GROUP_NAME_BYTES / 8] = {0};

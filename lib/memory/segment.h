@@ -25,6 +25,8 @@ struct segment {
     a64 *group_rings;
     struct delivery *deliveries;
     unsigned char *extras;
+    a64 *timers;
+    a32 *ids;
     struct failure_text *texts;
     unsigned char *cells;
 };

@@ -23,6 +23,8 @@ _Static_assert(sizeof(a64) == 8 && sizeof(a32) == 4, "shared words must be plain
 enum sim_op { SIM_LOAD, SIM_STORE, SIM_RMW };
 /* Called before the access. May switch to another participant, never return (killed), or move the clock. */
 void sim_point(enum sim_op op, const volatile void *word, const char *what, const char *file, int line);
+/* What was read without a point; it is part of what the participant knows. */
+uint64_t sim_seen(uint64_t value);
 #define SIM_POINT(op, word, label, name) sim_point(op, (const volatile void *)(word), name " " #label, __FILE__, __LINE__),
 /* A switch that seeds a defect into the code (tests/sim, ./dev mutants); constant false in every other build. */
 bool sim_mutant(const char *name);
@@ -128,6 +130,18 @@ bool sim_site(const char *file, int line);
     atomic_store_explicit((word), atomic_load_explicit((word), memory_order_relaxed) + (value), memory_order_relaxed)
 #define counter_add_shared(word, value) ((void)atomic_fetch_add_explicit((word), (value), memory_order_relaxed))
 #define counter_take(word) atomic_exchange_explicit((word), 0, memory_order_relaxed)
+
+/*
+ * Fields of a cell that others may read while its next owner writes them. What was read counts only if a word that is compared and swapped, or looked at again,
+ * did not move; so the simulator does not schedule at them.
+ */
+#define field_read(word) FIELD_SEEN(atomic_load_explicit((word), memory_order_relaxed))
+#if defined(SIM_LIBRARY) && !defined(RP_WEAK)
+#define FIELD_SEEN(value) sim_seen(value)
+#else
+#define FIELD_SEEN(value) (value)
+#endif
+#define field_write(word, value) atomic_store_explicit((word), (value), memory_order_relaxed)
 
 /* Brings a line here before it is needed; for_write asks for it exclusively. Hints to the processor, no meaning. */
 #define prefetch_read(address) __builtin_prefetch((const void *)(address), 0, 3)

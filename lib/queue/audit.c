@@ -40,13 +40,17 @@ static void check_name(struct check *k, uint32_t c, const char *what, uint32_t s
         k->out->repairable++;
 }
 
-static void check_free_cell(struct check *k, uint32_t c, uint64_t w) {
+/* No group has anything to do with it. */
+static void check_untouched(struct check *k, uint32_t c, uint64_t w) {
     const struct segment *s = k->segment;
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
         uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
         if (delivery_state(d) != DELIVERY_SETTLED && !delivery_leaves(d))
             violation(k, "cell %u is %s, its delivery word of group %u is in state %d", c,
-                      cell_state(w) == CELL_FREE ? "free" : "owned", g, (int)delivery_state(d));
+                      cell_state(w) == CELL_FREE    ? "free"
+                      : cell_state(w) == CELL_OWNED ? "owned"
+                                                    : "delayed",
+                      g, (int)delivery_state(d));
         /* An older or equal incarnation; one that runs ahead would make the next message look taken. */
         if (!(k->active >> g & 1))
             continue; /* as far behind as it likes: whoever makes a group there sets it right */
@@ -55,9 +59,25 @@ static void check_free_cell(struct check *k, uint32_t c, uint64_t w) {
             violation(k, "cell %u: incarnation %u is ahead of generation %llu", c, delivery_incarnation(d),
                       (unsigned long long)cell_generation(w));
     }
+}
+
+static void check_free_cell(struct check *k, uint32_t c, uint64_t w) {
+    const struct segment *s = k->segment;
+    check_untouched(k, c, w);
     if (cell_state(w) == CELL_OWNED)
         check_name(k, c, "ownership", cell_owner(w));
     else if (c < cells_in_play(s) && !(load_acquire(&s->bitmap[c / 64], free_bits) >> (c % 64) & 1))
+        k->out->repairable++;
+}
+
+static void check_delayed(struct check *k, uint32_t c, uint64_t w) {
+    const struct segment *s = k->segment;
+    check_untouched(k, c, w);
+    if (cell_owner(w) != NOBODY || cell_pending(w) != 0)
+        violation(k, "cell %u waits for its time and has an owner or groups", c);
+    struct timers timers;
+    timers_open(&timers, &s->control->next_timer_ns, s->timers, s->layout.cell_count);
+    if (timers_of(&timers, c) == TIMER_NONE)
         k->out->repairable++;
 }
 
@@ -80,6 +100,8 @@ static void check_delivery(struct check *k, unsigned g, uint32_t c, uint64_t w) 
             violation(k, "cell %u: not taken by group %u, yet in state %d", c, g, (int)delivery_state(d));
         if (cell_state(w) == CELL_PUBLISHED && !lane_holds(s, c, w)) /* being sent, or its sender died */
             check_name(k, c, "an unfinished send", cell_owner(w));
+        if (cell_state(w) == CELL_COMMITTED && !lane_holds(s, c, w))
+            k->out->repairable++;
         return;
     }
     switch (delivery_state(d)) {
@@ -108,6 +130,7 @@ static void check_cell(struct check *k, uint32_t c) {
     switch (cell_state(w)) {
     case CELL_FREE:
     case CELL_OWNED: check_free_cell(k, c, w); return;
+    case CELL_DELAYED: check_delayed(k, c, w); return;
     case CELL_PUBLISHED:
     case CELL_COMMITTED: break;
     default: violation(k, "cell %u is in the unknown state %d", c, (int)cell_state(w)); return;

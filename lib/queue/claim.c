@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "claim.h"
 #include "error.h"
+#include "expiry.h"
 #include "groups.h"
 #include "keyed.h"
 #include "lane.h"
@@ -34,6 +35,11 @@ enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t cl
     if (!MUTANT(claim_no_group_check) && !in_group(c))
         return CLAIM_GONE;
     struct actor *a = &c->actor;
+    if (field_read(&segment_cell(a->segment, cell)->flags) & CELL_EXPIRES && !MUTANT(claim_expired) &&
+        expiry_over(a->segment, cell)) {
+        (void)expiry_end(a, c->group, cell, d);
+        return CLAIM_MISSED;
+    }
     uint32_t hold = delivery_hold(claimed);
     struct view *v = view_enter(c, cell, hold);
     if (v == NULL)

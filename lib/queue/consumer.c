@@ -8,6 +8,7 @@
 #include "notes.h"
 #include "options.h"
 #include "process.h"
+#include "schedule.h"
 #include "sweep.h"
 #include "wait.h"
 #include <errno.h>
@@ -151,7 +152,7 @@ static int bury_corrupt(struct rp_consumer *c, struct view *v, uint32_t index, u
 static void show_lane(const struct segment *s, uint32_t index, const struct cell *cell, struct rp_message *m) {
     if (!s->parameters.keyed) {
         m->priority = lane_of(s, index);
-    } else if (cell->flags & CELL_HAS_KEY) {
+    } else if (field_read(&cell->flags) & CELL_HAS_KEY) {
         const struct extra *extra = segment_extra(s, index);
         uint32_t bytes = *(const volatile uint32_t *)&extra->key_bytes;
         m->key = extra->key;
@@ -202,7 +203,8 @@ static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
 }
 
 static inline void keep_house(struct actor *a, uint64_t now_ms) {
-    if (now_ms >= a->next_tick_ms || now_ms >= load_relaxed(&a->segment->control->next_due_ms, hint))
+    if (now_ms >= a->next_tick_ms || now_ms >= load_relaxed(&a->segment->control->next_due_ms, hint) ||
+        schedule_near(a->segment, now_ms))
         housekeeping(a, now_ms);
 }
 

@@ -2,6 +2,7 @@
 #include "delivery.h"
 #include "byte_room.h"
 #include "dead.h"
+#include "expiry.h"
 #include "keyed.h"
 #include "lane.h"
 #include "lease.h"
@@ -77,7 +78,14 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
     uint32_t charged = counts.charged + f->charge;
     bool spent = f->charge && p->max_deliveries > 0 && charged >= p->max_deliveries;
     bool crowded = f->viewers.count > 2;
-    bool die = f->reason != 0 || spent || crowded;
+    bool late = f->reason == 0 && !spent && !crowded && expiry_over(a->segment, c);
+    if (late && (p->expired == RP_EXPIRED_DROP || dead_refuses(a->segment, group))) {
+        if (!delivery_finish(a, group, c, d, delivery_with(DELIVERY_LIMBO, &f->viewers, hold)))
+            return FAIL_MOVED;
+        expiry_count(a, group);
+        return FAIL_DONE;
+    }
+    bool die = f->reason != 0 || spent || crowded || late;
     int64_t delay_ms = f->delay_ms >= 0 ? f->delay_ms : charged > 0 ? (int64_t)backoff_ms(p, charged, random_next(&a->random)) : 0;
     if (die && dead_refuses(a->segment, group)) {
         if (f->reason != 0 || crowded)
@@ -96,13 +104,19 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
     if (state == DELIVERY_DELAYED)
         lease_delay(a, group, c, next, now + (uint64_t)delay_ms, true);
     notes_counts_write(a->segment, group, c, next, (struct counts){charged, counts.handed_out + 1});
-    uint32_t reason = !die ? 0 : f->reason != 0 ? f->reason : spent ? RP_DEAD_MAX_DELIVERIES : RP_DEAD_HELD;
+    uint32_t reason = !die             ? 0
+                      : f->reason != 0 ? f->reason
+                      : spent          ? RP_DEAD_MAX_DELIVERIES
+                      : late           ? RP_DEAD_EXPIRED
+                                       : RP_DEAD_HELD;
     if (!f->charge && f->text == NULL && !die) /* given back, no harm done: the failure before it stays the last one */
         notes_carry(a->segment, group, c, hold, next, 0, 0);
     else
         notes_failure_write(a->segment, group, c, hold, next, now, f->kind, reason, f->holder);
     if (f->text != NULL)
         notes_text_write(a->segment, group, c, next, f->text);
+    if (late)
+        expiry_count(a, group);
     if (state == DELIVERY_RETURNED) {
         ready_again(a->segment, group, c);
     } else if (state == DELIVERY_DEAD) {
@@ -172,15 +186,20 @@ bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     return delivery_finish(a, group, c, d, next);
 }
 
-bool delivery_drop_untaken(struct actor *a, unsigned group, uint32_t c) {
+bool delivery_drop_unheld(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     /* The delivery word, the cell word, the verdict, then the CAS. A PUBLISHED cell that is not in its lane still belongs to its sender. */
-    a64 *word = delivery_at(a->segment, group, c);
-    uint64_t d = load_acquire(word, delivery);
     uint64_t w = load_acquire(&segment_cell(a->segment, c)->word, cell_word);
-    if (!cell_pends(w, group) || taken(d, w))
+    if (!cell_pends(w, group))
         return false;
+    if (taken(d, w))
+        return (delivery_state(d) == DELIVERY_RETURNED || delivery_state(d) == DELIVERY_DELAYED) && delivery_drop(a, group, c, d);
     if (!MUTANT(drop_uncommitted) && cell_state(w) != CELL_COMMITTED && !lane_holds(a->segment, c, w))
         return false;
     uint32_t hold = hold_make(cell_generation(w), 0);
     return delivery_finish(a, group, c, d, delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, hold));
+}
+
+bool delivery_drop_untaken(struct actor *a, unsigned group, uint32_t c) {
+    uint64_t d = load_acquire(delivery_at(a->segment, group, c), delivery);
+    return !taken(d, load_acquire(&segment_cell(a->segment, c)->word, cell_word)) && delivery_drop_unheld(a, group, c, d);
 }

@@ -81,6 +81,12 @@ enum fail_result delivery_bury(struct actor *a, unsigned group, uint32_t c, uint
 /* Settles whatever state `d` is in, dropping the message for the group. False: the word is not `d` any more. Of DEAD words the caller keeps count. */
 bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d);
 
+/*
+ * The same of a message that nobody holds: from the word `d`, which is untaken (then only if the message is committed), RETURNED or DELAYED. False: it is neither, or
+ * not `d` any more.
+ */
+bool delivery_drop_unheld(struct actor *a, unsigned group, uint32_t c, uint64_t d);
+
 /* Drops a delivery that nobody has taken. Only a committed message may be dropped. False: not (or not any more) one. */
 bool delivery_drop_untaken(struct actor *a, unsigned group, uint32_t c);
 

@@ -9,6 +9,7 @@
 #include "liveness.h"
 #include "policy.h"
 #include "pool.h"
+#include "timers.h"
 #include <pthread.h>
 #include <ringpost/ringpost.h>
 
@@ -53,6 +54,7 @@ struct actor {
     uint32_t tally_line; /* COUNTER_LINES: none of its own */
     struct tally tally;
     struct pool pool;
+    struct timers timers;
     struct coarse_clock clock;
     uint64_t random;
     uint64_t next_tick_ms;
@@ -66,6 +68,7 @@ void actor_close(struct actor *a);
 static inline uint64_t actor_now_ms(struct actor *a) {
     return (coarse_clock_boot_ns(&a->clock) - a->segment->epoch_boot_ns) / 1000000;
 }
+static inline uint64_t segment_now_ns(const struct segment *s) { return clock_boot_ns() - s->epoch_boot_ns; }
 static inline uint64_t segment_now_ms(const struct segment *s) { return (clock_boot_ns() - s->epoch_boot_ns) / 1000000; }
 
 /* What a producer knows of a lane. */
@@ -154,6 +157,11 @@ static inline bool queue_is_gone(struct rp_queue *q) { return load_relaxed(&q->g
 
 static inline struct eventcount group_event(const struct segment *s, unsigned group) {
     return (struct eventcount){.epoch = &s->control->sleepers[group].epoch, .tickets = &s->control->tickets[group]};
+}
+
+/* What those sleep on who keep house, rp_queue_keep. */
+static inline struct eventcount keeper_event(const struct segment *s) {
+    return (struct eventcount){.epoch = &s->control->keeper_sleepers.epoch, .tickets = &s->control->keeper_tickets};
 }
 
 /* Wakes up to `count` receivers of the group, after a sequentially consistent operation made something ready. */

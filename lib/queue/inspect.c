@@ -52,7 +52,7 @@ static void count_cells(rp_queue *q, struct rp_queue_stats *out) {
         out->owned_cells += cell_state(w) == CELL_OWNED;
         out->bytes += cell_is_published(w) ? byte_room_in(s, c) : cell_state(w) == CELL_OWNED ? byte_room_of(s, c) : 0;
         struct found f;
-        if (!cell_is_published(w) || group < 0)
+        if ((!cell_is_published(w) && cell_state(w) != CELL_DELAYED) || group < 0)
             continue;
         if (!lookup_cell(q, (unsigned)group, c, RP_STATE_ALL, &f)) {
             out->lingering += delivery_state(load_acquire(delivery_at(s, (unsigned)group, c), delivery)) == DELIVERY_LIMBO;
@@ -102,6 +102,11 @@ RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out) {
 }
 
 static uint64_t due_ns(const struct segment *s, unsigned group, const struct found *f) {
+    if (cell_state(f->word) == CELL_DELAYED) { /* not yet of any group */
+        uint64_t due_ns = field_read(&segment_extra(s, f->cell)->due_ns);
+        bool by_wall = field_read(&segment_cell(s, f->cell)->flags) & CELL_BY_WALL;
+        return by_wall ? due_ns : due_ns + clock_wall_ns() - segment_now_ns(s);
+    }
     uint64_t time = load_acquire(time_at(s, group, f->cell), time);
     bool timed = f->state == RP_STATE_LEASED || f->state == RP_STATE_DELAYED;
     if (!timed || !stamp_is_of(time, delivery_hold(f->delivery)) || stamp_value(time) >= TIME_NEVER)
@@ -120,7 +125,7 @@ RP_API int rp_peek(rp_queue *q, const char *group, unsigned states, uint64_t aft
     struct found f;
     while (listing_next(q, (unsigned)g, states, after_id, &f)) {
         struct counts counts = {0, 0};
-        if (taken(f.delivery, f.word))
+        if (cell_is_published(f.word) && taken(f.delivery, f.word))
             counts = notes_counts(s, (unsigned)g, f.cell, delivery_hold(f.delivery));
         *out = (struct rp_peeked){
             .id = f.id,

@@ -118,7 +118,7 @@ void keyed_leave(const struct segment *s, unsigned group, uint32_t c) {
     uint64_t anew = cell_word(CELL_COMMITTED, NOBODY, UINT32_C(1) << group, cell_generation(w) + 1);
     if (!lane_exists(s, lane) || !cas_seq_cst(word, &w, anew, cell_word))
         return;
-    if (lane_insert(s, c, lane) == REQUEUE_IN)
+    if (lane_insert(s, c) == REQUEUE_IN)
         lane_announce(s, lane, cell_pending(anew), true);
 }
 

@@ -105,9 +105,8 @@ static bool owes_place(const struct segment *s, uint32_t c, uint64_t *w) {
     }
 }
 
-enum requeue lane_insert(const struct segment *s, uint32_t c, uint32_t lane) {
+enum requeue lane_insert(const struct segment *s, uint32_t c) {
     a64 *position = &segment_cell(s, c)->position;
-    struct index_ring ring = lane_ring(s, lane);
     for (;;) {
         /* The position first, then the words: an inserter that slept would else move the entry to where readers have passed. */
         uint64_t p = load_acquire(position, position), w;
@@ -118,6 +117,10 @@ enum requeue lane_insert(const struct segment *s, uint32_t c, uint32_t lane) {
         uint64_t generation = cell_generation(w);
         if (holds(s, c, p, generation))
             return REQUEUE_IN;
+        uint32_t lane = position_lane(p);
+        if (!lane_exists(s, lane))
+            return REQUEUE_DAMAGED;
+        struct index_ring ring = lane_ring(s, lane);
         uint64_t t = load_acquire(ring.tail, hints), slot, head_seen = 0;
         if (ring_find(&ring, &t, &slot, lane_never_live, NULL) != RING_FOUND)
             return REQUEUE_DAMAGED;

@@ -3,6 +3,7 @@
 #include "dead.h"
 #include "delivery.h"
 #include "error.h"
+#include "expiry.h"
 #include "keyed.h"
 #include "lane.h"
 #include "listing.h"
@@ -103,6 +104,7 @@ static enum outcome redrive(struct actor *a, unsigned group, const struct found 
     uint32_t before = delivery_hold(d);
     if (!MUTANT(redrive_keeps_counts) && !MUTANT(redrive_counts_late))
         notes_counts_anew(a->segment, group, f->cell, before);
+    expiry_lift(a->segment, f->cell);
     uint32_t hold = hold_returned(before);
     uint64_t next = delivery_with(DELIVERY_RETURNED, &v, hold);
     if (a->segment->parameters.keyed)

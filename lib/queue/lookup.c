@@ -40,6 +40,10 @@ __attribute__((no_sanitize("thread"))) static void read_payload(const struct cel
         to[i] = from[i];
 }
 
+__attribute__((no_sanitize("thread"))) uint64_t lookup_id(const struct segment *s, uint32_t c) {
+    return *(const volatile uint64_t *)&segment_cell(s, c)->id;
+}
+
 static bool unmoved(const struct segment *s, unsigned group, const struct found *f) {
     fence_acquire();
     return load_acquire(&segment_cell(s, f->cell)->word, cell_word) == f->word &&
@@ -51,9 +55,12 @@ bool lookup_cell(const rp_queue *q, unsigned group, uint32_t c, unsigned states,
     out->cell = c;
     out->delivery = load_acquire(delivery_at(s, group, c), delivery);
     out->word = load_acquire(&segment_cell(s, c)->word, cell_word);
-    if (!cell_pends(out->word, group))
+    if (cell_state(out->word) == CELL_DELAYED) /* of every group that will be there */
+        out->state = RP_STATE_DELAYED;
+    else if (cell_pends(out->word, group))
+        out->state = state_of(s, c, out->word, out->delivery);
+    else
         return false;
-    out->state = state_of(s, c, out->word, out->delivery);
     if ((out->state & states) == 0)
         return false;
     read_fields(segment_cell(s, c), out);

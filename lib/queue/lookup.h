@@ -18,6 +18,9 @@ struct found {
 /* The group's index, or a negative result with the detail set. NULL is "default". Checks the handle too. */
 int lookup_group(rp_queue *q, const char *group);
 
+/* The id of the cell's message, which may be rewritten meanwhile: its word, read before and after, tells whether it was. */
+uint64_t lookup_id(const struct segment *s, uint32_t c);
+
 /* What the cell holds for the group; false: nothing in one of `states`, or it moved. */
 bool lookup_cell(const rp_queue *q, unsigned group, uint32_t c, unsigned states, struct found *out);
 

@@ -50,6 +50,7 @@ void actor_open(struct actor *a, struct rp_queue *q) {
     a->random = process_random() | 1;
     a->alone = spin_budget_ns() == 0;
     pool_open(&a->pool, a->segment, a->seat);
+    timers_open(&a->timers, &a->segment->control->next_timer_ns, a->segment->timers, a->segment->layout.cell_count);
     if (a->seat == NOBODY) {
         a->tally.line = q->segment.control->totals;
         return;
@@ -242,8 +243,6 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         return fail(-EINVAL, "lane_capacity is for queues with keyed lanes");
     if (o->reserved != 0)
         return fail(-E2BIG, "rp_queue_options: a reserved field is not 0");
-    if (o->ttl_ns > 0 || o->expired > 0)
-        return fail(-ENOTSUP, "not yet");
     int result = permille("backoff_factor", o->backoff_factor, 1, 100, &p->backoff_factor_permille);
     return result < 0 ? result : permille("jitter", o->jitter, 0, 1, &p->jitter_permille);
 }
@@ -345,9 +344,11 @@ RP_API int rp_queue_interrupt(rp_queue *q) {
         (void)fetch_add_seq_cst(epoch, 1, epoch);
         (void)futex_wake(epoch, INT_MAX);
     }
-    a32 *epoch = &q->segment.control->free_sleepers.epoch;
-    (void)fetch_add_seq_cst(epoch, 1, epoch);
-    (void)futex_wake(epoch, INT_MAX);
+    a32 *const others[] = {&q->segment.control->free_sleepers.epoch, &q->segment.control->keeper_sleepers.epoch};
+    for (unsigned i = 0; i < 2; i++) {
+        (void)fetch_add_seq_cst(others[i], 1, epoch);
+        (void)futex_wake(others[i], INT_MAX);
+    }
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "lane.h"
 #include "options.h"
 #include "room.h"
+#include "schedule.h"
 #include "sweep.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -118,16 +119,19 @@ static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes, uint32
     cell->id = p->next_id++;
     cell->sent_wall_ns = clock_wall_coarse_ns();
     cell->bytes = (uint32_t)bytes;
-    cell->flags = 0;
-    if (!p->actor.segment->parameters.keyed)
-        return cell->id;
-    struct extra *extra = segment_extra(p->actor.segment, c);
-    extra->lane = lane;
-    if (o->key != NULL) {
-        extra->key_bytes = (uint32_t)o->key_bytes;
-        memcpy(extra->key, o->key, o->key_bytes);
-        cell->flags |= CELL_HAS_KEY;
+    uint32_t flags = 0;
+    if (p->actor.segment->parameters.keyed) {
+        struct extra *extra = segment_extra(p->actor.segment, c);
+        extra->lane = lane;
+        if (o->key != NULL) {
+            extra->key_bytes = (uint32_t)o->key_bytes;
+            memcpy(extra->key, o->key, o->key_bytes);
+            flags |= CELL_HAS_KEY;
+        }
     }
+    if (schedule_asked(p->actor.segment, o))
+        flags |= schedule_describe(p->actor.segment, c, o);
+    field_write(&cell->flags, flags);
     return cell->id;
 }
 
@@ -146,6 +150,21 @@ static void check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
     p->next_check_wall_ns = now_wall_ns + GONE_CHECK_NS;
     refresh_tails(p);
     notice_removal(p->actor.queue);
+}
+
+/* Sends a cell that is complete but for its word. */
+static int commit(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake) {
+    const struct segment *s = p->actor.segment;
+    uint32_t flags = field_read(&segment_cell(s, c)->flags);
+    if (flags & CELL_WAITS) {
+        schedule_send(&p->actor, c, lane);
+        return 0;
+    }
+    uint64_t expires = flags & CELL_EXPIRES ? field_read(&segment_extra(s, c)->expires_ns) : 0;
+    int result = room_publish(p, lane, c, timeout_ns, wake);
+    if (result == 0 && (flags & CELL_EXPIRES))
+        schedule_timer(&p->actor, c, flags, expires, false);
+    return result;
 }
 
 /*
@@ -180,7 +199,7 @@ static int send_one(struct rp_producer *p, const void *data, size_t bytes, const
     if (id != NULL)
         *id = new_id;
     check_gone(p, cell->sent_wall_ns);
-    result = room_publish(p, lane, c, timeout_ns, wake);
+    result = commit(p, lane, c, timeout_ns, wake);
     if (MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
     if (result < 0)
@@ -202,9 +221,7 @@ static int check_options(const struct rp_producer *p, const struct rp_send_optio
         return fail(-EINVAL, o->key == NULL ? "%zu bytes of no key" : "a key of %zu bytes, the limit is 128", o->key_bytes);
     if (o->priority >= (q->keyed ? 1 : q->lane_count))
         return fail(-EINVAL, "priority %u, queue '%s' has the levels 0 to %u", o->priority, name, q->keyed ? 0 : q->lane_count - 1);
-    if (o->delay_ns > 0 || o->at_ns > 0 || o->ttl_ns != RP_TTL_POLICY)
-        return fail(-ENOTSUP, "not yet");
-    return 0;
+    return schedule_check(o);
 }
 
 /* *o: the caller's options, checked, in `copy`; or the defaults. */
@@ -335,7 +352,7 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
     if (o->id_out != NULL)
         *o->id_out = id;
     check_gone(p, segment_cell(p->actor.segment, c)->sent_wall_ns);
-    result = room_publish(p, lane, c, o->timeout_ns, true);
+    result = commit(p, lane, c, o->timeout_ns, true);
     if (result == 0)
         end_loan(p, index, l);
     return result;

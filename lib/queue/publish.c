@@ -69,7 +69,7 @@ int publish(struct rp_producer *p, uint32_t lane, uint32_t c, bool wake) {
         return 0;
     }
     struct cell *cell = segment_cell(s, c);
-    cell->flags = (cell->flags & 0xff) | groups_version(groups) << 8;
+    field_write(&cell->flags, (field_read(&cell->flags) & 0xff) | groups_version(groups) << 8);
     uint64_t published = cell_word(CELL_PUBLISHED, p->actor.seat, mask, generation);
     store_release(word, published, cell_word);
     if (MUTANT(wake_before_fill))

@@ -3,6 +3,7 @@
 #include "delivery.h"
 #include "error.h"
 #include "lookup.h"
+#include "schedule.h"
 #include <errno.h>
 
 RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states) {
@@ -19,8 +20,9 @@ RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states) {
     for (uint32_t c = 0; c < q->segment.layout.cell_count; c++) {
         struct found f;
         while (lookup_cell(q, (unsigned)g, c, states, &f)) {
-            bool done = taken(f.delivery, f.word) ? delivery_drop(&a, (unsigned)g, c, f.delivery)
-                                                  : delivery_drop_untaken(&a, (unsigned)g, c);
+            bool done = cell_state(f.word) == CELL_DELAYED ? schedule_cancel(&a, c, f.word)
+                        : taken(f.delivery, f.word)        ? delivery_drop(&a, (unsigned)g, c, f.delivery)
+                                                           : delivery_drop_untaken(&a, (unsigned)g, c);
             if (done) {
                 if (f.state == RP_STATE_DEAD)
                     dead_removed(&q->segment, (unsigned)g);

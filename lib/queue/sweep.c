@@ -11,6 +11,7 @@
 #include "notes.h"
 #include "recover.h"
 #include "roster.h"
+#include "schedule.h"
 #include <errno.h>
 
 enum {
@@ -58,8 +59,8 @@ static int mend_bit(struct actor *a, uint32_t c) {
 
 /* A committed message that is in no lane, because who should have inserted it died, or the lane was full. */
 static void mend_place(const struct segment *s, uint32_t c, uint64_t w) {
-    uint32_t lane = s->parameters.lane_count > 1 ? segment_extra(s, c)->lane : 0;
-    if (lane_exists(s, lane) && !lane_holds(s, c, w) && !MUTANT(sweep_no_insert) && lane_insert(s, c, lane) == REQUEUE_IN)
+    uint32_t lane = lane_of(s, c);
+    if (lane_exists(s, lane) && !lane_holds(s, c, w) && !MUTANT(sweep_no_insert) && lane_insert(s, c) == REQUEUE_IN)
         lane_announce(s, lane, cell_pending(w), true);
 }
 
@@ -104,6 +105,8 @@ static int walk_cells(struct actor *a, uint32_t from, uint32_t to, struct walk *
             done += mend_bit(a, c);
         if (s->parameters.max_bytes > 0 && cell_state(w) != CELL_FREE)
             byte_count_cell(s, c, &walk->bytes);
+        if (cell_state(w) == CELL_DELAYED || cell_is_published(w))
+            done += schedule_look(a, c, w, true);
         if (!cell_is_published(w))
             continue;
         if (cell_state(w) == CELL_COMMITTED)
@@ -200,6 +203,7 @@ static void tick(struct actor *a, uint64_t now_ms) {
     struct control *control = a->segment->control;
     a->next_tick_ms = now_ms + TICK_MS;
     if (take_role(&control->tick_until_ms, now_ms, now_ms + TICK_MS)) {
+        schedule_follow_clock(a);
         int recovered = recover_the_dead(a);
         if (recovered > 0 || cells_in_play(a->segment) <= CELLS_PER_TICK)
             (void)sweep_walk(a, segment_now_ms(a->segment), recovered > 0 || now_ms / TICK_MS % MEND_BITS_EVERY == 0);
@@ -214,6 +218,8 @@ void housekeeping(struct actor *a, uint64_t now_ms) {
     struct control *control = a->segment->control;
     if (now_ms >= a->next_tick_ms)
         tick(a, now_ms);
+    if (schedule_near(a->segment, now_ms))
+        schedule_pop_alone(a);
     if (now_ms < load_relaxed(&control->next_due_ms, hint))
         return;
     if (take_role(&control->walk_until_ms, now_ms, now_ms + TICK_MS)) {
@@ -235,6 +241,7 @@ RP_API int rp_queue_sweep(rp_queue *q) {
     actor_open(&a, q);
     int done = recover_the_dead(&a);
     done += sweep_walk(&a, segment_now_ms(&q->segment), true);
+    done += schedule_pop(&a, q->segment.layout.cell_count);
     actor_close(&a);
     return queue_is_gone(q) ? RP_GONE : done;
 }

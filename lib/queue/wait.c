@@ -7,6 +7,7 @@
 enum {
     SPIN_MIN = 100,
     SPIN_MAX = 1000,
+    LATE_NAP_NS = 100000,
     CHECKS_PER_PAUSE = 2, /* a pause is 25 to 50 ns, and as much too late on average by half */
 #ifdef RP_SIM
     YIELDS = 0 /* each would let the waker finish before anybody sleeps */
@@ -46,7 +47,7 @@ static int wait_awake(struct wait *w) {
     return w->not_yet;
 }
 
-/* How long to sleep: until the tick, the next due time, or the end of the timeout. */
+/* How long to sleep: until the tick, the next due time, the next timer, or the end of the timeout. */
 static uint64_t nap_ns(struct actor *a, uint64_t now_ns, uint64_t deadline_ns) {
     uint64_t nap = (uint64_t)TICK_MS * 1000000;
     uint64_t due_ms = load_seq_cst(&a->segment->control->next_due_ms, next_due);
@@ -55,6 +56,11 @@ static uint64_t nap_ns(struct actor *a, uint64_t now_ns, uint64_t deadline_ns) {
         nap = 1000000;
     else if (due_ms - now_ms < TICK_MS)
         nap = (due_ms - now_ms) * 1000000;
+    uint64_t timer_ns = timers_next(&a->timers), since_ns = now_ns - a->segment->epoch_boot_ns;
+    if (timer_ns <= since_ns)
+        nap = nap < LATE_NAP_NS ? nap : LATE_NAP_NS; /* somebody is at it */
+    else if (timer_ns - since_ns < nap)
+        nap = timer_ns - since_ns;
     if (deadline_ns - now_ns < nap)
         nap = deadline_ns - now_ns;
     return nap;

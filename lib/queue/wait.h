@@ -19,7 +19,7 @@ struct wait {
     int64_t timeout_ns;
 };
 
-/* -> what look returned, or `not_yet` after the timeout, -EINTR, RP_GONE. Sleeps are bounded by a tick and by the next due time. */
+/* -> what look returned, or `not_yet` after the timeout, -EINTR, RP_GONE. Sleeps are bounded by a tick, the next due time and the next timer. */
 int wait_for(struct wait *w);
 
 #endif

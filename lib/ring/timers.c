@@ -6,7 +6,7 @@ enum {
     BLOCKS_PER_POP = 4096 /* nodes that one call looks into: a healthy tree needs fewer, but for thousands of timers */
 };
 
-#define UNITS_NONE (UINT64_MAX >> 8)
+#define UNITS_NONE (TIMER_WORD_NONE >> 8)
 
 static uint64_t units_of(uint64_t ns) { return ns == TIMER_NONE || ns > TIMER_NONE - 0xff ? UNITS_NONE : (ns + 0xff) >> 8; }
 static uint64_t word_units(uint64_t word) { return word >> 8; }
@@ -33,8 +33,8 @@ void timers_open(struct timers *t, a64 *root, a64 *words, uint32_t count) {
 void timers_initialise(const struct timers *t) {
     for (unsigned level = 0; level < t->depth; level++)
         for (uint32_t i = 0; i < t->counts[level]; i++)
-            store_relaxed(&t->levels[level][i], UNITS_NONE << 8, init);
-    store_relaxed(t->root, UNITS_NONE << 8, init);
+            store_relaxed(&t->levels[level][i], TIMER_WORD_NONE, init);
+    store_relaxed(t->root, TIMER_WORD_NONE, init);
 }
 
 /* Node `i` of that level; above the last, the root. */

@@ -48,7 +48,7 @@ uint64_t timers_of(const struct timers *t, uint32_t c);
 /* No timer is due before. */
 static inline uint64_t timers_next(const struct timers *t) {
     uint64_t root = load_seq_cst(t->root, timers);
-    return root >= (TIMER_NONE & ~UINT64_C(0xff)) ? TIMER_NONE : root & ~UINT64_C(0xff);
+    return root >= TIMER_WORD_NONE ? TIMER_NONE : root & ~UINT64_C(0xff);
 }
 
 struct timer {

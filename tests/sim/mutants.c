@@ -89,6 +89,14 @@ static const struct mutant {
     {"timer_mark_late", "timers-set-pop", "a node is marked after its children were looked at"},
     {"timer_raise_stored", "timers-set-pop", "a node is raised by a store"},
     {"timer_no_changes", "timers-pop-set", "a mark is taken for one's own that is another's"},
+    /* delay and expiry */
+    {"due_keeps_generation", "delay-found-twice", "a message that is due has the generation of the one before"},
+    {"due_published", "delay-found-twice", "a message that is due becomes its finder's"},
+    {"due_early", "cancel-reuse", "a cell's timer is believed without a look at its message's time"},
+    {"timer_not_announced", "delay-sleeper", "a sleeper is not told of an earlier time"},
+    {"cancel_keeps_generation", "cancel-reuse", "a cell waits twice under the same word"},
+    {"claim_expired", "expiry-claim", "the claimer does not look at the clock"},
+    {"expiry_unchecked", "expiry-reuse", "a message is ended without another look at its time"},
     /* death */
     {"sweep_no_requeue", "wrap-returned", "the sweep inserts nothing"},
     {"sweep_no_settle_help", "dead-holder", "the sweep does not finish a settlement"},

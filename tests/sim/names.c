@@ -89,6 +89,8 @@ bool segment_word_name(uint64_t key, char *text, size_t bytes) {
             snprintf(text, bytes, "deaths slot %d", (int)(slot - 2 * again * l->slot_count));
     } else if (in(o, l->deliveries, sizeof(struct delivery), (uint64_t)p->max_groups * l->cell_count, &i, &r))
         snprintf(text, bytes, "beside %d %s", (int)(i % l->cell_count), FIELD_OF(delivery_fields, r));
+    else if (in(o, l->timers, 8, timer_words(l->cell_count), &i, &r))
+        snprintf(text, bytes, "timer %d", (int)i);
     else if (in(o, l->texts, sizeof(struct failure_text), l->text_count, &i, &r))
         snprintf(text, bytes, "text %d", (int)i);
     else if (in(o, l->cells, l->cell_stride, l->cell_count, &i, &r))

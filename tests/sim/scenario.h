@@ -21,6 +21,7 @@ extern const struct sim_program *const scenarios_wrap[];
 extern const struct sim_program *const scenarios_threads[];
 extern const struct sim_program *const scenarios_groups[];
 extern const struct sim_program *const scenarios_timers[];
+extern const struct sim_program *const scenarios_schedule[];
 extern const struct sim_program *const scenarios_crowd[];
 extern const struct sim_program *const scenarios_keys[];
 extern const struct sim_program *const scenarios_levels[];

@@ -185,9 +185,7 @@ void witness_close(struct desk *d) {
 
 /* ---- sending ---- */
 
-int witness_send(struct desk *d, int64_t timeout_ns) { return witness_send_in(d, 0, timeout_ns); }
-
-int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns) {
+static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t delay_ns, uint64_t ttl_ns) {
     uint32_t tag = new_tag();
     unsigned char data[64];
     write_payload(tag, data);
@@ -203,6 +201,9 @@ int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns) {
     } else {
         o.priority = lane;
     }
+    o.delay_ns = e->delay_ns = delay_ns;
+    o.ttl_ns = (int64_t)ttl_ns;
+    e->ttl_ns = ttl_ns;
     uint64_t begin_ns = sim_now_ns();
     int result = witness_end(e, rp_send(d->producer, data, payload_bytes(tag), &o), true);
     if (timeout_ns >= 0 && sim_now_ns() > begin_ns + (uint64_t)timeout_ns + 1000000 && !sim_frozen() && !sim_killed())
@@ -211,6 +212,12 @@ int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns) {
         witness_must(result, "rp_send");
     return result;
 }
+
+int witness_send(struct desk *d, int64_t timeout_ns) { return send_new(d, 0, timeout_ns, 0, 0); }
+
+int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns) { return send_new(d, lane, timeout_ns, 0, 0); }
+
+int witness_send_timed(struct desk *d, uint64_t delay_ns, uint64_t ttl_ns) { return send_new(d, 0, 0, delay_ns, ttl_ns); }
 
 int witness_send_batch(struct desk *d, unsigned count) {
     unsigned char data[8][64];

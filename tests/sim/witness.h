@@ -23,6 +23,8 @@ struct witness_expectations {
         claims_ahead; /* consumers take messages before they are asked for them: order, EMPTY and the length of leases are not checked */
     bool groups;      /* groups come and go: what one of them was not there for all the time, it may get or not */
     uint32_t full_at;   /* FULL is right when so many places are in use; 0: the queue's capacity */
+    bool waits;         /* delays and times to live: order and EMPTY are not checked, but when each comes */
+    unsigned expires;   /* so many messages may expire and be dropped */
     uint64_t settle_ns; /* how much the finisher lets pass at a time until all leases and backoffs are over; 0: 2 s */
 };
 
@@ -51,6 +53,7 @@ void witness_close(struct desk *d); /* whatever is open */
 int witness_send(struct desk *d, int64_t timeout_ns);
 /* With a key of one byte, or at a level, as the queue is. */
 int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns);
+int witness_send_timed(struct desk *d, uint64_t delay_ns, uint64_t ttl_ns);
 int witness_send_batch(struct desk *d, unsigned count);
 struct lent {
     struct rp_loan loan;
@@ -77,6 +80,8 @@ int witness_reject(struct desk *d, unsigned i);
 int witness_extend(struct desk *d, unsigned i, uint64_t lease_ns);
 int witness_sweep(struct desk *d);
 int witness_purge(struct desk *d, unsigned states);
+int witness_cancel(struct desk *d, uint32_t tag); /* a message whose send has returned */
+int witness_keep(struct desk *d, int64_t timeout_ns);
 int witness_redrive(struct desk *d);
 int witness_dead_purge(struct desk *d);
 int witness_redrive_first(struct desk *d); /* the one with the lowest id */

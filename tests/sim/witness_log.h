@@ -44,7 +44,8 @@ struct event {
     uint64_t begin; /* calls that had ended when it began */
     uint64_t end;   /* its own number in the order of endings; UINT64_MAX: has not */
     uint64_t begin_ns, end_ns;
-    uint64_t until_ns; /* a lease that was granted lasts until then */
+    uint64_t until_ns;         /* a lease that was granted lasts until then */
+    uint64_t delay_ns, ttl_ns; /* of a send; 0: none */
 };
 
 struct witness_log {

@@ -2,6 +2,7 @@
 /* The witness: calls that receive, settle and operate. */
 #include "witness_log.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* ---- receiving ---- */
@@ -154,6 +155,22 @@ int witness_sweep(struct desk *d) {
 int witness_purge(struct desk *d, unsigned states) {
     struct event *e = witness_begin(PURGE, 0, "rp_queue_purge");
     return counted(e, rp_queue_purge(d->queue, NULL, states), "rp_queue_purge");
+}
+int witness_cancel(struct desk *d, uint32_t tag) {
+    uint64_t id = 0;
+    for (const struct event *e = witness.events; e < witness.events + witness.count; e++)
+        if (e->kind == SEND && e->tag == tag)
+            id = e->id;
+    struct event *e = witness_begin(PURGE, tag, "rp_queue_cancel");
+    int result = rp_queue_cancel(d->queue, id);
+    witness_end(e, result == 0 ? 1 : 0, true);
+    if (result != -ENOENT && result != RP_IN_USE)
+        witness_must(result, "rp_queue_cancel");
+    return result;
+}
+int witness_keep(struct desk *d, int64_t timeout_ns) {
+    struct event *e = witness_begin(SWEEP, 0, "rp_queue_keep");
+    return counted(e, rp_queue_keep(d->queue, timeout_ns), "rp_queue_keep");
 }
 int witness_redrive(struct desk *d) {
     struct event *e = witness_begin(REDRIVE, 0, "rp_dead_redrive");

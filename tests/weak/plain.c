@@ -33,11 +33,21 @@ void __tsan_func_entry(void *caller) { (void)caller; }
 void __tsan_func_exit(void) {}
 
 /* Counters for people are the only atomics that do not go through the machine. They decide nothing. */
+uint32_t __tsan_atomic32_load(const volatile uint32_t *word, int order);
+void __tsan_atomic32_store(volatile uint32_t *word, uint32_t value, int order);
 uint64_t __tsan_atomic64_load(const volatile uint64_t *word, int order);
 void __tsan_atomic64_store(volatile uint64_t *word, uint64_t value, int order);
 uint64_t __tsan_atomic64_fetch_add(volatile uint64_t *word, uint64_t value, int order);
 uint64_t __tsan_atomic64_exchange(volatile uint64_t *word, uint64_t value, int order);
 
+uint32_t __tsan_atomic32_load(const volatile uint32_t *word, int order) {
+    (void)order;
+    return *word;
+}
+void __tsan_atomic32_store(volatile uint32_t *word, uint32_t value, int order) {
+    (void)order;
+    *word = value;
+}
 uint64_t __tsan_atomic64_load(const volatile uint64_t *word, int order) {
     (void)order;
     return *word;

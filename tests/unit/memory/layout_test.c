@@ -27,6 +27,8 @@ static void check_parts(const struct parameters *p) {
          8 * (uint64_t)p->max_groups * (2 * (uint64_t)l.slot_count * (p->keyed ? 0 : p->lane_count) + l.death_slot_count)},
         {l.deliveries, (uint64_t)p->max_groups * l.cell_count * sizeof(struct delivery)},
         {l.extras, (uint64_t)l.cell_count * (sizeof(struct extra) + (p->keyed ? KEY_BYTES : 0))},
+        {l.timers, 8 * timer_words(l.cell_count)},
+        {l.ids, 4 * (uint64_t)l.id_count},
         {l.texts, (uint64_t)l.text_count * sizeof(struct failure_text)},
         {l.cells, (uint64_t)l.cell_count * l.cell_stride},
     };
