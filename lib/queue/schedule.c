@@ -171,8 +171,10 @@ static uint32_t pop_batch(struct actor *a, uint64_t now_ns, int *done) {
     struct timer over[BATCH];
     struct late late[BATCH];
     uint32_t count = timers_pop(&a->timers, now_ns, over, BATCH);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         prefetch_write(segment_cell(s, over[i].cell));
+        prefetch_read(segment_extra(s, over[i].cell));
+    }
     for (uint32_t i = 0; i < count; i++) {
         const struct cell *cell = segment_cell(s, over[i].cell);
         bool by_wall = field_read(&cell->flags) & CELL_BY_WALL;
