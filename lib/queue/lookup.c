@@ -88,7 +88,7 @@ bool lookup_copy(const rp_queue *q, unsigned group, const struct found *f, void 
 
 __attribute__((no_sanitize("thread"))) size_t lookup_key(const rp_queue *q, const struct found *f, unsigned char *key) {
     const struct cell *cell = segment_cell(&q->segment, f->cell);
-    if (!q->segment.parameters.keyed || !(*(const volatile uint32_t *)&cell->flags & CELL_HAS_KEY))
+    if (!q->segment.parameters.keyed || !(field_read(&cell->flags) & CELL_HAS_KEY))
         return 0;
     const volatile struct extra *extra = segment_extra(&q->segment, f->cell);
     uint32_t bytes = extra->key_bytes;
