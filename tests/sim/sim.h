@@ -62,6 +62,7 @@ struct sim_program {
     uint32_t tag_bits;            /* of a generation in an entry; 0: all 14 */
     uint32_t stamp_mask;          /* of a hold in the position of an entry; 0: all 24 bits */
     bool large;                   /* random schedules only */
+    bool bare;                    /* about one part, without a queue: not for tests/threads */
     bool renames;                 /* names of files come and go in the explored part */
     double share;                 /* of the time of --all; 0: 1 */
 };

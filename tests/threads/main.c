@@ -133,7 +133,7 @@ static void figures(unsigned violations) {
 }
 
 static double share_of(const struct sim_program *p) { return p->share > 0 ? p->share : 1; }
-static bool chosen(const struct sim_program *p) { return given.all || strcmp(p->name, given.scenario) == 0; }
+static bool chosen(const struct sim_program *p) { return (given.all && !p->bare) || strcmp(p->name, given.scenario) == 0; }
 
 /* -> scenarios that did not end as they should. */
 static int go(void) {
