@@ -47,8 +47,8 @@ void fanout_drop_stale(struct actor *a, uint32_t c, uint64_t generation, uint32_
             drop_stale(a, g, c, generation, version);
 }
 
-/* A plain field, read by who has read the cell's word and will compare and swap one of its words: if it is another message's by now, that fails. */
-__attribute__((no_sanitize("thread"))) uint32_t fanout_version(const struct segment *s, uint32_t c) {
+/* Read by who has read the cell's word and will compare and swap one of its words: if it is another message's by now, that fails. */
+uint32_t fanout_version(const struct segment *s, uint32_t c) {
     return field_read(&segment_cell(s, c)->flags) >> 8;
 }
 
