@@ -37,6 +37,7 @@ struct verb {
 
 extern const struct verb cli_verbs[]; /* ends with a NULL name */
 
+int verb_cancel(int argc, char **argv);
 int verb_create(int argc, char **argv);
 int verb_rm(int argc, char **argv);
 int verb_ls(int argc, char **argv);
@@ -165,9 +166,9 @@ json_t *cli_json_u64(uint64_t value);
 json_t *cli_json_failure(const struct rp_last_failure *f);
 /* Adds `data` when the payload is UTF-8, else `data_base64`. */
 void cli_json_payload(json_t *object, const void *data, size_t bytes);
-/* Prints the object in one line and releases it. */
 /* Adds `key` or `key_base64`, if there is one, and `priority`. */
 void cli_json_order(json_t *object, const struct rp_message *m);
+/* Prints the object in one line and releases it. */
 void cli_json_print(FILE *out, json_t *object);
 /* The same as text for free(); NULL when out of memory. Releases the object. */
 char *cli_json_text(json_t *object);

@@ -16,6 +16,7 @@ const struct verb cli_verbs[] = {
     {"receive", "print messages, acking each after it was written", verb_receive},
     {"work", "run a command for each message", verb_work},
     {"peek", "look at messages without taking them", verb_peek},
+    {"cancel", "take back messages that nobody has received yet", verb_cancel},
     {"dead", "list, show, redrive or purge failed messages", verb_dead},
     {"group", "make, remove or list consumer groups", verb_group},
     {"stat", "show counters and gauges", verb_stat},

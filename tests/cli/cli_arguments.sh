@@ -12,7 +12,7 @@ run 2 dead
 run 2 dead redrvie x
 has "unknown dead verb" "$err" "did you mean 'dead redrive'"
 
-verbs=(create rm ls info send receive work peek dead stat purge fsck gc keeper version "dead ls" "dead show" "dead redrive" "dead purge")
+verbs=(create cancel rm ls info send receive work peek dead stat purge fsck gc keeper version "dead ls" "dead show" "dead redrive" "dead purge")
 for verb in "${verbs[@]}"; do
     read -ra words <<<"$verb"
     run 0 "${words[@]}" --help
@@ -129,6 +129,11 @@ run 2 work "$q" --
 run 2 work "$q" true
 has "command without --" "$err" "follows after '--'"
 run 2 work "$q" -j 5000 -- true
+run 2 cancel "$q"
+for value in 0 -1 x "" 1.5 99999999999999999999; do
+    run 2 cancel "$q" 1 -- "$value"
+    has "cancel '$value'" "$err" "'$value' is not the id of a message"
+done
 run 2 keeper
 has "no queue" "$err" "NAME is missing"
 run 2 keeper "$q" --all
@@ -151,6 +156,7 @@ run 1 work "$q" --group nobody -- true
 
 # No such queue
 run 0 rm "$q"
+run 5 cancel "$q" 1
 for verb in rm info stat receive peek purge fsck "dead ls" "dead show" "dead redrive" "dead purge"; do
     read -ra words <<<"$verb"
     run 5 "${words[@]}" "$q"
