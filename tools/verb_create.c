@@ -71,7 +71,8 @@ static bool parse_mode(const char *text, void *target) {
 /* Profiles are words of this very command line, put before those that were given, so that the latter win. */
 #define PROFILE_LATENCY "--capacity 1024 --message-bytes 256 --lease none --backoff 1ms..100ms"
 #define PROFILE_WORK "--message-bytes 4KiB --lease 5m --max-deliveries 10 --backoff 1s..10m --overflow block"
-#define PROFILE_TELEMETRY "--capacity 65536 --message-bytes 256 --lease 10s --max-deliveries 1 --dead-capacity 64"
+#define PROFILE_TELEMETRY \
+    "--capacity 65536 --message-bytes 256 --lease 10s --max-deliveries 1 --dead-capacity 64 --overflow drop-oldest"
 #define PROFILE_WORDS_MOST 16
 
 static const struct profile {
