@@ -3,21 +3,17 @@
 
 #include "cli.h"
 
-#define SWEEP_EVERY_NS (UINT64_C(50) * CLI_NS_PER_MS)
-#define REST_PER_WORK 9 /* a queue with millions of cells costs a tenth of a processor at most */
+#include <errno.h>
+
+#define WHILE_NS ((int64_t)(250 * CLI_NS_PER_MS))
 
 int keep_house(struct keep *k, int64_t timeout_ns) {
-    uint64_t now = cli_clock_ns();
-    int64_t nap;
-    if (now >= k->sweep_ns) {
-        int mended = rp_queue_sweep(k->queue);
-        uint64_t end = cli_clock_ns(), rest = (end - now) * REST_PER_WORK;
-        k->sweep_ns = end + (rest > SWEEP_EVERY_NS ? rest : SWEEP_EVERY_NS);
-        if (mended != 0)
-            return mended;
-        now = end;
+    int result = 0;
+    if (k->signals_seen == cli_signals_seen()) { /* one that comes right now is seen when the while is over */
+        result = rp_queue_keep(k->queue, timeout_ns >= 0 && timeout_ns < WHILE_NS ? timeout_ns : WHILE_NS);
+        if (result == -EINTR)
+            result = 0;
     }
-    nap = (int64_t)(k->sweep_ns - now);
-    cli_signals_wait(&k->signals_seen, timeout_ns >= 0 && timeout_ns < nap ? timeout_ns : nap);
-    return 0;
+    k->signals_seen = cli_signals_seen();
+    return result;
 }

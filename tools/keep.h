@@ -7,11 +7,10 @@
 
 struct keep {
     rp_queue *queue;
-    unsigned signals_seen; /* see cli_signals_wait */
-    uint64_t sweep_ns;     /* when the next pass is due */
+    unsigned signals_seen; /* see cli_signals_seen */
 };
 
-/* Keeps house until a signal of ours comes, the time is over, or something was mended; -1: no limit. -> how many things were mended, or negative:
+/* Keeps house for a while, until a signal of ours comes, or the time is over (-1: no limit). -> how many things were mended, or negative:
    RP_GONE, RP_CORRUPT, ... */
 int keep_house(struct keep *k, int64_t timeout_ns);
 

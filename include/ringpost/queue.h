@@ -145,7 +145,7 @@ RP_API int rp_queue_sweep(rp_queue *q);
 /**
  * Keeps house for `timeout_ns` (-1: until interrupted): sleeps until the next time that is known, at most a tick, and then does what is due, to the microsecond where
  * a delayed message is. For queues in which nobody waits in a receive all the time; one such process for each queue is enough, and it may come and go.
- * 0: the time is over. Errors: -EINTR (rp_queue_interrupt), RP_GONE, -EROFS, RP_FORKED, -EINVAL. Any thread. Crash: harmless.
+ * -> number of things mended, when the time is over. Errors: -EINTR (rp_queue_interrupt), RP_GONE, -EROFS, RP_FORKED, -EINVAL. Any thread. Crash: harmless.
  */
 RP_API int rp_queue_keep(rp_queue *q, int64_t timeout_ns);
 

@@ -48,9 +48,7 @@ void fanout_drop_stale(struct actor *a, uint32_t c, uint64_t generation, uint32_
 }
 
 /* Read by who has read the cell's word and will compare and swap one of its words: if it is another message's by now, that fails. */
-uint32_t fanout_version(const struct segment *s, uint32_t c) {
-    return field_read(&segment_cell(s, c)->flags) >> 8;
-}
+uint32_t fanout_version(const struct segment *s, uint32_t c) { return field_read(&segment_cell(s, c)->flags) >> 8; }
 
 enum fanout_purge fanout_purge(struct actor *a, unsigned group, uint32_t c) {
     const struct segment *s = a->segment;

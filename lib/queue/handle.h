@@ -58,6 +58,7 @@ struct actor {
     struct coarse_clock clock;
     uint64_t random;
     uint64_t next_tick_ms;
+    uint64_t mended; /* by its ticks, for rp_queue_keep to tell */
     uint32_t spin; /* rounds that waiting has paid off for, adaptive */
     bool alone;    /* on the only processor we may use: spinning never pays */
 };

@@ -27,5 +27,5 @@ RP_API int rp_queue_keep(rp_queue *q, int64_t timeout_ns) {
     struct wait w = {&a, keeper_event(a.segment), nothing_promising, nothing_to_see, NULL, RP_EMPTY, timeout_ns};
     result = queue_is_gone(q) ? RP_GONE : wait_for(&w);
     actor_close(&a);
-    return result == RP_EMPTY ? 0 : result;
+    return result != RP_EMPTY ? result : a.mended < INT32_MAX ? (int)a.mended : INT32_MAX;
 }

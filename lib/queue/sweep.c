@@ -151,7 +151,7 @@ int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
 }
 
 /* A tick's share of a queue so large that walking all of it would cost somebody milliseconds. */
-static void walk_slice(struct actor *a, uint64_t now_ms) {
+static int walk_slice(struct actor *a, uint64_t now_ms) {
     a64 *cursor = &a->segment->control->slice_cursor;
     uint32_t count = cells_in_play(a->segment);
     uint64_t from = load_relaxed(cursor, hint) < count ? load_relaxed(cursor, hint) : 0;
@@ -159,8 +159,9 @@ static void walk_slice(struct actor *a, uint64_t now_ms) {
     store_relaxed(cursor, to, hint);
     const struct segment *s = a->segment;
     struct walk walk = {.mend_bits = true, .now_ms = now_ms, .due_ms = UINT64_MAX, .active = groups_active(s, groups_load(s))};
-    (void)walk_cells(a, (uint32_t)from, (uint32_t)to, &walk);
+    int done = walk_cells(a, (uint32_t)from, (uint32_t)to, &walk);
     raise_heads(a->segment);
+    return done;
 }
 
 /* With the prober's lock. */
@@ -206,9 +207,10 @@ static void tick(struct actor *a, uint64_t now_ms) {
         schedule_follow_clock(a);
         int recovered = recover_the_dead(a);
         if (recovered > 0 || cells_in_play(a->segment) <= CELLS_PER_TICK)
-            (void)sweep_walk(a, segment_now_ms(a->segment), recovered > 0 || now_ms / TICK_MS % MEND_BITS_EVERY == 0);
+            recovered += sweep_walk(a, segment_now_ms(a->segment), recovered > 0 || now_ms / TICK_MS % MEND_BITS_EVERY == 0);
         else
-            walk_slice(a, segment_now_ms(a->segment));
+            recovered += walk_slice(a, segment_now_ms(a->segment));
+        a->mended += (uint64_t)recovered;
     } else {
         notice_removal(a->queue);
     }
@@ -224,7 +226,7 @@ void housekeeping(struct actor *a, uint64_t now_ms) {
         return;
     if (take_role(&control->walk_until_ms, now_ms, now_ms + TICK_MS)) {
         uint64_t start = clock_boot_ns();
-        (void)sweep_walk(a, segment_now_ms(a->segment), false);
+        a->mended += (uint64_t)sweep_walk(a, segment_now_ms(a->segment), false);
         uint64_t took_ms = (clock_boot_ns() - start) / 1000000;
         uint64_t rest_ms = 1 + 20 * took_ms; /* walk at most a twentieth of the time */
         store_relaxed(&control->walk_until_ms, now_ms + (rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS), hint);
