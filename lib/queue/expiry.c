@@ -40,10 +40,14 @@ int expiry_look(struct actor *a, uint32_t c, uint64_t w) {
         unsigned g = (unsigned)__builtin_ctz(pending);
         if (g >= s->parameters.max_groups)
             break;
-        /* The delivery word, the cell word, then the time once more: if the CAS of the first succeeds, the time was that of its message. */
+        /*
+         * The delivery word, the cell word, then the time once more. If the delivery word waits for this very message, and its CAS succeeds, the time was that
+         * message's. A settled one may stay as it is while the cell goes on to another message.
+         */
         uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
         uint64_t now = load_acquire(&segment_cell(s, c)->word, cell_word);
-        if (MUTANT(expiry_unchecked) || (cell_pends(now, g) && expiry_over(s, c)))
+        bool waits = !taken(d, now) || delivery_state(d) == DELIVERY_RETURNED || delivery_state(d) == DELIVERY_DELAYED;
+        if (MUTANT(expiry_unchecked) || (cell_pends(now, g) && (waits || MUTANT(expiry_of_settled)) && expiry_over(s, c)))
             done += expiry_end(a, g, c, d);
     }
     return done;

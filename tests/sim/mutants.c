@@ -96,6 +96,7 @@ static const struct mutant {
     {"timer_not_announced", "delay-sleeper", "a sleeper is not told of an earlier time"},
     {"cancel_keeps_generation", "cancel-reuse", "a cell waits twice under the same word"},
     {"claim_expired", "expiry-claim", "the claimer does not look at the clock"},
+    {"expiry_of_settled", "expiry-reuse", "a word that is settled already is taken for the cell's next message"},
     {"expiry_unchecked", "expiry-reuse", "a message is ended without another look at its time"},
     /* death */
     {"sweep_no_requeue", "wrap-returned", "the sweep inserts nothing"},
