@@ -107,6 +107,7 @@ static bool owes_place(const struct segment *s, uint32_t c, uint64_t *w) {
 
 enum requeue lane_insert(const struct segment *s, uint32_t c) {
     a64 *position = &segment_cell(s, c)->position;
+    uint32_t early = MUTANT(insert_lane_early) ? lane_of(s, c) : 0;
     for (;;) {
         /* The position first, then the words: an inserter that slept would else move the entry to where readers have passed. */
         uint64_t p = load_acquire(position, position), w;
@@ -117,7 +118,8 @@ enum requeue lane_insert(const struct segment *s, uint32_t c) {
         uint64_t generation = cell_generation(w);
         if (holds(s, c, p, generation))
             return REQUEUE_IN;
-        uint32_t lane = position_lane(p);
+        /* The lane that this very position names, which the CAS below compares: the cell may carry another key's message by then. */
+        uint32_t lane = MUTANT(insert_lane_early) ? early : position_lane(p);
         if (!lane_exists(s, lane))
             return REQUEUE_DAMAGED;
         struct index_ring ring = lane_ring(s, lane);

@@ -33,8 +33,9 @@ static const struct mutant {
     {"keyed_believes_bits", "key-bit", "a receiver that finds no bit set does not look at the lanes"},
     {"keyed_takes_leaving", "key-reject", "a redriven message is taken where it was"},
     {"keyed_head_past_nothing", "key-redrive-purge", "the head is raised past a position that was never filled"},
-    {"insert_place_first", "key-move", "an inserter asks \"in place?\" before he searches, and not again"},
-    {"insert_position_late", "key-move", "an inserter reads the words before the position"},
+    {"insert_place_first", "key-moved", "an inserter asks \"in place?\" before he searches, and not again"},
+    {"insert_position_late", "key-reuse", "an inserter reads the words before the position"},
+    {"insert_lane_early", "key-lanes", "an inserter knows the lane from before, and it is another message by now"},
     {"sweep_no_insert", "key-redrive", "nobody inserts a committed message whose inserter died"},
     /* overflow */
     {"overflow_without_cas", "drop-claim", "a dropper stores its verdict"},
