@@ -106,19 +106,25 @@ void keyed_released(const struct segment *s, unsigned group, uint64_t place) {
     eventcount_wake(&room, INT_MAX);
 }
 
+/* Does the group's word let the cell go: is it leaving, and does nobody look at the message? Of this life of the cell, such a word moves no more. */
+static bool lets_go(const struct segment *s, unsigned group, uint32_t c, uint64_t w) {
+    uint64_t d = load_acquire(delivery_at(s, group, c), delivery);
+    return taken(d, w) && delivery_leaves(d) && delivery_viewer1(d) == NOBODY && delivery_viewer2(d) == NOBODY;
+}
+
 void keyed_leave(const struct segment *s, unsigned group, uint32_t c) {
     a64 *word = &segment_cell(s, c)->word;
-    uint64_t d = load_acquire(delivery_at(s, group, c), delivery);
     uint64_t w = load_acquire(word, cell_word);
-    uint32_t lane = segment_extra(s, c)->lane;
-    if (!cell_pends(w, group) || !taken(d, w) || !delivery_leaves(d) || cell_pending(cell_without_group(w, group)) != 0)
+    if (!cell_pends(w, group))
         return;
-    if (delivery_viewer1(d) != NOBODY || delivery_viewer2(d) != NOBODY)
-        return;
-    uint64_t anew = cell_word(CELL_COMMITTED, NOBODY, UINT32_C(1) << group, cell_generation(w) + 1);
-    if (!lane_exists(s, lane) || !cas_seq_cst(word, &w, anew, cell_word))
-        return;
-    if (lane_insert(s, c) == REQUEUE_IN)
+    for (uint32_t pending = cell_pending(w); pending != 0; pending &= pending - 1) {
+        unsigned g = (unsigned)__builtin_ctz(pending);
+        if (g >= s->parameters.max_groups || !lets_go(s, g, c, w))
+            return;
+    }
+    uint64_t anew = cell_word(CELL_COMMITTED, NOBODY, cell_pending(w), cell_generation(w) + 1);
+    uint32_t lane = lane_of(s, c);
+    if (lane_exists(s, lane) && cas_seq_cst(word, &w, anew, cell_word) && lane_insert(s, c) == REQUEUE_IN)
         lane_announce(s, lane, cell_pending(anew), true);
 }
 

@@ -52,10 +52,10 @@ static inline uint64_t keyed_place(const struct segment *s, uint32_t c) {
 void keyed_released(const struct segment *s, unsigned group, uint64_t place);
 
 /*
- * A dead letter that was redriven cannot come back to where it was: its lane went on. Its word is RETURNED, marked as leaving, and passed by everybody; when no other
- * group and no viewer needs the message as it is, one CAS of the cell's word makes it a new one (COMMITTED, the next generation, for this group alone), which
- * anybody inserts at the lane's end. This does both, as far as it is time; sweeps come back. Of a leaving word without viewers, the cell's word decides
- * what becomes of it: redriven here, or dropped by settling it.
+ * A dead letter that was redriven cannot come back to where it was: its lane went on. Its word is RETURNED, marked as leaving, and passed by everybody; when no
+ * viewer and no group but those where it is leaving needs the message as it is, one CAS of the cell's word makes it a new one (COMMITTED, the next generation,
+ * for those groups), which anybody inserts at the lane's end. This does both, as far as it is time; sweeps come back. Of leaving words without viewers, the
+ * cell's word decides what becomes of them: redriven here, or dropped by settling them.
  */
 void keyed_leave(const struct segment *s, unsigned group, uint32_t c);
 
