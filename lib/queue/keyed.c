@@ -102,8 +102,11 @@ void keyed_released(const struct segment *s, unsigned group, uint64_t place) {
         keyed_ready(s, group, lane);
         group_wake(s, group, 1);
     }
-    struct eventcount room = free_event(s);
-    eventcount_wake(&room, INT_MAX);
+    /* Only the oldest entry of a full lane keeps senders from it. */
+    if (filled(&ring, t + ring_slots(&ring) - 1) && !MUTANT(keyed_wakes_no_sender)) {
+        struct eventcount room = free_event(s);
+        eventcount_wake(&room, INT_MAX);
+    }
 }
 
 /* Does the group's word let the cell go: is it leaving, and does nobody look at the message? Of this life of the cell, such a word moves no more. */

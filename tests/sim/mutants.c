@@ -33,6 +33,7 @@ static const struct mutant {
     {"keyed_believes_bits", "key-bit", "a receiver that finds no bit set does not look at the lanes"},
     {"keyed_takes_leaving", "key-reject", "a redriven message is taken where it was"},
     {"keyed_head_past_nothing", "key-redrive-purge", "the head is raised past a position that was never filled"},
+    {"keyed_wakes_no_sender", "key-full", "who sleeps for a place in a lane is not woken when it has one"},
     {"insert_place_first", "key-moved", "an inserter asks \"in place?\" before he searches, and not again"},
     {"insert_position_late", "key-reuse", "an inserter reads the words before the position"},
     {"insert_lane_early", "key-lanes", "an inserter knows the lane from before, and it is another message by now"},
