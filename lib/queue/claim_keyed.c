@@ -4,8 +4,18 @@
 #include "lane.h"
 #include <errno.h>
 
-/* The first entry that holds the lane, if it can be taken. 0; RP_EMPTY: the lane is empty, or held; RP_CORRUPT, -ENOBUFS. */
-static int claim_from(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, struct view **v) {
+/* What a claim and whoever is shown the message look at, beside the words. */
+static inline void prefetch_message(const struct segment *s, uint32_t c) {
+    prefetch_read(segment_extra(s, c));
+    if (s->layout.cell_stride > LINE)
+        prefetch_read((const unsigned char *)segment_cell(s, c) + LINE);
+}
+
+/*
+ * The first entry that holds the lane, if it can be taken. 0, and *last: no other entry follows it yet; RP_EMPTY: the lane is empty, or held; RP_CORRUPT,
+ * -ENOBUFS.
+ */
+static int claim_from(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, struct view **v, bool *last) {
     const struct segment *s = c->actor.segment;
     const struct index_ring *ring = &c->lanes[lane].lane;
     a64 *shared_head = &c->lanes[lane].start->lane_head;
@@ -20,6 +30,7 @@ static int claim_from(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, str
             return claim_broken(c, "lane", lane, h);
         if (look == RING_PAST)
             continue;
+        prefetch_message(s, slot_cell(slot));
         enum keyed_entry entry = keyed_judge(s, c->group, lane, h, slot, &d, &hold);
         if (entry == KEYED_HELD)
             break;
@@ -31,6 +42,7 @@ static int claim_from(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, str
             if (attempt == CLAIM_MISSED)
                 continue; /* somebody was faster, or a viewer left: look at this position again */
             result = claim_outcome(attempt);
+            *last = slot_lap(load_relaxed(ring_slot(ring, h + 1), hint)) != ring_lap(ring, h + 1);
             break;
         }
         h++;
@@ -44,16 +56,16 @@ static int claim_from(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, str
 static int64_t next_ready(const struct rp_consumer *c, uint32_t lane) {
     const struct segment *s = c->actor.segment;
     const struct ready_lanes *words = s->ready_lanes + (size_t)c->group * s->layout.ready_words;
-    uint32_t count = s->layout.ready_words, from = (lane + 1) % c->lane_count;
-    for (uint32_t i = 0; i <= count; i++) { /* the first word once more at the end, for the bits below */
-        uint32_t word = (from / 64 + i) % count;
-        uint64_t set = load_relaxed(&words[word].bits, hint);
-        if (i == 0)
-            set &= ~UINT64_C(0) << (from % 64);
+    uint32_t count = s->layout.ready_words, from = lane + 1 < c->lane_count ? lane + 1 : 0, word = from / 64;
+    uint64_t set = load_relaxed(&words[word].bits, hint) & ~UINT64_C(0) << (from % 64);
+    for (uint32_t left = count;; left--) { /* the first word once more at the end, for the bits below */
         if (set != 0 && word * 64 + (uint32_t)__builtin_ctzll(set) < c->lane_count)
             return word * 64 + (uint32_t)__builtin_ctzll(set);
+        if (left == 0)
+            return -1;
+        word = word + 1 < count ? word + 1 : 0;
+        set = load_relaxed(&words[word].bits, hint);
     }
-    return -1;
 }
 
 int claim_keyed(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
@@ -61,17 +73,21 @@ int claim_keyed(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
     int64_t lane;
     for (uint32_t looks = 2 * c->lane_count; looks > 0 && (lane = next_ready(c, c->lane_turn)) >= 0; looks--) {
         c->lane_turn = (uint32_t)lane;
-        int result = claim_from(c, c->lane_turn, now_ms, v);
+        bool last;
+        int result = claim_from(c, c->lane_turn, now_ms, v, &last);
+        if (result == 0 && last) /* whoever comes next says so: a sender, or we when we let go of the lane */
+            keyed_unready(s, c->group, c->lane_turn);
         if (result != RP_EMPTY)
             return result;
         keyed_unready(s, c->group, c->lane_turn);
-        result = claim_from(c, c->lane_turn, now_ms, v); /* what came before the bit was cleared */
+        result = claim_from(c, c->lane_turn, now_ms, v, &last); /* what came before the bit was cleared */
         if (result != RP_EMPTY)
             return result;
     }
     /* The bits are hints; before anybody believes that there is nothing, the lanes themselves are asked. */
     for (uint32_t i = 0; i < c->lane_count && !MUTANT(keyed_believes_bits); i++) {
-        int result = claim_from(c, i, now_ms, v);
+        bool last;
+        int result = claim_from(c, i, now_ms, v, &last);
         if (result != RP_EMPTY)
             return result;
     }
