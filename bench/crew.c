@@ -171,6 +171,7 @@ void crew_join(void) {
     while (children_running > 0) {
         sigsuspend(&before);
     }
+    child_count = 0;
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 

@@ -23,7 +23,7 @@ void *crew_share(size_t bytes);
 /* Runs body(argument) in a child, pinned to `cpu`. */
 void crew_fork(int cpu, void (*body)(void *argument), void *argument);
 
-/* Waits until all children have ended well. */
+/* Waits until all children have ended well. Then others may be forked. */
 void crew_join(void);
 
 /* Ends the run (or the child, and through it the run) with status 1 and a line on stderr. */
