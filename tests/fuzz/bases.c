@@ -45,9 +45,19 @@ static void part(struct party *a) {
     good(rp_queue_close(a->q));
 }
 
+/* At a level of priority, or with a key now and then, as the queue is. */
 static void send(struct party *a, size_t bytes) {
     static const char text[256] = "the quick brown fox";
-    good(rp_send(a->p, text, bytes, NULL));
+    const struct parameters *q = &a->q->segment.parameters;
+    struct rp_send_options o;
+    rp_send_options_init(&o, sizeof o);
+    if (q->keyed && bytes % 4 == 0) {
+        o.key = text;
+        o.key_bytes = bytes;
+    } else if (!q->keyed) {
+        o.priority = (uint32_t)bytes % q->lane_count;
+    }
+    good(rp_send(a->p, text, bytes, &o));
 }
 
 static struct rp_message take(struct party *a) {
@@ -152,7 +162,10 @@ static void every_state(struct base *b, const char *name, const struct rp_queue_
     take(&d);
     take(&second);
     reject(&second, "not mine");
-    push_aside(q);
+    if (o->lanes > 0)
+        must(good(rp_dead_redrive(q, NULL, NULL)) > 0); /* leaving; the other group still needs it as it is */
+    else
+        push_aside(q);
     good(rp_loan(a.p, 8, &loan));
     die_while_sending(&d);
     photograph(b, name, q);
@@ -242,6 +255,13 @@ void bases_make(void) {
     o.overflow = RP_OVERFLOW_DROP_OLDEST;
     o.max_bytes = 100;
     one_message(&bases[7], "dropping", &o, true);
+    o = small_options(8, 5, 2, 40);
+    o.lanes = 9;
+    o.lane_capacity = 4;
+    every_state(&bases[BASE_KEYED], "keyed", &o, 100);
+    o = small_options(8, 5, 2, 40);
+    o.priorities = 3;
+    every_state(&bases[BASE_LEVELS], "levels", &o, 3);
 }
 
 void bases_free(void) {

@@ -103,8 +103,12 @@ static void change_hint(struct reader *r, const struct segment *s) {
     a64 *words[] = {
         ring.head,         ring.tail,         ring.head,        ring.tail,       &group->dead_count, &group->word,
         &group->name[0],   &k->active,        &k->free_tickets, &k->next_due_ms, &k->cells_in_play,  &k->next_id,
-        &k->tick_until_ms, &k->walk_until_ms, &k->slice_cursor, &k->tickets[0],  &s->bitmap[0],      (a64 *)(void *)&k->starved};
-    a64 *word = words[take8(r) % (sizeof words / sizeof words[0])];
+        &k->tick_until_ms, &k->walk_until_ms, &k->slice_cursor, &k->tickets[0],  &s->bitmap[0],      (a64 *)(void *)&k->starved,
+        ring.head /* keyed: bits of lanes instead */};
+    enum { WORDS = sizeof words / sizeof words[0] };
+    if (s->parameters.keyed)
+        words[WORDS - 1] = &s->ready_lanes[0].bits;
+    a64 *word = words[take8(r) % WORDS];
     put((unsigned char *)word, mutate_value(r, get((unsigned char *)word)));
 }
 

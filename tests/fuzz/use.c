@@ -74,6 +74,8 @@ bool use_open(struct reader *r, struct user *u) {
     u->message_bytes = o.message_bytes;
     u->most_bytes = o.max_bytes > 0 && o.max_bytes < o.message_bytes ? (uint32_t)o.max_bytes : o.message_bytes;
     u->blocks = o.overflow == RP_OVERFLOW_BLOCK;
+    u->lanes = o.lanes;
+    u->priorities = o.priorities;
     open_ends(u, how);
     return true;
 }
@@ -241,6 +243,12 @@ void use_send(struct reader *r, struct user *u) {
     rp_send_options_init(&o, sizeof o);
     size_t bytes = some_length(r, u);
     o.timeout_ns = bytes % 8 == 7 ? 60 * world_patience_ns : 0;
+    if (u->lanes > 0 && bytes % 2 == 0) {
+        o.key = payload;
+        o.key_bytes = bytes < RP_KEY_MAX ? bytes : RP_KEY_MAX;
+    } else if (u->lanes == 0) {
+        o.priority = (uint32_t)bytes % u->priorities;
+    }
     int result = CALL(u, rp_send(u->p, payload, bytes, &o), SEND_ERRORS, RP_TOO_BIG);
     if (!too_big(u, bytes, result))
         sent += result == 0;

@@ -18,8 +18,9 @@ struct user {
     unsigned held_count, loan_count;
     uint64_t bound; /* on the steps of a call */
     uint32_t message_bytes;
-    uint32_t most_bytes; /* of a message that can be sent: max_bytes may be less */
-    bool blocks; /* a send without a timeout may wait for ever */
+    uint32_t most_bytes;        /* of a message that can be sent: max_bytes may be less */
+    uint32_t lanes, priorities; /* of the queue */
+    bool blocks;                /* a send without a timeout may wait for ever */
     bool at_most_once;
 };
 
