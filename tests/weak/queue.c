@@ -54,6 +54,7 @@ void open_office(const struct plan *plan) {
     o.backoff_ns = o.backoff_max_ns = 0;
     o.dead_capacity = 2;
     o.max_groups = 1;
+    o.lanes = plan->keyed;
     o.max_participants = plan->processes + 1;
     o.prefault = 0;
     weak_as(HOARDER);

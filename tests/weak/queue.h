@@ -33,6 +33,7 @@ struct plan {
     uint32_t free_cells;
     unsigned warm_up; /* letters that are sent, received and acked beforehand, one after the other */
     uint32_t max_deliveries;
+    bool keyed; /* one lane, and all letters in it */
 };
 /* A queue, with a producer and a consumer for each process. All cells but `free_cells` are on loan to the judge. */
 void open_office(const struct plan *plan);
