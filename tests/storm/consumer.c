@@ -35,6 +35,7 @@ static bool inspect(struct receiver *r, const struct rp_message *m) {
                          m->acquisitions);
     if (ledger_shown(l->number, m->acquisitions))
         order_check(&r->order, l);
+    ledger_key_shown(l->producer, l->number);
     count(&w->tallies->receives);
     if (m->acquisitions > 1)
         count(&w->tallies->redeliveries);
@@ -43,10 +44,16 @@ static bool inspect(struct receiver *r, const struct rp_message *m) {
 
 static void ack(struct receiver *r, struct rp_message *m) {
     struct tallies *t = r->worker->tallies;
+    const struct variant *v = r->worker->storm->variant;
     uint64_t number = ((const struct letter *)m->data)->number;
+    uint32_t producer = ((const struct letter *)m->data)->producer;
+    uint64_t latest = ledger_key_latest(producer);
     ledger_settling(number);
     int result = rp_ack(r->consumer, m);
     ledger_settle_ended(number, result == 0);
+    if (result == 0 && v->lanes > 0 && !v->rejects && latest > number + 1) /* a rejected one comes back behind others */
+        ledger_violation("keys: producer %u's message %llu was held while %llu was shown", producer, (unsigned long long)number,
+                         (unsigned long long)latest - 1);
     if (result == 0)
         count(&t->acks);
     else if (result == RP_LEASE_LOST)

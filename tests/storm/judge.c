@@ -105,10 +105,14 @@ static void check_capacity(const struct storm *s, rp_queue *q) {
     rp_consumer *c;
     if (rp_producer_open(q, NULL, &p) != 0 || rp_consumer_open(q, NULL, &c) != 0)
         abort();
-    for (uint32_t i = 0; i < s->variant->capacity; i++) {
-        int result = rp_send(p, &i, sizeof i, &(struct rp_send_options){.size = sizeof(struct rp_send_options), .timeout_ns = 0});
+    uint32_t room = s->variant->lanes > 0 ? LANE_CAPACITY : s->variant->capacity, nobody = 0;
+    struct rp_send_options o;
+    letter_way(s->variant, &nobody, &o);
+    o.timeout_ns = 0;
+    for (uint32_t i = 0; i < room; i++) {
+        int result = rp_send(p, &i, sizeof i, &o);
         if (result != 0) {
-            ledger_violation("only %u of %u messages fit: %s", i, s->variant->capacity, rp_error_detail());
+            ledger_violation("only %u of %u messages fit: %s", i, room, rp_error_detail());
             break;
         }
     }

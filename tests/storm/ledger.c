@@ -86,3 +86,12 @@ void ledger_consumed(uint64_t number, uint32_t acquisitions) {
     ledger_settling(number);
     ledger_settle_ended(number, true);
 }
+
+void ledger_key_shown(uint32_t producer, uint64_t number) {
+    _Atomic uint64_t *latest = &ledger->latest[producer % LEDGER_PRODUCERS];
+    uint64_t now = atomic_load(latest);
+    while (now < number + 1 && !atomic_compare_exchange_weak(latest, &now, number + 1)) {
+    }
+}
+
+uint64_t ledger_key_latest(uint32_t producer) { return atomic_load(&ledger->latest[producer % LEDGER_PRODUCERS]); }

@@ -58,6 +58,7 @@ struct ledger {
     _Atomic uint64_t violations;
     char texts[VIOLATION_TEXTS][VIOLATION_BYTES];
     struct tallies workers[LEDGER_WORKERS];
+    _Atomic uint64_t latest[LEDGER_PRODUCERS]; /* of each producer: the highest number that was shown, + 1 */
     _Atomic uint64_t marks[LEDGER_MESSAGES];
 };
 
@@ -76,6 +77,10 @@ void ledger_send_begins(uint64_t number);
 void ledger_send_ended(uint64_t number, bool sent);
 /* True: it counts as a first delivery (acquisitions 1, and nobody ever redrove it). */
 bool ledger_shown(uint64_t number, uint32_t acquisitions);
+/* Keyed: a letter of this producer was shown. */
+void ledger_key_shown(uint32_t producer, uint64_t number);
+/* And an ack is about to be tried: the highest number that was shown, + 1. If the ack succeeds, it must be none that came after. */
+uint64_t ledger_key_latest(uint32_t producer);
 void ledger_settling(uint64_t number);
 /* `settled`: 1 for good, 0 it was not, so the intent is closed. */
 void ledger_settle_ended(uint64_t number, bool settled);

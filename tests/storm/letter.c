@@ -27,6 +27,16 @@ static unsigned char next_byte(uint64_t *state) {
     return (unsigned char)(*state >> 56);
 }
 
+void letter_way(const struct variant *v, const uint32_t *producer, struct rp_send_options *o) {
+    rp_send_options_init(o, sizeof *o);
+    if (v->lanes > 0) {
+        o->key = producer;
+        o->key_bytes = sizeof *producer;
+    } else if (v->priorities > 0) {
+        o->priority = *producer % v->priorities;
+    }
+}
+
 void letter_write(struct letter *to, uint64_t number, uint32_t producer, uint32_t bytes) {
     uint64_t state = seed_of(number, producer);
     to->number = number;

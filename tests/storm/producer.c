@@ -38,7 +38,7 @@ static void outcome(struct worker *w, uint64_t number, int result, const char *w
 static void send_copy(struct worker *w, rp_producer *p, uint64_t number, uint32_t me) {
     struct letter l;
     struct rp_send_options o;
-    rp_send_options_init(&o, sizeof o);
+    letter_way(w->storm->variant, &me, &o);
     o.timeout_ns = worker_random(w, 4) == 0 ? 0 : PATIENCE_NS;
     letter_write(&l, number, me, random_bytes(w));
     ledger_send_begins(number);
@@ -61,8 +61,10 @@ static void send_loan(struct worker *w, rp_producer *p, uint64_t number, uint32_
             ledger_violation("abandon: %s: %s", rp_error_name(result), rp_error_detail());
         return;
     }
+    struct rp_send_options o;
+    letter_way(w->storm->variant, &me, &o);
     ledger_send_begins(number);
-    result = rp_commit(p, &loan, NULL);
+    result = rp_commit(p, &loan, &o);
     outcome(w, number, result, "commit");
     if (result < 0)
         (void)rp_abandon(p, &loan);
@@ -74,12 +76,15 @@ static bool send_batch(struct worker *w, rp_producer *p, struct numbers *n, uint
     struct rp_send_item items[BATCH] = {0};
     uint64_t numbers[BATCH];
     size_t count = 1 + worker_random(w, BATCH);
+    struct rp_send_options o;
+    letter_way(w->storm->variant, &me, &o);
     for (size_t i = 0; i < count; i++) {
         if (!number_next(n, &numbers[i]))
             return false;
         letter_write(&letters[i], numbers[i], me, random_bytes(w));
         items[i].data = &letters[i];
         items[i].bytes = letters[i].bytes;
+        items[i].options = &o;
     }
     for (size_t i = 0; i < count; i++)
         ledger_send_begins(numbers[i]);

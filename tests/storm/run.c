@@ -60,6 +60,12 @@ static rp_queue *create(const struct storm *s) {
     o.dead_overflow = v->dead_refuse ? RP_DEAD_REFUSE : RP_DEAD_DROP_OLDEST;
     o.overflow = v->block ? RP_OVERFLOW_BLOCK : RP_OVERFLOW_REJECT;
     o.max_groups = 1;
+    if (v->lanes > 0) {
+        o.lanes = v->lanes;
+        o.lane_capacity = LANE_CAPACITY;
+    } else if (v->priorities > 0) {
+        o.priorities = v->priorities;
+    }
     o.max_participants = v->max_participants;
     rp_queue_unlink(s->queue);
     int result = rp_queue_create(s->queue, &o, &q);

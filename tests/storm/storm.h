@@ -23,6 +23,8 @@ struct variant {
     bool purges;            /* the parent, who is never killed, purges what is ready now and then */
     bool at_most_once;      /* all consumers are RP_ACK_NONE */
     bool block;             /* senders wait for room */
+    uint32_t lanes;         /* keyed: each producer's letters have a key of their own */
+    uint32_t priorities;    /* each producer's letters have a level */
     unsigned crew[ROLES];
 };
 
@@ -42,6 +44,10 @@ struct letter {
 };
 enum { LETTER_BYTES_MIN = offsetof(struct letter, pattern), LETTER_BYTES_MAX = sizeof(struct letter) };
 
+/* A lane's places, where there are keys. */
+enum { LANE_CAPACITY = 16 };
+/* Options under which a producer's letters go one way, in order: a key or a level, as the queue is. *producer is pointed to. */
+void letter_way(const struct variant *v, const uint32_t *producer, struct rp_send_options *o);
 void letter_write(struct letter *to, uint64_t number, uint32_t producer, uint32_t bytes);
 /* Is this a whole letter, every byte right? Else a violation that says `when`. */
 bool letter_check(const void *data, size_t bytes, const char *when);

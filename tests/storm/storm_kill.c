@@ -33,6 +33,23 @@ static const struct variant variants[] = {
     {.name = "once", .capacity = 64, .lease_ms = 30, .max_participants = 9, .at_most_once = true, .crew = {3, 3, 1, 1}},
     /* Who comes and goes all the time, and fewer seats than heads. */
     {.name = "crowd", .capacity = 64, .lease_ms = 30, .prefetch = 8, .max_participants = 10, .crew = {2, 2, 1, 1, 0, 6}},
+    {.name = "keyed", .capacity = 64, .lease_ms = 30, .prefetch = 4, .max_participants = 16, .lanes = 5, .crew = {3, 3, 1, 1}},
+    {.name = "leave",
+     .capacity = 64,
+     .max_deliveries = 3,
+     .lease_ms = 30,
+     .max_participants = 16,
+     .rejects = true,
+     .dead_refuse = true,
+     .lanes = 5,
+     .crew = {3, 3, 1, 1, 1}},
+    {.name = "levels",
+     .capacity = 64,
+     .lease_ms = 30,
+     .prefetch = 8,
+     .max_participants = 16,
+     .priorities = 3,
+     .crew = {3, 3, 1, 1}},
     {.name = "tiny", .capacity = 1, .lease_ms = 20, .max_participants = 8, .block = true, .crew = {3, 3, 1}},
 };
 
