@@ -62,8 +62,11 @@ struct memory_of_party {
     struct rp_producer producer;
     struct rp_consumer consumer;
     struct view *views;
+    struct sender_lane *sender_lanes;
+    struct receiver_lane *receiver_lanes;
 };
 void party_remember(const struct party *p, struct memory_of_party *m);
+void memory_free(struct memory_of_party *m);
 void party_rewind(struct party *p, const struct memory_of_party *m);
 
 /* ---- the queue, and the world around it ---- */
@@ -114,6 +117,7 @@ struct scenario {
     bool limited;       /* the first failure is the last */
     bool refusing;      /* a full dead ring refuses */
     bool blocking;      /* a full queue waits */
+    bool keyed;         /* many lanes; messages have no key and go round them */
     unsigned dead_ring; /* capacity of the dead ring; 0: large */
     bool held;          /* the neighbour holds a message in any case */
     bool newcomer;      /* the victim does not attach before the operation */

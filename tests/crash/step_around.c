@@ -17,6 +17,7 @@ struct rp_queue_options scenario_options(const struct scenario *s, enum surround
     o.dead_capacity = s->dead_ring ? s->dead_ring : o.capacity;
     o.dead_overflow = s->refusing ? RP_DEAD_REFUSE : RP_DEAD_DROP_OLDEST;
     o.overflow = s->blocking ? RP_OVERFLOW_BLOCK : RP_OVERFLOW_REJECT;
+    o.lanes = s->keyed ? 16 : 0;
     o.max_groups = 1;
     o.max_participants = SEATS;
     o.prefault = 0;

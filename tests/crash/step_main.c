@@ -148,7 +148,7 @@ static void die_over(struct run *r, const struct image *image, const struct verd
     char path[sizeof r->path];
     world_restore(w, image->bytes);
     world_let_pass(w, s->time_ms);
-    w->neighbour_then.views = NULL;
+    w->neighbour_then = (struct memory_of_party){0};
     fates_are(w->book, verdict);
     memcpy(path, r->path, sizeof path);
     size_t used = strlen(path);
@@ -165,7 +165,7 @@ static void die_over(struct run *r, const struct image *image, const struct verd
     }
     trace_free(&t);
     memcpy(r->path, path, sizeof path);
-    free(w->neighbour_then.views);
+    memory_free(&w->neighbour_then);
     w->neighbour_then = then;
     *w->book = book;
 }

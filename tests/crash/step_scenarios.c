@@ -366,6 +366,20 @@ const struct scenario scenarios[] = {
     {"dead-purge", "purge", EVERYWHERE & ~IN_FULL, .bare = true, .prepare = prepare_dead_purge, .act = act_dead_purge},
     {"purge", "purge", EVERYWHERE & ~IN_FULL, .messages = 2, .bare = true, .prepare = prepare_purge, .act = act_purge},
 
+    /* Where the neighbour holds nothing, which would hold up his lane: the judge wants to receive all that fits. */
+    {"keyed-send", "send", IN_EMPTY | IN_WRAPPED, .keyed = true, .ready = ready_send, .act = act_send},
+    {"keyed-receive", "receive", IN_EMPTY | IN_FULL | IN_WRAPPED, .keyed = true, .messages = 2, .ready = ready_hold,
+     .act = act_receive},
+    {"keyed-ack", "ack", IN_EMPTY | IN_FULL | IN_WRAPPED, .keyed = true, .messages = 1, .ready = ready_ack, .act = act_ack},
+    {"keyed-nack", "nack", IN_EMPTY | IN_FULL | IN_WRAPPED, .keyed = true, .messages = 1, .ready = ready_hold, .act = act_nack_now},
+    {"keyed-backoff", "nack", IN_EMPTY | IN_FULL | IN_WRAPPED, .keyed = true, .messages = 1, .ready = ready_hold, .act = act_nack},
+    {"keyed-reject", "reject", IN_EMPTY | IN_FULL | IN_WRAPPED, .keyed = true, .messages = 1, .ready = ready_reject,
+     .act = act_reject},
+    {"keyed-recover", "recovery", IN_EMPTY | IN_FULL | IN_WRAPPED, .keyed = true, .messages = 2, .bare = true,
+     .prepare = prepare_ghost, .act = act_sweep},
+    {"keyed-redrive", "redrive", IN_EMPTY | IN_WRAPPED, .keyed = true, .bare = true, .prepare = prepare_redrive,
+     .act = act_redrive},
+
     {"open", "attach", EVERYWHERE & ~IN_FULL, .newcomer = true, .act = act_open},
     {"close", "detach", EVERYWHERE & ~IN_FULL, .bare = true, .act = act_close},
     {"close-many", "detach", IN_EMPTY | IN_WRAPPED, .messages = MANY, .ready = ready_hold_many, .act = act_close_all},

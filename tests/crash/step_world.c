@@ -63,11 +63,15 @@ static void forget(struct party *p) {
     struct rp_queue *q = p->queue;
     prober_close(&q->prober);
     fork_canary_destroy(q->canary);
-    if (p->producer)
+    if (p->producer) {
         free(p->producer->loans);
+        free(p->producer->lanes);
+    }
     free(p->producer);
-    if (p->consumer)
+    if (p->consumer) {
         free(p->consumer->views);
+        free(p->consumer->lanes);
+    }
     free(p->consumer);
     free(q);
     *p = (struct party){0};
@@ -98,12 +102,29 @@ int party_receive(struct party *p) {
     return serial;
 }
 
-void party_remember(const struct party *p, struct memory_of_party *m) {
+void memory_free(struct memory_of_party *m) {
     free(m->views);
-    *m = (struct memory_of_party){*p, *p->queue, *p->producer, *p->consumer, NULL};
-    size_t bytes = p->consumer->view_room * sizeof *m->views;
-    m->views = malloc(bytes);
-    memcpy(m->views, p->consumer->views, bytes);
+    free(m->sender_lanes);
+    free(m->receiver_lanes);
+    *m = (struct memory_of_party){0};
+}
+
+static void *copy_of(const void *from, size_t bytes) {
+    void *to = malloc(bytes);
+    must(to != NULL);
+    return memcpy(to, from, bytes);
+}
+
+void party_remember(const struct party *p, struct memory_of_party *m) {
+    memory_free(m);
+    size_t lanes = p->consumer->lane_count;
+    *m = (struct memory_of_party){.party = *p,
+                                  .queue = *p->queue,
+                                  .producer = *p->producer,
+                                  .consumer = *p->consumer,
+                                  .views = copy_of(p->consumer->views, p->consumer->view_room * sizeof *m->views),
+                                  .sender_lanes = copy_of(p->producer->lanes, lanes * sizeof *m->sender_lanes),
+                                  .receiver_lanes = copy_of(p->consumer->lanes, lanes * sizeof *m->receiver_lanes)};
 }
 
 /* Neither loans nor messages claimed ahead: a neighbour has none. */
@@ -113,6 +134,8 @@ void party_rewind(struct party *p, const struct memory_of_party *m) {
     *p->producer = m->producer;
     *p->consumer = m->consumer;
     memcpy(p->consumer->views, m->views, m->consumer.view_room * sizeof *m->views);
+    memcpy(p->producer->lanes, m->sender_lanes, m->consumer.lane_count * sizeof *m->sender_lanes);
+    memcpy(p->consumer->lanes, m->receiver_lanes, m->consumer.lane_count * sizeof *m->receiver_lanes);
 }
 
 /* ---- the world ---- */
@@ -138,7 +161,7 @@ void world_create(struct world *w, struct book *b, const char *name, const struc
 void world_destroy(struct world *w) {
     if (!w->neighbour_died)
         party_die(&w->neighbour);
-    free(w->neighbour_then.views);
+    memory_free(&w->neighbour_then);
     munmap(w->memory, w->bytes);
     close(w->file);
     must(rp_queue_unlink(w->name) == 0);
