@@ -244,6 +244,8 @@ static int claim_aged(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
 
 static int claim_any(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
     int result = RP_EMPTY;
+    if (c->plain)
+        return claim_level(c, c->lanes, now_ms, v);
     if (c->actor.segment->parameters.ageing_ns > 0 && c->lane_count > 1)
         result = claim_aged(c, now_ms, v);
     if (c->actor.segment->parameters.keyed)

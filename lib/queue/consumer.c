@@ -35,6 +35,7 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
     if (o->ack == RP_ACK_NONE)
         c->copy = malloc((size_t)s->parameters.message_bytes + KEY_BYTES);
     c->lane_count = s->parameters.lane_count;
+    c->plain = c->lane_count == 1 && !s->parameters.keyed;
     c->lanes = calloc(c->lane_count, sizeof *c->lanes);
     if (c->lanes == NULL || c->views == NULL || (c->prefetch > 0 && c->ahead == NULL) || (o->ack == RP_ACK_NONE && c->copy == NULL))
         return fail(-ENOMEM, "no memory for a consumer of queue '%s'", q->name);

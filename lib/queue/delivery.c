@@ -61,6 +61,18 @@ static inline enum clear clear_bit(struct actor *a, unsigned group, uint32_t c, 
 }
 
 bool settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
+    const struct segment *s = a->segment;
+    if (!s->parameters.keyed &&
+        s->parameters.max_bytes == 0) { /* the common case, one group: alone it is done in a few instructions */
+        a64 *word = &segment_cell(s, c)->word;
+        uint64_t w = load_acquire(word, cell_word);
+        bool last = cell_pending(w) == UINT32_C(1) << group;
+        if (last && cell_is_published(w) && (cell_generation(w) & 0x7fffff) == incarnation &&
+            cas_seq_cst(word, &w, cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)), cell_word)) {
+            pool_freed(&a->pool, c);
+            return true;
+        }
+    }
     return clear_bit(a, group, c, incarnation, CELL_FREE) != CLEAR_NOT;
 }
 

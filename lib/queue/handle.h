@@ -59,8 +59,8 @@ struct actor {
     uint64_t random;
     uint64_t next_tick_ms;
     uint64_t mended; /* by its ticks, for rp_queue_keep to tell */
-    uint32_t spin; /* rounds that waiting has paid off for, adaptive */
-    bool alone;    /* on the only processor we may use: spinning never pays */
+    uint32_t spin;   /* rounds that waiting has paid off for, adaptive */
+    bool alone;      /* on the only processor we may use: spinning never pays */
 };
 
 void actor_open(struct actor *a, struct rp_queue *q);
@@ -97,6 +97,7 @@ struct rp_producer {
     struct rp_producer *next;
     uint64_t next_id, id_end; /* a block of ids of our own */
     struct sender_lane *lanes;
+    bool plain;                  /* no keys, no time to live: without options a message has nothing beside its payload */
     uint32_t lane_turn;          /* keyed: where the next message without a key goes */
     uint64_t next_check_wall_ns; /* when to look whether the name is still there */
     uint32_t loan_count;
@@ -133,6 +134,7 @@ struct rp_consumer {
     uint32_t ack_mode;
     struct eventcount ready;
     uint32_t lane_count;
+    bool plain;         /* one lane, and no keys */
     uint32_t lane_turn; /* keyed: the lane that was received from last; with ageing: counts receives */
     struct receiver_lane *lanes;
     uint64_t lease_ms; /* TIME_NEVER: until death */

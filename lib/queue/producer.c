@@ -49,6 +49,7 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
     p->loans = loans;
     p->loan_room = LOANS_AT_FIRST;
     p->lanes = lanes;
+    p->plain = !q->segment.parameters.keyed && q->segment.parameters.ttl_ns == 0;
     for (uint32_t i = 0; i < lane_count; i++) {
         lanes[i].ring = lane_ring(&q->segment, i);
         lanes[i].tail = lanes[i].tail_told = load_acquire(lanes[i].ring.tail, hints);
@@ -120,6 +121,10 @@ static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes, uint32
     cell->sent_wall_ns = clock_wall_coarse_ns();
     cell->bytes = (uint32_t)bytes;
     uint32_t flags = 0;
+    if (p->plain && o == &plain_options) {
+        field_write(&cell->flags, 0);
+        return cell->id;
+    }
     if (p->actor.segment->parameters.keyed) {
         struct extra *extra = segment_extra(p->actor.segment, c);
         extra->lane = lane;
@@ -156,13 +161,15 @@ static void check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
 static int commit(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake) {
     const struct segment *s = p->actor.segment;
     uint32_t flags = field_read(&segment_cell(s, c)->flags);
+    if (!(flags & (CELL_WAITS | CELL_EXPIRES)))
+        return room_publish(p, lane, c, timeout_ns, wake);
     if (flags & CELL_WAITS) {
         schedule_send(&p->actor, c, lane);
         return 0;
     }
-    uint64_t expires = flags & CELL_EXPIRES ? field_read(&segment_extra(s, c)->expires_ns) : 0;
+    uint64_t expires = field_read(&segment_extra(s, c)->expires_ns);
     int result = room_publish(p, lane, c, timeout_ns, wake);
-    if (result == 0 && (flags & CELL_EXPIRES))
+    if (result == 0)
         schedule_timer(&p->actor, c, flags, expires, false);
     return result;
 }

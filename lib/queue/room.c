@@ -107,16 +107,9 @@ static int full_of_bytes(struct rp_producer *p, uint64_t bytes) {
                 (unsigned long long)bytes, grouped(held, now > 0 ? (uint64_t)now : 0), grouped(most, s->parameters.max_bytes));
 }
 
-int room_take(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_t *cell) {
+int room_seek(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_t *cell) {
     struct actor *a = &p->actor;
     struct room room = {.producer = p, .bytes = bytes};
-    if (pool_take(&a->pool, &room.cell)) {
-        room.has_cell = true;
-        if (fits(&room)) {
-            *cell = room.cell;
-            return 0;
-        }
-    }
     int result = look_for_room(&room);
     if (result == RP_FULL) { /* memory is short: see what the dead and the late have left */
         housekeeping(a, segment_now_ms(a->segment));
@@ -157,7 +150,7 @@ static bool always(void *context) {
     return true;
 }
 
-int room_publish(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake) {
+int room_seek_place(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake) {
     struct publishing x = {p, lane, c, wake};
     int result = look_for_place(&x);
     if (result != RP_FULL)

@@ -3,13 +3,24 @@
 #ifndef RP_QUEUE_ROOM_H
 #define RP_QUEUE_ROOM_H
 
-#include "handle.h"
+#include "publish.h"
+
+/* The slow halves of the two below. */
+int room_seek(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_t *cell);
+int room_seek_place(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake);
 
 /* Takes a cell for a message of `bytes`: OWNED by us, and its bytes counted. Waits or drops as allowed. RP_FULL, -EINTR, RP_GONE, RP_CORRUPT. */
-int room_take(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_t *cell);
+static inline int room_take(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_t *cell) {
+    if (p->actor.segment->parameters.max_bytes == 0 && pool_take(&p->actor.pool, cell))
+        return 0;
+    return room_seek(p, bytes, timeout_ns, cell);
+}
 
 /* Publishes; where the lane has no place, because entries left out of order, waits for one or drops as allowed. */
-int room_publish(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake);
+static inline int room_publish(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake) {
+    int result = publish(p, lane, c, wake);
+    return result == RP_FULL ? room_seek_place(p, lane, c, timeout_ns, wake) : result;
+}
 
 /* The message in an owned cell has `bytes` after all. RP_FULL: they are more, and do not fit. */
 int room_change(struct rp_producer *p, uint32_t c, uint64_t bytes);

@@ -191,6 +191,9 @@ bool mutate(struct reader *r, const struct segment *s, unsigned char *bytes, siz
     enum mutation kind = (enum mutation)(take8(r) % MUTATIONS);
     uint32_t c;
     size_t at;
+    bool parts = kind != MUTATE_BIT && kind != MUTATE_BYTE && kind != MUTATE_WORD && kind != MUTATE_SPLICE && kind != MUTATE_RUN;
+    if (parts && kind < MUTATIONS - 1 && (size < s->layout.bytes || bytes != s->base))
+        return false; /* the file was made shorter, or longer and lies elsewhere: its parts are not where the base knows them */
     switch (kind) {
     case MUTATE_BIT:
         at = take16(r) | (size_t)take8(r) << 16;

@@ -63,7 +63,7 @@ static const char *key_elsewhere(struct parties *x, const char *key) {
         if (apart)
             return other;
     }
-    fail_msg("all keys share a lane");
+    assert_string_equal("all keys share a lane", "");
     return NULL;
 }
 

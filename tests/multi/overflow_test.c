@@ -71,8 +71,8 @@ static uint64_t acked(void) {
     uint64_t sum = 0;
     for (unsigned i = 0; i < PRODUCERS; i++)
         for (uint32_t n = 1; n <= EACH; n++) {
-            assert_true(ledger->acked[i][n] <= 1);
-            sum += ledger->acked[i][n];
+            assert_true(atomic_load_explicit(&ledger->acked[i][n], memory_order_relaxed) <= 1);
+            sum += atomic_load_explicit(&ledger->acked[i][n], memory_order_relaxed);
         }
     return sum;
 }
@@ -121,7 +121,7 @@ static void run_droppers(unsigned kills) {
         assert_int_equal(confirmed, PRODUCERS * EACH);
         assert_int_equal(confirmed, seen + dropped);
         assert_int_equal(dropped, s.dropped);
-        assert_int_equal(ledger->disorder, 0);
+        assert_int_equal(atomic_load_explicit(&ledger->disorder, memory_order_relaxed), 0);
     }
     /* Each death may hide one send that was not confirmed, one ack that was not written down, or one drop that was not counted. */
     assert_true(confirmed <= seen + dropped + kills && seen + dropped <= confirmed + kills);

@@ -207,7 +207,7 @@ static void setup_abandoned(void) {
 /* Whatever the second group did not lose it can still receive. */
 static void finish_abandoned(void) {
     rp_queue *q;
-    rp_consumer *c;
+    rp_consumer *c = NULL;
     struct rp_message m;
     struct rp_queue_stats s;
     struct rp_consumer_options o;

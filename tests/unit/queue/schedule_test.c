@@ -267,7 +267,7 @@ static void cancel_what_is_ready(void **state) {
     uint64_t ids[3];
     for (int i = 0; i < 3; i++) {
         o.id_out = &ids[i];
-        succeeds(rp_send(p, "abc" + i, 1, &o));
+        succeeds(rp_send(p, &"abc"[i], 1, &o));
     }
     struct rp_message m;
     succeeds(rp_receive(c, &m, 0));
@@ -329,7 +329,7 @@ static void priorities_and_keys(void **state) {
     open_with(&o);
     struct rp_send_options s = with_delay(20 * MS, NULL);
     for (s.priority = 0; s.priority < 3; s.priority++)
-        succeeds(rp_send(p, "low\0mid\0top" + 4 * s.priority, 4, &s));
+        succeeds(rp_send(p, &"low\0mid\0top"[4 * s.priority], 4, &s));
     assert_true(eventually(rp_queue_sweep(q) >= 0 && stats_of(q).ready == 3));
     receives("top");
     receives("mid");
