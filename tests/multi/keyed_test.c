@@ -48,7 +48,7 @@ static bool has_key(const struct rp_message *m, const char *key) {
 
 /* A key of another lane than `key`. */
 static const char *key_elsewhere(struct parties *x, const char *key) {
-    static char other[16];
+    static char other[32];
     struct rp_message first, m;
     for (int i = 0; i < 1000; i++) {
         snprintf(other, sizeof other, "other%d", i);

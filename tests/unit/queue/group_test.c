@@ -241,7 +241,7 @@ static void as_many_as_there_can_be(void **state) {
     uint64_t free_cells = stats_of(q).free_cells;
     rp_consumer *c[20] = {consumer_of(NULL)};
     for (int i = 1; i < 20; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "g%d", i);
         succeeds(rp_group_create(q, name, NULL));
         c[i] = consumer_of(name);
