@@ -77,6 +77,7 @@ printf 'z%.0s' {1..1000} >"$dir/line"
 for i in {1..200}; do cat "$dir/line"; echo; done | run 0 send "$q"
 mkfifo "$dir/stuck"
 exec 5<>"$dir/stuck"
+first_acked=$(stat_of "$q" acked) # before it begins: it may be stuck before the next look
 "$RINGPOST" receive "$q" --follow >"$dir/stuck" 2>"$dir/goterr" &
 pids+=($!)
 acked_before=-1
@@ -87,7 +88,6 @@ is_stuck() { # nothing moved since the last look, and something did before that
     acked_before=$acked
     return 1
 }
-first_acked=$(stat_of "$q" acked)
 eventually is_stuck
 kill -TERM "${pids[-1]}"
 status_of "${pids[-1]}"
