@@ -176,7 +176,7 @@ static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
     m->deliveries = m->acquisitions = 1;
     m->key = NULL;
     m->key_bytes = m->priority = 0;
-    if (c->lane_count > 1)
+    if (!c->plain)
         show_lane(s, index, cell, m);
     if (hold_seq(v->hold) != 0) {
         struct counts counts = notes_counts(s, c->group, index, v->hold);

@@ -311,6 +311,26 @@ static void order_survives_deaths(void **state) {
     close_keyed(&x);
 }
 
+/* One lane is a queue in strict order whatever the keys; they still travel. */
+static void one_lane(void **state) {
+    (void)state;
+    struct rp_queue_options o = keyed_options();
+    struct rp_message m;
+    o.lanes = 1;
+    struct parties x = open_keyed(&o);
+    succeeds(send_keyed(x.p, "blue", "one"));
+    succeeds(send_keyed(x.p, "green", "two"));
+    succeeds(rp_receive(x.c, &m, 0));
+    assert_true(has_key(&m, "blue"));
+    struct rp_message other;
+    assert_int_equal(rp_receive(x.c, &other, 0), RP_EMPTY);
+    succeeds(rp_ack(x.c, &m));
+    succeeds(rp_receive(x.c, &m, 0));
+    assert_true(has_key(&m, "green"));
+    succeeds(rp_ack(x.c, &m));
+    close_keyed(&x);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(one_at_a_time),
@@ -319,6 +339,7 @@ int main(void) {
         TEST(a_full_lane_stops_no_other),
         TEST(without_a_key),
         TEST(bad_keys),
+        TEST(one_lane),
         TEST(order_survives_deaths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
