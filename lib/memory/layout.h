@@ -234,8 +234,7 @@ struct extra {
     uint64_t journal_seq;
     uint32_t key_bytes;
     uint32_t header_bytes;
-    uint32_t lane;
-    uint32_t reserved2;
+    uint64_t reserved;
     unsigned char key[]; /* KEY_BYTES of them in keyed queues */
 };
 enum { KEY_BYTES = 128 };

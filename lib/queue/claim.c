@@ -27,7 +27,8 @@ static bool in_group(struct rp_consumer *c) {
     return true;
 }
 
-enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms, struct view **out) {
+static ALWAYS_INLINE enum attempt claim_here(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms,
+                                             struct view **out) {
     /*
      * The words were read before, and with them whatever their sender had seen: if the message is for another group that came to this place, we see that
      * group now. If the words move from here on, the CAS fails.
@@ -53,6 +54,10 @@ enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t cl
     lease_install(a, c->group, cell, hold, lease_until(now_ms + COARSE_CLOCK_MS, c->lease_ms));
     *out = v;
     return CLAIM_DONE;
+}
+
+enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms, struct view **out) {
+    return claim_here(c, cell, d, claimed, now_ms, out);
 }
 
 /* Has nothing ever been put at position h? */
@@ -159,7 +164,7 @@ static int claim_lane(struct rp_consumer *c, struct receiver_lane *l, uint64_t n
         prefetch_cell(s, slot_cell(slot));
         prefetch_following(s, &lane, h);
         if (lane_claimable(c, l->number, h, slot, &d, &mine)) {
-            enum attempt attempt = claim(c, slot_cell(slot), d, mine, now_ms, v);
+            enum attempt attempt = claim_here(c, slot_cell(slot), d, mine, now_ms, v);
             if (attempt == CLAIM_MISSED && !MUTANT(claim_skip_on_failure))
                 continue; /* somebody was faster, or moved it: look at this position again */
             result = claim_outcome(attempt);
@@ -217,10 +222,10 @@ static inline int claim_level(struct rp_consumer *c, struct receiver_lane *l, ui
     if (result != RP_EMPTY)
         return result;
     bool returned_first = ++l->turn % TURN_EVERY == 0;
-    result = returned_first ? claim_returned(c, l, now_ms, v) : claim_lane(c, l, now_ms, v);
-    if (result == RP_EMPTY)
-        result = returned_first ? claim_lane(c, l, now_ms, v) : claim_returned(c, l, now_ms, v);
-    return result;
+    if (returned_first && (result = claim_returned(c, l, now_ms, v)) != RP_EMPTY)
+        return result;
+    result = claim_lane(c, l, now_ms, v);
+    return result != RP_EMPTY || returned_first ? result : claim_returned(c, l, now_ms, v);
 }
 
 /* Has the message that comes next in the ring waited longer than the queue's ageing allows? A guess: the cell may be another's by now. */

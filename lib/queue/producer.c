@@ -110,8 +110,21 @@ static int producer_check(struct rp_producer *p, size_t bytes) {
     return 0;
 }
 
-/* Fills in what a receiver needs to know beside the payload. */
-static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes, uint32_t lane, const struct rp_send_options *o) {
+/* A message's key and times. -> the cell's flags. */
+static uint32_t describe_more(struct rp_producer *p, uint32_t c, const struct rp_send_options *o) {
+    const struct segment *s = p->actor.segment;
+    uint32_t flags = 0;
+    if (o->key != NULL) { /* the queue is keyed */
+        struct extra *extra = segment_extra(s, c);
+        extra->key_bytes = (uint32_t)o->key_bytes;
+        memcpy(extra->key, o->key, o->key_bytes);
+        flags |= CELL_HAS_KEY;
+    }
+    return schedule_asked(s, o) ? flags | schedule_describe(s, c, o) : flags;
+}
+
+/* Fills in what a receiver needs to know beside the payload. -> the cell's flags. */
+static ALWAYS_INLINE uint32_t describe(struct rp_producer *p, uint32_t c, size_t bytes, const struct rp_send_options *o) {
     if (p->next_id == p->id_end) {
         p->next_id = fetch_add_relaxed(&p->actor.segment->control->next_id, IDS_PER_BLOCK, hint);
         p->id_end = p->next_id + IDS_PER_BLOCK;
@@ -120,24 +133,7 @@ static uint64_t describe(struct rp_producer *p, uint32_t c, size_t bytes, uint32
     cell->id = p->next_id++;
     cell->sent_wall_ns = clock_wall_coarse_ns();
     cell->bytes = (uint32_t)bytes;
-    uint32_t flags = 0;
-    if (p->plain && o == &plain_options) {
-        field_write(&cell->flags, 0);
-        return cell->id;
-    }
-    if (p->actor.segment->parameters.keyed) {
-        struct extra *extra = segment_extra(p->actor.segment, c);
-        extra->lane = lane;
-        if (o->key != NULL) {
-            extra->key_bytes = (uint32_t)o->key_bytes;
-            memcpy(extra->key, o->key, o->key_bytes);
-            flags |= CELL_HAS_KEY;
-        }
-    }
-    if (schedule_asked(p->actor.segment, o))
-        flags |= schedule_describe(p->actor.segment, c, o);
-    field_write(&cell->flags, flags);
-    return cell->id;
+    return p->plain && o == &plain_options ? 0 : describe_more(p, c, o);
 }
 
 /* Which lane a message goes to. */
@@ -157,21 +153,24 @@ static void check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
     notice_removal(p->actor.queue);
 }
 
-/* Sends a cell that is complete but for its word. */
-static int commit(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake) {
+/* Sends a cell that is complete but for its flags and its word, and has a time. */
+static int commit_timed(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake) {
     const struct segment *s = p->actor.segment;
-    uint32_t flags = field_read(&segment_cell(s, c)->flags);
-    if (!(flags & (CELL_WAITS | CELL_EXPIRES)))
-        return room_publish(p, lane, c, timeout_ns, wake);
     if (flags & CELL_WAITS) {
+        field_write(&segment_cell(s, c)->flags, flags);
         schedule_send(&p->actor, c, lane);
         return 0;
     }
     uint64_t expires = field_read(&segment_extra(s, c)->expires_ns);
-    int result = room_publish(p, lane, c, timeout_ns, wake);
+    int result = room_publish(p, lane, c, flags, timeout_ns, wake);
     if (result == 0)
         schedule_timer(&p->actor, c, flags, expires, false);
     return result;
+}
+
+static ALWAYS_INLINE int commit(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake) {
+    return flags & (CELL_WAITS | CELL_EXPIRES) ? commit_timed(p, lane, c, flags, timeout_ns, wake)
+                                               : room_publish(p, lane, c, flags, timeout_ns, wake);
 }
 
 /*
@@ -202,11 +201,11 @@ static int send_one(struct rp_producer *p, const void *data, size_t bytes, const
     if (!MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
     uint32_t lane = choose_lane(p, o);
-    uint64_t new_id = describe(p, c, bytes, lane, o);
+    uint32_t flags = describe(p, c, bytes, o);
     if (id != NULL)
-        *id = new_id;
+        *id = cell->id;
     check_gone(p, cell->sent_wall_ns);
-    result = commit(p, lane, c, timeout_ns, wake);
+    result = commit(p, lane, c, flags, timeout_ns, wake);
     if (MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
     if (result < 0)
@@ -355,11 +354,12 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
     if (result < 0)
         return result;
     uint32_t lane = choose_lane(p, o);
-    uint64_t id = describe(p, c, l->bytes, lane, o);
+    const struct cell *cell = segment_cell(p->actor.segment, c);
+    uint32_t flags = describe(p, c, l->bytes, o);
     if (o->id_out != NULL)
-        *o->id_out = id;
-    check_gone(p, segment_cell(p->actor.segment, c)->sent_wall_ns);
-    result = commit(p, lane, c, o->timeout_ns, true);
+        *o->id_out = cell->id;
+    check_gone(p, cell->sent_wall_ns);
+    result = commit(p, lane, c, flags, o->timeout_ns, true);
     if (result == 0)
         end_loan(p, index, l);
     return result;

@@ -57,7 +57,7 @@ static int enter_lane(struct rp_producer *p, uint32_t lane, uint32_t c, uint64_t
     }
 }
 
-int publish(struct rp_producer *p, uint32_t lane, uint32_t c, bool wake) {
+int publish(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, bool wake) {
     const struct segment *s = p->actor.segment;
     a64 *word = &segment_cell(s, c)->word;
     uint64_t generation = cell_generation(load_relaxed(word, own)) + !MUTANT(publish_keeps_generation);
@@ -68,8 +68,7 @@ int publish(struct rp_producer *p, uint32_t lane, uint32_t c, bool wake) {
         tally_add(&p->actor.tally, COUNT_UNROUTABLE, 1);
         return 0;
     }
-    struct cell *cell = segment_cell(s, c);
-    field_write(&cell->flags, (field_read(&cell->flags) & 0xff) | groups_version(groups) << 8);
+    field_write(&segment_cell(s, c)->flags, flags | groups_version(groups) << 8);
     uint64_t published = cell_word(CELL_PUBLISHED, p->actor.seat, mask, generation);
     store_release(word, published, cell_word);
     if (MUTANT(wake_before_fill))

@@ -6,10 +6,10 @@
 #include "handle.h"
 
 /*
- * Publishes an owned cell whose payload is complete in a lane. 0: the message is committed, and (with `wake`) sleeping receivers were woken. RP_FULL, RP_CORRUPT
+ * Publishes an owned cell, complete but for its flags, in a lane. 0: the message is committed, and (with `wake`) sleeping receivers were woken. RP_FULL, RP_CORRUPT
  * with the detail set: the cell is OWNED as before.
  * A crash leaves it OWNED or PUBLISHED and not in the lane (freed by recovery), or in the lane (delivered).
  */
-int publish(struct rp_producer *p, uint32_t lane, uint32_t c, bool wake);
+int publish(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, bool wake);
 
 #endif

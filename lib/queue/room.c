@@ -131,17 +131,17 @@ int room_seek(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_
 
 struct publishing {
     struct rp_producer *producer;
-    uint32_t lane, cell;
+    uint32_t lane, cell, flags;
     bool wake;
 };
 
 static int look_for_place(void *context) {
     struct publishing *x = context;
     struct rp_producer *p = x->producer;
-    int result = publish(p, x->lane, x->cell, x->wake);
+    int result = publish(p, x->lane, x->cell, x->flags, x->wake);
     uint32_t lossy = result == RP_FULL ? overflow_groups(p) : 0;
     while (result == RP_FULL && lossy != 0 && overflow_make_way(p, lossy, x->lane))
-        result = publish(p, x->lane, x->cell, x->wake);
+        result = publish(p, x->lane, x->cell, x->flags, x->wake);
     return result;
 }
 
@@ -150,8 +150,8 @@ static bool always(void *context) {
     return true;
 }
 
-int room_seek_place(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake) {
-    struct publishing x = {p, lane, c, wake};
+int room_seek_place(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake) {
+    struct publishing x = {p, lane, c, flags, wake};
     int result = look_for_place(&x);
     if (result != RP_FULL)
         return result;

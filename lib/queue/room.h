@@ -7,7 +7,7 @@
 
 /* The slow halves of the two below. */
 int room_seek(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_t *cell);
-int room_seek_place(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake);
+int room_seek_place(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake);
 
 /* Takes a cell for a message of `bytes`: OWNED by us, and its bytes counted. Waits or drops as allowed. RP_FULL, -EINTR, RP_GONE, RP_CORRUPT. */
 static inline int room_take(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_t *cell) {
@@ -17,9 +17,9 @@ static inline int room_take(struct rp_producer *p, uint64_t bytes, int64_t timeo
 }
 
 /* Publishes; where the lane has no place, because entries left out of order, waits for one or drops as allowed. */
-static inline int room_publish(struct rp_producer *p, uint32_t lane, uint32_t c, int64_t timeout_ns, bool wake) {
-    int result = publish(p, lane, c, wake);
-    return result == RP_FULL ? room_seek_place(p, lane, c, timeout_ns, wake) : result;
+static inline int room_publish(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake) {
+    int result = publish(p, lane, c, flags, wake);
+    return result == RP_FULL ? room_seek_place(p, lane, c, flags, timeout_ns, wake) : result;
 }
 
 /* The message in an owned cell has `bytes` after all. RP_FULL: they are more, and do not fit. */

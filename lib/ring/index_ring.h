@@ -61,8 +61,8 @@ typedef bool ring_live(const void *context, uint64_t old_position, uint64_t s);
  * Finds the end of the ring from *t on (a position that is not past it). Steps are bounded: each either proves another's progress or moves
  * forward within one lap.
  */
-static inline __attribute__((always_inline)) enum ring_find ring_find(const struct index_ring *r, uint64_t *t, uint64_t *s,
-                                                                      ring_live *live, const void *context) {
+static ALWAYS_INLINE enum ring_find ring_find(const struct index_ring *r, uint64_t *t, uint64_t *s, ring_live *live,
+                                              const void *context) {
     for (uint64_t steps = 16 * ring_slots(r) + 4096; steps > 0; steps--) {
         *s = load_acquire(ring_slot(r, *t), slot);
         int32_t ahead = lap_ahead(slot_lap(*s), ring_lap(r, *t));
