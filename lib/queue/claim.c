@@ -60,11 +60,6 @@ enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t cl
     return claim_here(c, cell, d, claimed, now_ms, out);
 }
 
-/* Has nothing ever been put at position h? */
-static inline bool ends_at(const struct index_ring *r, uint64_t h) {
-    return lap_ahead(slot_lap(load_seq_cst(ring_slot(r, h), slot)), ring_lap(r, h)) < 0;
-}
-
 int claim_broken(const struct rp_consumer *c, const char *ring, uint32_t lane, uint64_t position) {
     return fail(RP_CORRUPT, "queue '%s': %s %u is damaged near position %llu", c->actor.queue->name, ring, lane,
                 (unsigned long long)position);
@@ -193,18 +188,19 @@ bool claim_promising(const struct rp_consumer *c) {
     if (c->actor.segment->parameters.keyed)
         return keyed_promising(c->actor.segment, c->group);
     for (const struct receiver_lane *l = c->lanes; l < c->lanes + c->lane_count; l++)
-        if (!ends_at(&l->lane, l->lane_head) || !ends_at(&l->returned, l->returned_head) || !ends_at(&l->early, l->early_head))
+        if (!ring_ends_at(&l->lane, l->lane_head) || !ring_ends_at(&l->returned, l->returned_head) ||
+            !ring_ends_at(&l->early, l->early_head))
             return true;
     return false;
 }
 
 /* The two rings of redeliveries are empty nearly always. */
 static inline int claim_early(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v) {
-    return ends_at(&l->early, l->early_head) ? RP_EMPTY : claim_again(c, l, RING_EARLY, now_ms, v);
+    return ring_ends_at(&l->early, l->early_head) ? RP_EMPTY : claim_again(c, l, RING_EARLY, now_ms, v);
 }
 
 static inline int claim_returned(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v) {
-    return ends_at(&l->returned, l->returned_head) ? RP_EMPTY : claim_again(c, l, RING_RETURNED, now_ms, v);
+    return ring_ends_at(&l->returned, l->returned_head) ? RP_EMPTY : claim_again(c, l, RING_RETURNED, now_ms, v);
 }
 
 void claim_refresh(struct rp_consumer *c) {

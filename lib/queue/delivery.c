@@ -165,7 +165,7 @@ enum fail_result delivery_bury(struct actor *a, unsigned group, uint32_t c, uint
         before = delivery_hold(d);
         hold = hold_returned(before); /* another than that of the entry which it leaves behind */
         v = viewers_of(d, false);
-    } else if (!MUTANT(bury_uncommitted) && cell_state(w) != CELL_COMMITTED && !lane_holds(s, c, w)) {
+    } else if (!MUTANT(bury_uncommitted) && !lane_committed(s, c, w)) {
         return FAIL_MOVED;
     }
     if (MUTANT(bury_forgets_viewers))
@@ -205,7 +205,7 @@ bool delivery_drop_unheld(struct actor *a, unsigned group, uint32_t c, uint64_t 
         return false;
     if (taken(d, w))
         return (delivery_state(d) == DELIVERY_RETURNED || delivery_state(d) == DELIVERY_DELAYED) && delivery_drop(a, group, c, d);
-    if (!MUTANT(drop_uncommitted) && cell_state(w) != CELL_COMMITTED && !lane_holds(a->segment, c, w))
+    if (!MUTANT(drop_uncommitted) && !lane_committed(a->segment, c, w))
         return false;
     uint32_t hold = hold_make(cell_generation(w), 0);
     return delivery_finish(a, group, c, d, delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, hold));

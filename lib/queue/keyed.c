@@ -68,16 +68,11 @@ bool keyed_promising(const struct segment *s, unsigned group) {
     return any != 0;
 }
 
-/* Was anything ever put at this position? */
-static bool filled(const struct index_ring *ring, uint64_t t) {
-    return lap_ahead(slot_lap(load_seq_cst(ring_slot(ring, t), slot)), ring_lap(ring, t)) >= 0;
-}
-
 void keyed_mend(const struct segment *s) {
     for (uint32_t lane = 0; lane < s->parameters.lane_count; lane++) {
         struct index_ring ring = lane_ring(s, lane);
         for (unsigned g = 0; g < s->parameters.max_groups; g++)
-            if (filled(&ring, load_acquire(&segment_lane_start(s, g, lane)->lane_head, hints)))
+            if (!ring_ends_at(&ring, load_acquire(&segment_lane_start(s, g, lane)->lane_head, hints)))
                 keyed_ready(s, g, lane);
     }
 }
@@ -103,12 +98,12 @@ void keyed_released(const struct segment *s, unsigned group, uint64_t place) {
      */
     if (at == t && (entry_is_past(s, group, lane, t) || MUTANT(keyed_head_past_nothing)))
         (void)cas_acq_rel(head, &at, t + 1, hints);
-    if (filled(&ring, t + 1)) {
+    if (!ring_ends_at(&ring, t + 1)) {
         keyed_ready(s, group, lane);
         group_wake(s, group, 1);
     }
     /* Only the oldest entry of a full lane keeps senders from it. */
-    if (filled(&ring, t + ring_slots(&ring) - 1) && !MUTANT(keyed_wakes_no_sender)) {
+    if (!ring_ends_at(&ring, t + ring_slots(&ring) - 1) && !MUTANT(keyed_wakes_no_sender)) {
         struct eventcount room = free_event(s);
         eventcount_wake(&room, INT_MAX);
     }

@@ -28,6 +28,11 @@ static inline uint32_t lane_of(const struct segment *s, uint32_t c) {
 /* Is the published cell's entry in its lane? `w` was read before. */
 bool lane_holds(const struct segment *s, uint32_t c, uint64_t w);
 
+/* The same of a message that no group has taken: is it committed? */
+static inline bool lane_committed(const struct segment *s, uint32_t c, uint64_t w) {
+    return cell_state(w) == CELL_COMMITTED || lane_holds(s, c, w);
+}
+
 int lane_clear_entry(const struct segment *s, uint32_t lane, uint64_t t, uint64_t slot, uint64_t *head_seen);
 
 /*

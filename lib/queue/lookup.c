@@ -17,7 +17,7 @@ int lookup_group(rp_queue *q, const char *group) {
 /* Nothing: RETURNED etc. as seen by one group; 0 when the cell holds nothing for it. */
 static unsigned state_of(const struct segment *s, uint32_t c, uint64_t w, uint64_t d) {
     if (!taken(d, w))
-        return cell_state(w) == CELL_COMMITTED || lane_holds(s, c, w) ? RP_STATE_READY : 0;
+        return lane_committed(s, c, w) ? RP_STATE_READY : 0;
     switch (delivery_state(d)) {
     case DELIVERY_LEASED: return RP_STATE_LEASED;
     case DELIVERY_RETURNED: return RP_STATE_READY;

@@ -76,7 +76,7 @@ static bool droppable(const struct segment *s, const struct sight *x, bool again
             return false;
         untaken = untaken || !taken(d, x->word);
     }
-    return !untaken || MUTANT(drop_early) || cell_state(x->word) == CELL_COMMITTED || lane_holds(s, x->cell, x->word);
+    return !untaken || MUTANT(drop_early) || lane_committed(s, x->cell, x->word);
 }
 
 enum lost { LOST_NOT, LOST_SETTLED, LOST_BURIED };

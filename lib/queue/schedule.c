@@ -6,6 +6,7 @@
 #include "groups.h"
 #include "lane.h"
 #include "lookup.h"
+#include "role.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -188,12 +189,6 @@ static uint32_t pop_batch(struct actor *a, uint64_t now_ns, int *done) {
     return count;
 }
 
-/* All that is done may be done by two at once; a time lease is enough to avoid it mostly. */
-static bool take_role(a64 *role, uint64_t now_ns) {
-    uint64_t until = load_relaxed(role, hint);
-    return (now_ns >= until || until - now_ns > ROLE_NS) && cas_relaxed(role, &until, now_ns + ROLE_NS, hint);
-}
-
 int schedule_pop(struct actor *a, uint32_t share) {
     uint64_t now_ns = segment_now_ns(a->segment), first = timers_next(&a->timers), window_ns = WINDOW_NS;
     int done = 0;
@@ -209,7 +204,7 @@ int schedule_pop(struct actor *a, uint32_t share) {
 void schedule_pop_alone(struct actor *a) {
     a64 *role = &a->segment->control->pop_until_ns;
     uint64_t now_ns = segment_now_ns(a->segment);
-    if (timers_next(&a->timers) > now_ns || !take_role(role, now_ns))
+    if (timers_next(&a->timers) > now_ns || !role_take(role, now_ns, now_ns + ROLE_NS, ROLE_NS))
         return;
     (void)schedule_pop(a, SHARE);
     store_relaxed(role, 0, hint);

@@ -10,6 +10,7 @@
 #include "lease.h"
 #include "notes.h"
 #include "recover.h"
+#include "role.h"
 #include "roster.h"
 #include "schedule.h"
 #include <errno.h>
@@ -193,17 +194,10 @@ int recover_the_dead(struct actor *a) {
     return done;
 }
 
-/* Takes the role of the one who does this until `until`; a time lease is enough, since all that is done may be done twice. */
-static bool take_role(a64 *role, uint64_t now_ms, uint64_t until) {
-    uint64_t taken_until = load_relaxed(role, hint);
-    bool absurd = taken_until > now_ms + ROLE_MAX_MS; /* damaged */
-    return (now_ms >= taken_until || absurd) && cas_relaxed(role, &taken_until, until, hint);
-}
-
 static void tick(struct actor *a, uint64_t now_ms) {
     struct control *control = a->segment->control;
     a->next_tick_ms = now_ms + TICK_MS;
-    if (take_role(&control->tick_until_ms, now_ms, now_ms + TICK_MS)) {
+    if (role_take(&control->tick_until_ms, now_ms, now_ms + TICK_MS, ROLE_MAX_MS)) {
         schedule_follow_clock(a);
         int recovered = recover_the_dead(a);
         if (recovered > 0 || cells_in_play(a->segment) <= CELLS_PER_TICK)
@@ -224,7 +218,7 @@ void housekeeping(struct actor *a, uint64_t now_ms) {
         schedule_pop_alone(a);
     if (now_ms < load_relaxed(&control->next_due_ms, hint))
         return;
-    if (take_role(&control->walk_until_ms, now_ms, now_ms + TICK_MS)) {
+    if (role_take(&control->walk_until_ms, now_ms, now_ms + TICK_MS, ROLE_MAX_MS)) {
         uint64_t start = clock_boot_ns();
         a->mended += (uint64_t)sweep_walk(a, segment_now_ms(a->segment), false);
         uint64_t took_ms = (clock_boot_ns() - start) / 1000000;

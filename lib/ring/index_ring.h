@@ -92,6 +92,11 @@ static ALWAYS_INLINE enum ring_find ring_find(const struct index_ring *r, uint64
     return RING_DAMAGED;
 }
 
+/* Has nothing ever been put at position t? */
+static inline bool ring_ends_at(const struct index_ring *r, uint64_t t) {
+    return lap_ahead(slot_lap(load_seq_cst(ring_slot(r, t), slot)), ring_lap(r, t)) < 0;
+}
+
 /* Fills position t. True: the entry is in. This is the linearization point of whatever the entry means. */
 static inline bool ring_fill(const struct index_ring *r, uint64_t t, uint64_t s, uint64_t tag, uint32_t cell) {
     return cas_seq_cst(ring_slot(r, t), &s, slot_word(ring_lap(r, t), tag, cell), slot);
