@@ -9,7 +9,7 @@
 
 const struct verb cli_verbs[] = {
     {"create", "make a queue", verb_create},
-    {"rm", "remove queues", verb_rm},
+    {"rm", "remove a queue", verb_rm},
     {"ls", "list the queues of this machine", verb_ls},
     {"info", "describe a queue: options, memory, who is attached", verb_info},
     {"send", "send a file or stdin, one message a line", verb_send},

@@ -66,7 +66,7 @@ int verb_cancel(int argc, char **argv) {
                  "--print-ids' and 'peek' tell the ids. Says how many, and why not the others.",
         .examples = "  ringpost cancel orders 4711\n"
                     "  id=$(echo 'wake up' | ringpost send orders --delay 8h --print-ids); ringpost cancel orders $id",
-        .statuses = "1 somebody has received one already, 3 one is not there",
+        .statuses = "3 one is not there, and none was received already",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],
         .operands_min = 2,
