@@ -27,12 +27,12 @@ typedef struct rp_queue rp_queue;
  * What a send does when there is no memory for the message, or its bytes do not fit into max_bytes. A send that gives a timeout waits so
  * long under each of them; drop-oldest drops first.
  *
- * Dropping: a message goes only if that frees its memory. What is leased, on loan, dead, still viewed, or needed by a group that does not
- * lose messages (enum rp_group_overflow) stays; where nothing else is left the send gets RP_FULL. First go messages that were never
- * received, oldest first (of the lowest priority that has any; of keyed lanes, from the one with the oldest of a few), then redeliveries,
- * oldest first, then backoffs. Each drop is counted for its group, and in `dropped` of rp_queue_stats; a sender that is killed in the
- * middle may take one count with it. No more is dropped than needed, but in a queue of more than 1,024 cells one in 1,024 may be
- * free at the time. Senders that wait are woken in no order, and a large message may wait while small ones pass.
+ * Dropping: a message goes only if that frees its memory. What is leased, on loan, dead, still viewed, not yet due by the delay of its send,
+ * or needed by a group that does not lose messages (enum rp_group_overflow) stays; where nothing else is left the send gets RP_FULL. First
+ * go messages that were never received, oldest first (of the lowest priority that has any; of keyed lanes, from the one with the oldest of a
+ * few), then redeliveries, oldest first, then backoffs. Each drop is counted for its group, and in `dropped` of rp_queue_stats; a sender
+ * that is killed in the middle may take one count with it. No more is dropped than needed, but in a queue of more than 1,024 cells one in
+ * 1,024 may be free at the time. Senders that wait are woken in no order, and a large message may wait while small ones pass.
  *
  * max_bytes counts the payload of all messages that are held, whatever their state, and loans; a larger message is RP_TOO_BIG. The bound is
  * kept to the byte, but for one message of each process that is interrupted just as it frees one, while somebody counts anew. After a
@@ -65,7 +65,7 @@ struct rp_queue_options {
     uint64_t lease_ns;         /**< how long a receiver may hold a message before it is delivered again; 0: until its process
                                     dies. Fires at most 100 ms late while anybody receives. Default 30 s */
     uint32_t max_deliveries;   /**< failed deliveries before the dead ring; 0: no limit. Default 5 */
-    uint64_t backoff_ns;       /**< wait before a failed message is ready again, after nack, expiry and death. Default 100 ms */
+    uint64_t backoff_ns;       /**< wait after a nack, expiry or death before it is ready again, in whole ms. Default 100 ms */
     uint64_t backoff_max_ns;   /**< where the growth of the wait ends. Default 30 s */
     double backoff_factor;     /**< growth per failure, 1 .. 100. Default 2 */
     double jitter;             /**< share of the wait that is random, 0 .. 1. Default 0.2: between 80 % and 120 % */
@@ -166,8 +166,9 @@ enum rp_state {
 
 /**
  * Drops the messages that are in one of `states` for `group` (NULL: "default"), counted as purged. A leased message
- * disappears under its holder, whose view stays readable and whose ack gets RP_LEASE_LOST. Messages sent meanwhile may
- * or may not go. -> how many. Lock-free. Crash: what was dropped stays dropped, the rest stays.
+ * disappears under its holder, whose view stays readable and whose ack gets RP_LEASE_LOST. A delayed send that is not due yet is no
+ * group's own: it goes for all groups. Messages sent meanwhile may or may not go. -> how many. Lock-free. Crash: what was dropped stays
+ * dropped, the rest stays.
  */
 RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states);
 

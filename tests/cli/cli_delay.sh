@@ -68,4 +68,13 @@ run 0 peek "$q" --state delayed --json
 due=$(($(json due_ns <<<"$out") / 1000000000 - $(date +%s)))
 ((due > 3000 && due <= 3600)) || fail "--at +1h: due in $due s"
 run 0 fsck "$q"
+
+# It belongs to no group until it is due: a full queue does not drop it, and who purges it in one group takes it from all
+run 0 create "$q.full" --capacity 8 --overflow drop-oldest
+run 0 group create "$q.full" other
+printf 'x\n' | run 0 send "$q.full" --delay 1h
+seq 100 | run 0 send "$q.full"
+run 0 peek "$q.full" --state delayed --group other
+run 0 purge "$q.full" --state delayed --group other
+run 3 peek "$q.full" --state delayed
 finish
