@@ -2,12 +2,13 @@
 /* Taking back a message that nobody has received, by its id. */
 #include "delivery.h"
 #include "error.h"
+#include "lane.h"
 #include "lookup.h"
 #include "schedule.h"
 #include <errno.h>
 
-/* Ends a published message for each group where nobody holds it. 0, RP_IN_USE, -ENOENT as rp_queue_cancel. */
-static int cancel_published(struct actor *a, uint32_t c, uint64_t w) {
+/* Ends published message `id` for each group where nobody holds it. 0, RP_IN_USE, -ENOENT as rp_queue_cancel. */
+static int cancel_published(struct actor *a, uint32_t c, uint64_t w, uint64_t id) {
     const struct segment *s = a->segment;
     bool cancelled = false, held = false;
     for (uint32_t pending = cell_pending(w); pending != 0; pending &= pending - 1) {
@@ -19,6 +20,10 @@ static int cancel_published(struct actor *a, uint32_t c, uint64_t w) {
             uint64_t now = load_acquire(&segment_cell(s, c)->word, cell_word);
             if (cell_generation(now) != cell_generation(w) || !cell_pends(now, g))
                 break;
+            /* Else its sender is not done with it; or it was refused, and these are the words of the next message. */
+            bool committed = taken(d, now) || lane_committed(s, c, now);
+            if (!MUTANT(cancel_uncommitted) && (!committed || lookup_id(s, c) != id))
+                break;
             if (taken(d, now) && delivery_state(d) != DELIVERY_RETURNED && delivery_state(d) != DELIVERY_DELAYED) {
                 held = held || delivery_state(d) == DELIVERY_LEASED;
                 break;
@@ -28,7 +33,7 @@ static int cancel_published(struct actor *a, uint32_t c, uint64_t w) {
                 break;
             }
             if (load_acquire(delivery_at(s, g, c), delivery) == d)
-                break; /* its sender is not done with it */
+                break;
         }
     }
     return held ? RP_IN_USE : cancelled ? 0 : -ENOENT;
@@ -48,7 +53,7 @@ static int cancel_cell(struct actor *a, uint32_t c, uint64_t id) {
         if (there != id)
             return -ENOENT;
         if (cell_is_published(w))
-            return cancel_published(a, c, w);
+            return cancel_published(a, c, w, id);
         if (schedule_cancel(a, c, w))
             return 0;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "expiry.h"
 #include "delivery.h"
+#include "lane.h"
 #include "schedule.h"
 
 static bool over(const struct segment *s, uint32_t c, uint32_t flags) {
@@ -41,12 +42,13 @@ int expiry_look(struct actor *a, uint32_t c, uint64_t w) {
         if (g >= s->parameters.max_groups)
             break;
         /*
-         * The delivery word, the cell word, then the time once more. If the delivery word waits for this very message, and its CAS succeeds, the time was that
-         * message's. A settled one may stay as it is while the cell goes on to another message.
+         * The delivery word, the cell word, the verdict, then the time once more. If the delivery word waits for this very message, and its CAS succeeds, the time was that
+         * message's. A settled one may stay as it is while the cell goes on to another message; an untaken one while a message that was refused makes way for another.
          */
         uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
         uint64_t now = load_acquire(&segment_cell(s, c)->word, cell_word);
-        bool waits = !taken(d, now) || delivery_state(d) == DELIVERY_RETURNED || delivery_state(d) == DELIVERY_DELAYED;
+        bool waits = taken(d, now) ? delivery_state(d) == DELIVERY_RETURNED || delivery_state(d) == DELIVERY_DELAYED
+                                   : MUTANT(expiry_uncommitted) || lane_committed(s, c, now);
         if (MUTANT(expiry_unchecked) || (cell_pends(now, g) && (waits || MUTANT(expiry_of_settled)) && expiry_over(s, c)))
             done += expiry_end(a, g, c, d);
     }

@@ -28,7 +28,10 @@ static inline uint32_t lane_of(const struct segment *s, uint32_t c) {
 /* Is the published cell's entry in its lane? `w` was read before. */
 bool lane_holds(const struct segment *s, uint32_t c, uint64_t w);
 
-/* The same of a message that no group has taken: is it committed? */
+/*
+ * Is the published cell's message committed, as far as its words tell if no group has taken it? `w` was read before. Until then its sender may take it back, and with it the
+ * generation, so that another message comes under the very words that were read: what is read of a message before this is asked may be of one that was refused.
+ */
 static inline bool lane_committed(const struct segment *s, uint32_t c, uint64_t w) {
     return cell_state(w) == CELL_COMMITTED || lane_holds(s, c, w);
 }

@@ -178,6 +178,8 @@ static void judge_message(uint32_t tag) {
         EACH_OF(e, tag) {
             if (e->kind == RECEIVED)
                 check_receipt(e, &a);
+            if (e->kind == PURGE && e->result == 1 && a.send->result != 0 && !unknown(a.send))
+                sim_fail("message %x was cancelled although its send said %s", tag, rp_error_name(a.send->result));
             check_lease(e, a.died || witness.expect.redrives);
             check_extend(e, a.died || witness.expect.redrives);
         for

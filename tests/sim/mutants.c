@@ -99,6 +99,8 @@ static const struct mutant {
     {"cancel_keeps_generation", "cancel-reuse", "a cell waits twice under the same word"},
     {"claim_expired", "expiry-claim", "the claimer does not look at the clock"},
     {"expiry_of_settled", "expiry-reuse", "a word that is settled already is taken for the cell's next message"},
+    {"expiry_uncommitted", "expiry-refused", "the time of a message that was refused ends the one that comes under the same words"},
+    {"cancel_uncommitted", "cancel-refused", "a message is cancelled under the id of one that was refused"},
     {"expiry_unchecked", "expiry-reuse", "a message is ended without another look at its time"},
     /* death */
     {"sweep_no_requeue", "wrap-returned", "the sweep inserts nothing"},

@@ -314,6 +314,91 @@ static const struct sim_program expiry_reuse = {.name = "expiry-reuse",
                                                 FINISH,
                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_schedule[] = {&two_find,     &send,        &sleeper,      &keeper,
-                                                        &among,        &cancel_due,  &cancel_reuse, &cancel_ready,
-                                                        &expiry_claim, &expiry_held, &expiry_reuse, NULL};
+/*
+ * A message with little time is refused, because its lane is full, just when a sweeper finds its time over; its cell then carries one that lives for ever, with the same
+ * generation, for what was refused was never published.
+ */
+static void setup_full_key(struct witness_expectations e) {
+    struct rp_queue_options o = scenario_options(2);
+    o.expired = RP_EXPIRED_DROP;
+    o.lanes = 1;
+    o.lane_capacity = 2;
+    witness_create(&o, &e);
+    scenario_preload(2);
+}
+static void setup_expiry_refused(void) { setup_full_key((struct witness_expectations){.waits = true, .full_at = 2}); }
+static void body_expiry_refused(unsigned me) {
+    struct desk d;
+    struct lent l[64];
+    unsigned lent = 0;
+    witness_open(&d);
+    if (me == 1) {
+        witness_receive(&d, 0);
+        while (lent < 64 && witness_loan(&d, &l[lent]) == 0)
+            lent++;
+        witness_abandon(&d, &l[--lent]);
+    }
+    sim_ready();
+    if (me == 1) {
+        witness_send_timed(&d, 0, 100 * MS);
+        witness_ack(&d, 0);
+        witness_send(&d, 0);
+    } else {
+        witness_sweep(&d);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program expiry_refused = {.name = "expiry-refused",
+                                                  .about = "a message is refused when its time is over, its cell is another one's",
+                                                  .participants = 2,
+                                                  .setup = setup_expiry_refused,
+                                                  .body = body_expiry_refused,
+                                                  FINISH,
+                                                  .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1},
+                                                  JUMPS_OVER_THE_TIME,
+                                                  .min_slots = 2,
+                                                  .lane_slots = 2};
+
+/* The same with a cancel of the message that is refused; its id is known before. */
+static void setup_cancel_refused(void) {
+    setup_full_key((struct witness_expectations){.waits = true, .purges = true, .full_at = 2});
+}
+enum { REFUSED = 2 << 16 | 16 }; /* the last that is lent */
+static void body_cancel_refused(unsigned me) {
+    struct desk d;
+    struct lent l[64];
+    unsigned lent = 0;
+    witness_open(&d);
+    if (me == 1) {
+        witness_receive(&d, 0);
+        while (lent < 64 && witness_loan(&d, &l[lent]) == 0)
+            lent++;
+        if (l[--lent].tag != REFUSED)
+            sim_fail("message %x is another one than the scenario thinks", l[lent].tag);
+    }
+    sim_ready();
+    if (me == 1) {
+        if (witness_commit(&d, &l[lent]) == RP_FULL)
+            witness_abandon(&d, &l[lent]);
+        witness_ack(&d, 0);
+        witness_send(&d, 0);
+    } else {
+        witness_cancel(&d, REFUSED);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program cancel_refused = {.name = "cancel-refused",
+                                                  .about = "a message is refused when it is cancelled, its cell is another one's",
+                                                  .participants = 2,
+                                                  .setup = setup_cancel_refused,
+                                                  .body = body_cancel_refused,
+                                                  FINISH,
+                                                  .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                                  .min_slots = 2,
+                                                  .lane_slots = 2};
+
+const struct sim_program *const scenarios_schedule[] = {
+    &two_find,     &send,         &sleeper,     &keeper,       &among,          &cancel_due,     &cancel_reuse,
+    &cancel_ready, &expiry_claim, &expiry_held, &expiry_reuse, &expiry_refused, &cancel_refused, NULL};
