@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "claim.h"
 #include "error.h"
+#include "expiry.h"
 #include "groups.h"
 #include "lane.h"
 #include "lease.h"
@@ -238,10 +239,13 @@ static int next_message(void *context, struct rp_message *m) {
             struct view *v = view_of(c, m);
             if (v == NULL)
                 return 0; /* at most once: already settled and copied; only one is ever ahead */
-            if (MUTANT(ahead_unchecked) || still_leased(c, v))
+            bool leased = MUTANT(ahead_unchecked) || still_leased(c, v);
+            if (leased && !expiry_over(c->actor.segment, load_relaxed(&v->cell, own) - 1))
                 return 0;
-            (void)view_end(c, v, NULL); /* the lease ran out in our queue: it is delivered to somebody again */
-            tally_add(&c->actor.tally, COUNT_LEASE_LOST, 1);
+            /* It outlived its time in our queue; or the lease ran out there, and it is delivered to somebody again. */
+            struct failure unseen = {.kind = RP_FAILURE_NONE, .delay_ms = 0};
+            if (view_end(c, v, leased ? &unseen : NULL) == RP_LEASE_LOST)
+                tally_add(&c->actor.tally, COUNT_LEASE_LOST, 1);
         }
         if (c->prefetch == 0 || c->ack_mode == RP_ACK_NONE)
             return take(c, m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Time to live: nobody receives what has expired; where it goes, when its time begins, and what it means for those who hold it. */
-#include "expiry.h"
 #include "delivery.h"
+#include "expiry.h"
 
 #include "fixture.h"
 
@@ -114,6 +114,39 @@ static void a_message_has_a_time_of_its_own(void **state) {
     assert_string_equal(m.data, "long");
     succeeds(rp_ack(c, &m));
     close_queue();
+}
+
+/* Claimed in time, but when the program asks for it, its time is over. */
+static void what_is_claimed_ahead_expires_too(void **state) {
+    (void)state;
+    for (uint32_t policy = RP_EXPIRED_DEAD; policy <= RP_EXPIRED_DROP; policy++) {
+        open_queue(0, policy, 16);
+        rp_consumer_close(c);
+        struct rp_consumer_options o;
+        rp_consumer_options_init(&o, sizeof o);
+        o.prefetch = 4;
+        succeeds(rp_consumer_open(q, &o, &c));
+        send_with("first", -1, 0);
+        send_with("late", 20 * MS, 0);
+        send_with("lives", -1, 0);
+        struct rp_message first, m;
+        succeeds(rp_receive(c, &first, 0));
+        pass(21 * MS);
+        succeeds(rp_receive(c, &m, 0));
+        assert_string_equal(m.data, "lives");
+        assert_int_equal(stats_of(q).expired, 1);
+        assert_int_equal(stats_of(q).dead, policy == RP_EXPIRED_DEAD);
+        struct rp_dead_letter letter;
+        if (policy == RP_EXPIRED_DEAD) {
+            succeeds(rp_dead_peek(q, NULL, 0, &letter, NULL, 0));
+            assert_int_equal(letter.reason, RP_DEAD_EXPIRED);
+            assert_int_equal(letter.last_failure, RP_FAILURE_NONE);
+            assert_int_equal(letter.deliveries, 0);
+        }
+        succeeds(rp_ack(c, &first));
+        succeeds(rp_ack(c, &m));
+        close_queue();
+    }
 }
 
 static void counted_from_when_it_is_ready(void **state) {
@@ -238,6 +271,7 @@ int main(void) {
         TEST(or_are_dropped_and_counted),
         TEST(nobody_receives_the_expired),
         TEST(a_message_has_a_time_of_its_own),
+        TEST(what_is_claimed_ahead_expires_too),
         TEST(counted_from_when_it_is_ready),
         TEST(who_holds_it_keeps_it),
         TEST(what_failed_before_expires_too),
