@@ -45,6 +45,7 @@ static ALWAYS_INLINE enum attempt claim_here(struct rp_consumer *c, uint32_t cel
     struct view *v = view_enter(c, cell, hold);
     if (v == NULL)
         return CLAIM_NO_ROOM;
+    lease_forget(a, c->group, cell, d, hold);
     if (MUTANT(claim_without_cas))
         store_release(delivery_at(a->segment, c->group, cell), claimed, delivery);
     else if (!cas_acq_rel(delivery_at(a->segment, c->group, cell), &d, claimed, delivery)) {

@@ -39,6 +39,14 @@ void lease_install(struct actor *a, unsigned group, uint32_t c, uint32_t hold, u
     set_time(a, group, c, DELIVERY_LEASED, hold, until_ms, false);
 }
 
+/* The time, then the word: as long as that is `d`, nobody can have installed a time for this hold. */
+void lease_forget_stale(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint32_t hold) {
+    a64 *time = time_at(a->segment, group, c);
+    uint64_t f = load_acquire(time, time);
+    if (stamp_is_of(f, hold) && load_acquire(delivery_at(a->segment, group, c), delivery) == d)
+        (void)cas_acq_rel(time, &f, stamp(hold - 0x100, 0), time);
+}
+
 void lease_delay(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms, bool over_sweepers) {
     set_time(a, group, c, DELIVERY_DELAYED, hold, until_ms, over_sweepers);
 }

@@ -6,6 +6,8 @@
  *     install   by the claimer, or by any sweeper that meets a word whose time is void: {hold, now + lease or backoff}
  *     extend    {hold, t} -> {hold, t2}
  *     expire    {hold, t} -> {hold, EXPIRED}, then the word LEASED -> DELAYED, RETURNED or DEAD; the second step by anybody
+ *     forget    {hold, t} -> {the message before, 0}, while the word is not LEASED yet: by who is about to claim it. The stamp has 16 bits of the incarnation, and
+ *               a group that did not receive the last 65,535 messages of the cell finds there the time of the one before them
  */
 #ifndef RP_QUEUE_LEASE_H
 #define RP_QUEUE_LEASE_H
@@ -14,6 +16,13 @@
 
 /* Sets the end of a lease, unless somebody did. */
 void lease_install(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms);
+
+void lease_forget_stale(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint32_t hold);
+/* The word is `d`, and the caller is about to lease it as `hold`: a time that bears its stamp already is of a message long ago. */
+static inline void lease_forget(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint32_t hold) {
+    if (stamp_is_of(load_relaxed(time_at(a->segment, group, c), recheck), hold))
+        lease_forget_stale(a, group, c, d, hold);
+}
 
 /* Sets the end of a backoff. A sweeper keeps what is there; the one who failed the delivery knows better than a sweeper that was faster. */
 void lease_delay(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms, bool over_sweepers);
