@@ -63,7 +63,8 @@ struct rp_queue_options {
                                     stopped; RP_FULL comes between capacity and capacity + 8 per attached process */
     uint32_t message_bytes;    /**< largest payload, 1 .. 1 GiB; one cell size per queue. Default 1024 */
     uint64_t lease_ns;         /**< how long a receiver may hold a message before it is delivered again; 0: until its process
-                                    dies. Fires at most 100 ms late while anybody receives. Default 30 s */
+                                    dies. Fires at most 100 ms late while anybody receives, in queues of hundreds of thousands of messages
+                                    at most 2 s (a look at all cells may take a twentieth of the time). Default 30 s */
     uint32_t max_deliveries;   /**< failed deliveries before the dead ring; 0: no limit. Default 5 */
     uint64_t backoff_ns;       /**< wait after a nack, expiry or death before it is ready again, in whole ms. Default 100 ms */
     uint64_t backoff_max_ns;   /**< where the growth of the wait ends. Default 30 s */
