@@ -4,6 +4,7 @@
 #include "delivery.h"
 #include "error.h"
 #include "expiry.h"
+#include "groups.h"
 #include "keyed.h"
 #include "lane.h"
 #include "listing.h"
@@ -160,6 +161,10 @@ static void send_as(const struct task *t, const struct found *f, unsigned char *
 static int forward(struct task *t, const struct found *f, enum outcome *outcome) {
     unsigned char key[KEY_BYTES];
     struct rp_send_options o;
+    const struct segment *to = t->which.to->actor.segment;
+    if (queue_check(t->which.to->actor.queue) == 0 &&
+        groups_active(to, groups_load(to)) == 0) /* it would take the letter, count it as unroutable, and that would be its end */
+        return fail(-EINVAL, "queue '%s' has no group that would receive them", t->which.to->actor.queue->name);
     send_as(t, f, key, &o);
     *outcome = LETTER_MOVED;
     if (!lookup_copy(t->queue, t->group, f, t->copy, f->bytes))

@@ -263,6 +263,33 @@ static void too_long_for_another_queue(void **state) {
     close_queue();
 }
 
+/* A queue without a group takes messages and forgets them: letters are not for that. */
+static void nobody_there_to_read_them(void **state) {
+    (void)state;
+    open_queue(16, 16);
+    char name[80];
+    snprintf(name, sizeof name, "%s.to", queue_name);
+    struct rp_queue_options empty = test_options();
+    rp_queue *to;
+    rp_producer *tp;
+    rp_queue_unlink(name);
+    succeeds(rp_queue_create(name, &empty, &to));
+    succeeds(rp_producer_open(to, NULL, &tp));
+    succeeds(rp_group_remove(to, "default"));
+    (void)letter("unread");
+    struct rp_redrive_options o = options();
+    o.to = tp;
+    assert_int_equal(rp_dead_redrive(q, NULL, &o), -EINVAL);
+    assert_int_equal(stats_of(q).dead, 1);
+    assert_int_equal(stats_of(q).redriven, 0);
+    succeeds(rp_group_create(to, "somebody", NULL));
+    assert_int_equal(rp_dead_redrive(q, NULL, &o), 1);
+    rp_producer_close(tp);
+    succeeds(rp_queue_close(to));
+    succeeds(rp_queue_unlink(name));
+    close_queue();
+}
+
 /* Who buried it was killed before he could say so: the sweep writes down that it is dead, so that it has an age. */
 static void a_death_that_was_not_written_down(void **state) {
     (void)state;
@@ -442,6 +469,7 @@ int main(void) {
         TEST(redriven_in_order_of_ids),
         TEST(sent_to_another_queue),
         TEST(too_long_for_another_queue),
+        TEST(nobody_there_to_read_them),
         TEST(a_death_that_was_not_written_down),
         TEST(keyed_letters),
         TEST(a_list_that_changes),
