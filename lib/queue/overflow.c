@@ -113,7 +113,8 @@ enum drop {
 static enum drop drop(struct rp_producer *p, const struct sight *x, uint32_t *cell) {
     struct actor *a = &p->actor;
     const struct segment *s = a->segment;
-    bool ours = false, evicts = false;
+    bool evicts = false;
+    *cell = x->cell;
     if (load_relaxed(&s->control->active, recheck) != p->dropper.active)
         return DROP_NOT; /* groups came or went since we asked which of them lose messages: before x was seen, perhaps */
     for (uint32_t groups = x->pending & x->lossy; groups != 0; groups &= groups - 1) {
@@ -121,14 +122,17 @@ static enum drop drop(struct rp_producer *p, const struct sight *x, uint32_t *ce
         enum lost lost = lose(a, g, x);
         if (lost == LOST_NOT)
             return DROP_NOT;
-        if (lost == LOST_SETTLED)
-            ours = settle_own(a, g, x->cell, (uint32_t)cell_generation(x->word) & 0x7fffff) || ours;
-        else
+        if (lost == LOST_BURIED) {
             evicts = evicts || load_relaxed(&s->groups[g].dead_count, hint) >= s->parameters.dead_capacity;
+            continue;
+        }
+        /* With the last bit the cell is ours, also if it is not the last group here: those that follow have settled the message since we saw it. */
+        if (settle_own(a, g, x->cell, (uint32_t)cell_generation(x->word) & 0x7fffff) &&
+            !(MUTANT(drop_forgets_cell) && (groups & (groups - 1)) != 0))
+            return DROP_ROOM;
     }
-    *cell = x->cell;
-    if (ours || !evicts)
-        return ours ? DROP_ROOM : DROP_GONE;
+    if (!evicts)
+        return DROP_GONE;
     pool_flush(&a->pool); /* a dead ring that is full gives up another letter for this one */
     return pool_take(&a->pool, cell) ? DROP_ROOM : DROP_GONE;
 }

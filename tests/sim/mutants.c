@@ -40,6 +40,7 @@ static const struct mutant {
     {"sweep_no_insert", "key-redrive", "nobody inserts a committed message whose inserter died"},
     /* overflow */
     {"overflow_without_cas", "drop-claim", "a dropper stores its verdict"},
+    {"drop_forgets_cell", "both-lose", "a dropper that cleared the last bit goes on with the other groups, and forgets the cell"},
     {"drop_leased", "drop-ack", "what somebody holds is dropped"},
     {"drop_early", "drop-last", "a message whose send is under way is dropped to make room"},
     {"drop_for_nothing", "abandoned-group", "a message is dropped for one group although another needs its memory"},
