@@ -87,17 +87,20 @@ int lane_clear_entry(const struct segment *s, uint32_t lane, uint64_t t, uint64_
     return clear ? 0 : RP_FULL;
 }
 
-/* Is the cell COMMITTED and taken by none of its groups? *w: its word. */
+/*
+ * Is the cell COMMITTED, and one of its groups has not taken it? *w: its word. While the message is in no lane yet, another group may have it DEAD already (overflow.h). Once it
+ * was in its lane, nobody overwrites its slot before all groups have taken it.
+ */
 static bool owes_place(const struct segment *s, uint32_t c, uint64_t *w) {
     a64 *word = &segment_cell(s, c)->word;
     for (;;) {
         /* Delivery words before the cell's, which must be the one whose groups they are. */
         uint64_t before = load_acquire(word, cell_word);
-        bool untaken = true;
+        bool untaken = false;
         for (uint32_t pending = cell_pending(before); pending != 0; pending &= pending - 1) {
             unsigned g = (unsigned)__builtin_ctz(pending);
-            if (g < s->parameters.max_groups && taken(load_acquire(delivery_at(s, g, c), delivery), before))
-                untaken = false;
+            if (g < s->parameters.max_groups && !taken(load_acquire(delivery_at(s, g, c), delivery), before))
+                untaken = true;
         }
         *w = load_acquire(word, cell_word);
         if (*w == before)

@@ -51,7 +51,7 @@ static inline int lane_clear(const struct segment *s, uint32_t lane, uint64_t t,
 bool lane_never_live(const void *context, uint64_t old_position, uint64_t slot);
 
 /*
- * Puts a COMMITTED cell into the lane that its position names, unless it is there, or a group has taken it. Anybody, any number at once. IN: it is there. NOT_DUE: the cell asks
+ * Puts a COMMITTED cell into the lane that its position names, unless it is there, or all its groups have taken it. Anybody, any number at once. IN: it is there. NOT_DUE: the cell asks
  * for no place. FULL: not now; the sweep comes back. Lock-free.
  */
 enum requeue lane_insert(const struct segment *s, uint32_t c);
