@@ -8,6 +8,26 @@ static bool name_byte(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
+/*
+ * Versions are compared by serial difference, so a group must not grow older than the difference reaches: before it does, it is made younger by a little. Otherwise it would
+ * be taken for younger than the messages that were sent for it, and they would be dropped. Of a place that has changed hands since `w` was read the version
+ * is ahead of w's, or not what we read: the CAS fails.
+ */
+static void keep_ages(const struct segment *s, uint64_t w) {
+    const uint64_t half = (GROUPS_VERSION_MASK + 1) / 2;
+    for (uint32_t rest = groups_active(s, w); rest != 0; rest &= rest - 1) {
+        a64 *word = &s->groups[__builtin_ctz(rest)].since;
+        uint64_t since = load_acquire(word, active), age = (groups_version(w) - since) & GROUPS_VERSION_MASK;
+        if (age > half - half / 8 && age < half)
+            (void)cas_acq_rel(word, &since, (groups_version(w) - (half - half / 4)) & GROUPS_VERSION_MASK, active);
+    }
+}
+
+bool groups_change(const struct segment *s, uint64_t *seen, uint32_t draining, uint32_t active) {
+    keep_ages(s, *seen);
+    return cas_seq_cst(&s->control->active, seen, groups_word(groups_version(*seen) + 1, draining, active), active);
+}
+
 bool group_name_valid(const char *name) {
     size_t n = 0;
     while (n < GROUP_NAME_BYTES && name_byte(name[n]))

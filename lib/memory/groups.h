@@ -44,9 +44,7 @@ static inline uint64_t groups_load(const struct segment *s) { return load_acquir
 static inline bool groups_has(const struct segment *s, unsigned group) { return groups_active(s, groups_load(s)) >> group & 1; }
 
 /* The next value of control.active, unless it has changed since `*seen` was read. */
-static inline bool groups_change(const struct segment *s, uint64_t *seen, uint32_t draining, uint32_t active) {
-    return cas_seq_cst(&s->control->active, seen, groups_word(groups_version(*seen) + 1, draining, active), active);
-}
+bool groups_change(const struct segment *s, uint64_t *seen, uint32_t draining, uint32_t active);
 
 static inline uint64_t group_word(enum group_state state, uint32_t owner, uint64_t generation) {
     return (uint64_t)state << 60 | (uint64_t)owner << 50 | (generation & GROUP_GENERATION_MASK);
