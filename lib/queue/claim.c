@@ -8,7 +8,7 @@
 #include "lease.h"
 #include <errno.h>
 
-enum { HINT_EVERY = 8, TURN_EVERY = 8 };
+enum { HINT_EVERY = 8, TURN_EVERY = 8, PASSED_AT_ONCE = 64 };
 
 int claim_outcome(enum attempt attempt) {
     return attempt == CLAIM_DONE ? 0 : attempt == CLAIM_NO_ROOM ? -ENOBUFS : attempt == CLAIM_GONE ? RP_GONE : RP_EMPTY;
@@ -225,23 +225,33 @@ static inline int claim_level(struct rp_consumer *c, struct receiver_lane *l, ui
     return result != RP_EMPTY || returned_first ? result : claim_returned(c, l, now_ms, v);
 }
 
-/* Has the message that comes next in the ring waited longer than the queue's ageing allows? A guess: the cell may be another's by now. */
-__attribute__((no_sanitize("thread"))) static bool aged(const struct segment *s, const struct index_ring *ring, uint64_t h) {
-    uint64_t slot = load_acquire(ring_slot(ring, h), slot);
-    if (slot_lap(slot) != ring_lap(ring, h) || !segment_has_cell(s, slot_cell(slot)))
-        return false;
-    uint64_t sent = *(const volatile uint64_t *)&segment_cell(s, slot_cell(slot))->sent_wall_ns, now = clock_wall_coarse_ns();
-    return now > sent && now - sent > s->parameters.ageing_ns;
+/*
+ * Has the message that comes next in the ring (NONE: the lane) waited longer than the queue's ageing allows? Entries that count no more are passed, as a claim would: their cells
+ * carry younger messages. A guess: the message may be taken by now.
+ */
+__attribute__((no_sanitize("thread"))) static bool aged(struct rp_consumer *c, struct receiver_lane *l, enum delivery_ring which) {
+    const struct segment *s = c->actor.segment;
+    const struct ring_name name = {c->group, l->number, which};
+    const struct index_ring *ring = which == RING_NONE ? &l->lane : which == RING_EARLY ? &l->early : &l->returned;
+    uint64_t *h = which == RING_NONE ? &l->lane_head : which == RING_EARLY ? &l->early_head : &l->returned_head, d, mine;
+    for (unsigned passed = 0; passed < PASSED_AT_ONCE; passed++, ++*h) {
+        uint64_t slot = load_acquire(ring_slot(ring, *h), slot);
+        if (slot_lap(slot) != ring_lap(ring, *h) || !segment_has_cell(s, slot_cell(slot)))
+            return false;
+        if (which == RING_NONE ? !lane_claimable(c, l->number, *h, slot, &d, &mine) : !requeue_counts(s, name, *h, slot, &d))
+            continue;
+        uint64_t sent = *(const volatile uint64_t *)&segment_cell(s, slot_cell(slot))->sent_wall_ns, now = clock_wall_coarse_ns();
+        return now > sent && now - sent > s->parameters.ageing_ns;
+    }
+    return false;
 }
 
 /* Every so often the lowest level comes first, if its oldest message has waited for long. */
 static int claim_aged(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
-    const struct segment *s = c->actor.segment;
     struct receiver_lane *l = &c->lanes[0];
     bool turn = ++c->lane_turn % TURN_EVERY == 0;
-    return turn && (aged(s, &l->lane, l->lane_head) || aged(s, &l->early, l->early_head) || aged(s, &l->returned, l->returned_head))
-               ? claim_level(c, l, now_ms, v)
-               : RP_EMPTY;
+    return turn && (aged(c, l, RING_NONE) || aged(c, l, RING_EARLY) || aged(c, l, RING_RETURNED)) ? claim_level(c, l, now_ms, v)
+                                                                                                  : RP_EMPTY;
 }
 
 static int claim_any(struct rp_consumer *c, uint64_t now_ms, struct view **v) {

@@ -142,6 +142,37 @@ static void the_lowest_may_age(void **state) {
     }
 }
 
+/* The oldest was cancelled, and its memory carries young messages of a higher level now: the one behind it ages all the same. */
+static void the_lowest_ages_behind_one_that_went(void **state) {
+    (void)state;
+    struct rp_queue_options o = levels();
+    o.ageing_ns = 200 * MS;
+    struct parties x = open_levels(&o);
+    uint64_t id;
+    struct rp_send_options first;
+    rp_send_options_init(&first, sizeof first);
+    first.id_out = &id;
+    succeeds(rp_send(x.p, "gone", 5, &first));
+    send_at(&x, 0, "old");
+    succeeds(rp_queue_cancel(x.q, id));
+    int64_t begin = time_ns();
+    while (time_ns() - begin < 250 * MS) {
+    }
+    rp_queue_sweep(x.q); /* keeps house: not while we count */
+    for (unsigned i = 0; i < CAPACITY; i++)
+        send_at(&x, 3, "flood");
+    unsigned lowest = 0;
+    for (unsigned i = 0; i < 32; i++) {
+        struct rp_message m;
+        succeeds(rp_receive(x.c, &m, 0));
+        lowest += says(&m, "old");
+        succeeds(rp_ack(x.c, &m));
+    }
+    assert_int_equal(lowest, 1);
+    succeeds(rp_queue_purge(x.q, NULL, RP_STATE_ALL));
+    close_levels(&x);
+}
+
 static void bad_levels(void **state) {
     (void)state;
     struct rp_queue_options o = levels();
@@ -168,11 +199,8 @@ static void bad_levels(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(highest_first_in_order),
-        TEST(redeliveries_stay_in_their_level),
-        TEST(they_take_turns),
-        TEST(the_lowest_may_age),
-        TEST(bad_levels),
+        TEST(highest_first_in_order), TEST(redeliveries_stay_in_their_level),     TEST(they_take_turns),
+        TEST(the_lowest_may_age),     TEST(the_lowest_ages_behind_one_that_went), TEST(bad_levels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
