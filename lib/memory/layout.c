@@ -54,6 +54,10 @@ static int check_parameters(const struct parameters *p) {
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
         if (limits[i].value < limits[i].low || limits[i].value > limits[i].high)
             return out_of_range(limits[i].what, limits[i].value, limits[i].low, limits[i].high);
+    if (!p->keyed && p->lane_count > MAX_PRIORITIES) /* names of their rings have room for so many */
+        return out_of_range("lanes without keys", p->lane_count, 1, MAX_PRIORITIES);
+    if (p->ageing_ns > 0 && (p->keyed || p->lane_count == 1))
+        return fail(-EINVAL, "ageing is for priorities");
     const uint64_t year_ns = UINT64_C(366) * 24 * 3600 * 1000000000;
     if (p->lease_ns > 10 * year_ns || p->backoff_ns > year_ns || p->backoff_max_ns > year_ns)
         return fail(-EINVAL, "a lease is at most 10 years, a backoff at most one");
