@@ -127,12 +127,14 @@ static int walk_draining(struct actor *a, uint32_t draining) {
 int fanout_sweep(struct actor *a) {
     const struct segment *s = a->segment;
     uint64_t words[MAX_GROUPS];
-    if (groups_draining(s, load_seq_cst(&s->control->active, active)) == 0)
+    uint32_t draining = groups_draining(s, load_seq_cst(&s->control->active, active));
+    if (draining == 0)
         return free_places(s);
     for (unsigned g = 0; g < s->parameters.max_groups; g++)
         words[g] = load_acquire(&s->groups[g].word, active);
-    /* After the words: else the word may be of a younger group, which is removed when our walk has passed its messages. */
-    uint32_t draining = groups_draining(s, load_seq_cst(&s->control->active, active));
+    /* Once more, after the words: else a word may be of a younger group, which is removed when our walk has passed its messages. */
+    if (!MUTANT(draining_before_words))
+        draining = groups_draining(s, load_seq_cst(&s->control->active, active));
     int done = MUTANT(reuse_before_walk) ? 0 : walk_draining(a, draining);
     for (uint32_t rest = draining; rest != 0; rest &= rest - 1) {
         unsigned g = (unsigned)__builtin_ctz(rest);

@@ -118,6 +118,7 @@ static const struct mutant {
     /* groups */
     {"publish_no_second_look", "send-remove", "a sender does not look again which groups there are, after it committed"},
     {"head_forgets_draining", "send-remove", "a sender passes the head of a group that is being removed"},
+    {"draining_before_words", "remove-younger", "a walk ends the removal of a younger group, which began behind it"},
     {"reuse_before_walk", "send-remove", "a removed group is over before its messages were dropped"},
     {"purge_no_retry", "give-back-replace", "a message that moves while it is dropped is left to the next group"},
     {"purge_active_first", "sweep-replace", "a sweep reads which groups there are before it reads the message"},

@@ -263,6 +263,35 @@ static const struct sim_program remove_create = {.name = "remove-create",
                                                  FINISH,
                                                  .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
+/* A walk for the removed group, and at the place another one that is removed while the walk is under way. What that one left is not the walk's to end. */
+static void body_remove_younger(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    witness_receive(&d, 0); /* keeps house, and not again */
+    sim_ready();
+    if (me == 0) {
+        witness_group_remove(&d, 1);
+    } else {
+        witness_group_create(&d, 2);
+        witness_send(&d, 0);
+        witness_group_remove(&d, 2);
+        receive_and_ack(&d);
+        witness_close_consumer(&d); /* tells others how far it got */
+        witness_send(&d, 0);
+        witness_send(&d, 0);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program remove_younger = {.name = "remove-younger",
+                                                  .about = "two groups are removed from one place, one after the other",
+                                                  .participants = 2,
+                                                  .setup = setup_small,
+                                                  .body = body_remove_younger,
+                                                  FINISH,
+                                                  .budget = {.preemptions = 4},
+                                                  .lane_slots = 2};
+
 static void body_remove_remove(unsigned me) {
     struct desk d;
     witness_open(&d);
@@ -389,5 +418,6 @@ static const struct sim_program slow_group = {.name = "slow-group",
                                               .lane_slots = 2};
 
 const struct sim_program *const scenarios_groups[] = {
-    &send_create,   &send_remove,   &send_replace,  &receive_replace,    &give_back_replace, &ack_remove, &sleeping_remove,
-    &create_create, &remove_create, &remove_remove, &dead_sender_remove, &sweep_replace,     &slow_group, NULL};
+    &send_create,   &send_remove,        &send_replace,  &receive_replace, &give_back_replace,
+    &ack_remove,    &sleeping_remove,    &create_create, &remove_create,   &remove_younger,
+    &remove_remove, &dead_sender_remove, &sweep_replace, &slow_group,      NULL};
