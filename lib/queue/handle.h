@@ -90,6 +90,8 @@ struct dropper {
     uint32_t lane;            /* keyed: the lanes take turns */
     uint32_t cell;            /* when nothing is left in the rings */
     uint64_t barren_until_ms; /* there was nothing at all: not again in that millisecond */
+    uint64_t scarce_until_ms; /* and in this one no more than */
+    uint64_t scarce_bytes;
 };
 
 struct rp_producer {

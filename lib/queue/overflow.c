@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "overflow.h"
+#include "byte_room.h"
 #include "delivery.h"
 #include "error.h"
 #include "groups.h"
@@ -297,6 +298,24 @@ static bool drop_anywhere(struct rp_producer *p, uint32_t lossy, uint64_t now_ms
             return true;
     }
     at->barren_until_ms = now_ms + 1;
+    return false;
+}
+
+bool overflow_could_free(struct rp_producer *p, uint32_t lossy, uint64_t bytes) {
+    const struct segment *s = p->actor.segment;
+    uint64_t now_ms = actor_now_ms(&p->actor), found = 0;
+    if (now_ms < p->dropper.scarce_until_ms && bytes > p->dropper.scarce_bytes)
+        return false;
+    for (uint32_t c = 0, count = cells_in_play(s); c < count && found < bytes; c++) {
+        struct sight x;
+        see(s, lossy, c, &x);
+        if (droppable(s, &x, true))
+            found += byte_room_in(s, c);
+    }
+    if (found >= bytes)
+        return true;
+    p->dropper.scarce_until_ms = now_ms + 1;
+    p->dropper.scarce_bytes = found;
     return false;
 }
 

@@ -29,6 +29,12 @@ uint32_t overflow_groups(struct rp_producer *p);
 int overflow_make_room(struct rp_producer *p, uint32_t lossy, uint32_t *cell);
 
 /*
+ * Would dropping free so many bytes? What was found last holds for the millisecond, so that asking again and again costs little. What goes to a dead ring
+ * counts as freed, though only an older letter may make way for it.
+ */
+bool overflow_could_free(struct rp_producer *p, uint32_t lossy, uint64_t bytes);
+
+/*
  * A lane has no place for another message, because a lossy group's early ring is full, or (keyed) because the oldest of the lane still has its slot: drops what is in the way.
  * True: it went.
  */

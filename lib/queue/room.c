@@ -33,7 +33,12 @@ static int drop_for(struct room *r, uint32_t lossy) {
         housekeeping(a, now_ms);
     if (!r->has_cell && (due || a->segment->layout.bitmap_words <= GLANCE_WORDS))
         r->has_cell = pool_search(&a->pool, now_ms, &r->cell);
+    bool worth_it = false; /* else smaller messages would go, and this one not fit all the same */
     while (!fits(r)) {
+        uint64_t missing = byte_room_missing(a->segment, r->bytes);
+        if (!worth_it && missing > 0 && !overflow_could_free(p, lossy, missing))
+            return RP_FULL;
+        worth_it = true;
         uint32_t cell;
         int result = overflow_make_room(p, lossy, &cell);
         if (result < 0)

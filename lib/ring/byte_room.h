@@ -49,6 +49,13 @@ static inline bool byte_room_fits(const struct segment *s, uint64_t bytes) {
     return now <= 0 || (uint64_t)now + bytes <= s->parameters.max_bytes;
 }
 
+/* How many have to go before `bytes` fit. A hint; 0 where nothing is counted. */
+static inline uint64_t byte_room_missing(const struct segment *s, uint64_t bytes) {
+    int64_t held = s->parameters.max_bytes > 0 ? byte_room_held(s) : 0;
+    uint64_t wanted = (held > 0 ? (uint64_t)held : 0) + bytes;
+    return s->parameters.max_bytes > 0 && wanted > s->parameters.max_bytes ? wanted - s->parameters.max_bytes : 0;
+}
+
 void byte_room_give_counted(const struct segment *s, uint64_t bytes);
 /* The cell that held `bytes` has just become FREE, or another's, by this thread. */
 static inline void byte_room_give(const struct segment *s, uint64_t bytes) {

@@ -476,6 +476,34 @@ static void bytes_are_dropped_for(void **state) {
 }
 
 /* What a death leaves in the counters is found by the sweep; they never say less than is there. */
+/* What cannot make enough room stays. */
+static void nothing_is_dropped_in_vain(void **state) {
+    (void)state;
+    struct rp_queue_options o = dropping();
+    char block[200] = {0};
+    o.capacity = 32;
+    o.message_bytes = sizeof block;
+    o.max_bytes = 1000;
+    open_queue(&o);
+    struct rp_message held[9], m;
+    for (int i = 0; i < 9; i++)
+        succeeds(rp_send(p, block, 100, NULL));
+    for (int i = 0; i < 9; i++)
+        succeeds(rp_receive(c, &held[i], 0));
+    for (int i = 0; i < 10; i++)
+        succeeds(rp_send(p, block, 10, NULL));
+    assert_int_equal(rp_send(p, block, 200, NULL), RP_FULL);
+    assert_int_equal(stats_of(q).dropped, 0);
+    succeeds(rp_send(p, block, 100, NULL)); /* for this one all of them go */
+    assert_int_equal(stats_of(q).dropped, 10);
+    for (int i = 0; i < 9; i++)
+        succeeds(rp_ack(c, &held[i]));
+    succeeds(rp_receive(c, &m, 0));
+    assert_int_equal(m.bytes, 100);
+    succeeds(rp_ack(c, &m));
+    close_queue();
+}
+
 static void counters_that_are_wrong(void **state) {
     (void)state;
     struct rp_queue_options o = test_options();
@@ -543,6 +571,7 @@ int main(void) {
         TEST(a_bound_in_bytes),
         TEST(loans_count),
         TEST(bytes_are_dropped_for),
+        TEST(nothing_is_dropped_in_vain),
         TEST(counters_that_are_wrong),
         TEST(a_count_in_a_storm),
     };
