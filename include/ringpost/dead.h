@@ -88,7 +88,7 @@ RP_API int rp_dead_next(rp_queue *q, const char *group, const struct rp_redrive_
 /**
  * Makes dead letters ready again, in order of their ids, counters reset; those that are dead when the call begins, each once. -> how many.
  * With an `id`: -ENOENT if no such letter is there; RP_IN_USE if three processes still view it. Without, such letters are passed over.
- * Crash: each was redriven or not.
+ * If the group is removed meanwhile, what was redriven until then counts, and no letter of a later group is touched. Crash: each was redriven or not.
  *
  * With `to`: each is sent to that queue, where it is a new message with a new id, then dropped here. No waiting: the call ends at
  * the first that cannot be sent, and says how many went, or if none did why: RP_FULL, RP_TOO_BIG and what else rp_send returns.
@@ -97,7 +97,7 @@ RP_API int rp_dead_next(rp_queue *q, const char *group, const struct rp_redrive_
  */
 RP_API int rp_dead_redrive(rp_queue *q, const char *group, const struct rp_redrive_options *o);
 
-/** Drops dead letters. -> how many. Crash: each was dropped or not. */
+/** Drops dead letters; a removed group as above. -> how many. Crash: each was dropped or not. */
 RP_API int rp_dead_purge(rp_queue *q, const char *group, const struct rp_redrive_options *o);
 
 #ifdef __cplusplus

@@ -168,8 +168,8 @@ enum rp_state {
 /**
  * Drops the messages that are in one of `states` for `group` (NULL: "default"), counted as purged. A leased message
  * disappears under its holder, whose view stays readable and whose ack gets RP_LEASE_LOST. A delayed send that is not due yet is no
- * group's own: it goes for all groups. Messages sent meanwhile may or may not go. -> how many. Lock-free. Crash: what was dropped stays
- * dropped, the rest stays.
+ * group's own: it goes for all groups. Messages sent meanwhile may or may not go. If the group is removed meanwhile, what was purged until
+ * then counts, and no message of a later group goes. -> how many. Lock-free. Crash: what was dropped stays dropped, the rest stays.
  */
 RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states);
 

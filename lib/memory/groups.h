@@ -59,6 +59,21 @@ static inline bool groups_same(const struct segment *s, uint64_t w, unsigned gro
     return (groups_active(s, w) >> group & 1) && ((then - since) & GROUPS_VERSION_MASK) < (GROUPS_VERSION_MASK + 1) / 2;
 }
 
+/* A group as somebody looked it up; another may come to its place. */
+struct known_group {
+    unsigned index;
+    uint64_t generation;
+};
+
+static inline struct known_group group_known(const struct segment *s, unsigned group) {
+    return (struct known_group){group, group_generation(load_acquire(&s->groups[group].word, active))};
+}
+
+/* Is it still there? Generations only grow: one that had begun, and is the same while the bit is set, was there when the bit was read. */
+static inline bool group_is_still(const struct segment *s, const struct known_group *k) {
+    return groups_has(s, k->index) && group_generation(load_acquire(&s->groups[k->index].word, active)) == k->generation;
+}
+
 /* May a group be called that? [A-Za-z0-9._-]{1,63} */
 bool group_name_valid(const char *name);
 

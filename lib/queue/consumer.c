@@ -72,9 +72,10 @@ RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given
     int result = options_take(&o, sizeof o, given, "rp_consumer_options");
     if (result < 0)
         return result;
-    int group = lookup_group(q, o.group);
-    if (group < 0)
-        return group;
+    struct known_group group;
+    result = lookup_group(q, o.group, &group);
+    if (result < 0)
+        return result;
     if (q->read_only)
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);
     if (out == NULL || o.ack > RP_ACK_NONE || o.prefetch > q->segment.layout.cell_count)
@@ -85,12 +86,8 @@ RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given
     struct rp_consumer *c = calloc(1, sizeof *c);
     if (c == NULL)
         return fail(-ENOMEM, "no memory for a consumer of queue '%s'", q->name);
-    group = groups_find(&q->segment, o.group == NULL ? "default" : o.group, &c->group_generation);
-    if (group < 0) { /* just removed */
-        release(c);
-        return lookup_group(q, o.group);
-    }
-    c->group = (unsigned)group;
+    c->group = group.index;
+    c->group_generation = group.generation;
     result = prepare(c, &o, q);
     if (result < 0) {
         release(c);

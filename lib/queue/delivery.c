@@ -153,7 +153,7 @@ bool delivery_finish(struct actor *a, unsigned group, uint32_t c, uint64_t d, ui
 
 enum fail_result delivery_bury(struct actor *a, unsigned group, uint32_t c, uint64_t d, enum rp_dead_reason reason) {
     const struct segment *s = a->segment;
-    /* The delivery word, which the caller read, the cell word, the verdict, then the CAS: as in delivery_drop_untaken. */
+    /* The delivery word, which the caller read, the cell word, the verdict, then the CAS: as in delivery_drop_unheld. */
     uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
     if (!cell_pends(w, group))
         return FAIL_MOVED;
@@ -209,9 +209,4 @@ bool delivery_drop_unheld(struct actor *a, unsigned group, uint32_t c, uint64_t 
         return false;
     uint32_t hold = hold_make(cell_generation(w), 0);
     return delivery_finish(a, group, c, d, delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, hold));
-}
-
-bool delivery_drop_untaken(struct actor *a, unsigned group, uint32_t c) {
-    uint64_t d = load_acquire(delivery_at(a->segment, group, c), delivery);
-    return !taken(d, load_acquire(&segment_cell(a->segment, c)->word, cell_word)) && delivery_drop_unheld(a, group, c, d);
 }

@@ -87,7 +87,4 @@ bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d);
  */
 bool delivery_drop_unheld(struct actor *a, unsigned group, uint32_t c, uint64_t d);
 
-/* Drops a delivery that nobody has taken. Only a committed message may be dropped. False: not (or not any more) one. */
-bool delivery_drop_untaken(struct actor *a, unsigned group, uint32_t c);
-
 #endif

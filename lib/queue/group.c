@@ -178,9 +178,10 @@ RP_API int rp_group_remove(rp_queue *q, const char *group) {
 
 static void count(rp_queue *q, unsigned g, struct rp_group_info *out) {
     const struct segment *s = &q->segment;
+    struct known_group known = group_known(s, g);
     for (uint32_t c = 0, n = cells_in_play(s); c < n; c++) {
         struct found f;
-        if (!lookup_cell(q, g, c, RP_STATE_ALL, &f)) {
+        if (!lookup_cell(q, &known, c, RP_STATE_ALL, &f)) {
             uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
             out->lingering += delivery_state(d) == DELIVERY_LIMBO;
             continue;

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "counters.h"
+#include "groups.h"
 #include "index_ring.h"
 #include "liveness.h"
 #include "policy.h"
@@ -22,7 +23,8 @@ struct listing {
     pthread_mutex_t lock;
     struct listed *all; /* NULL: no list is made */
     size_t count, next;
-    unsigned group, states;
+    struct known_group group;
+    unsigned states;
     uint64_t last_id; /* what the last call found; 0: nothing */
     uint64_t until_ns;
 };

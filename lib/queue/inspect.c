@@ -45,7 +45,9 @@ static void count_counters(const struct segment *s, struct rp_queue_stats *out) 
 
 static void count_cells(rp_queue *q, struct rp_queue_stats *out) {
     const struct segment *s = &q->segment;
-    int group = groups_find(s, "default", NULL);
+    struct known_group g = {0, 0};
+    int group = groups_find(s, "default", &g.generation);
+    g.index = (unsigned)group;
     for (uint32_t c = 0, n = cells_in_play(s); c < n; c++) {
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
         out->free_cells += cell_state(w) == CELL_FREE;
@@ -54,8 +56,8 @@ static void count_cells(rp_queue *q, struct rp_queue_stats *out) {
         struct found f;
         if ((!cell_is_published(w) && cell_state(w) != CELL_DELAYED) || group < 0)
             continue;
-        if (!lookup_cell(q, (unsigned)group, c, RP_STATE_ALL, &f)) {
-            out->lingering += delivery_state(load_acquire(delivery_at(s, (unsigned)group, c), delivery)) == DELIVERY_LIMBO;
+        if (!lookup_cell(q, &g, c, RP_STATE_ALL, &f)) {
+            out->lingering += delivery_state(load_acquire(delivery_at(s, g.index, c), delivery)) == DELIVERY_LIMBO;
             continue;
         }
         out->ready += f.state == RP_STATE_READY;
@@ -116,22 +118,23 @@ static uint64_t due_ns(const struct segment *s, unsigned group, const struct fou
 
 RP_API int rp_peek(rp_queue *q, const char *group, unsigned states, uint64_t after_id, struct rp_peeked *out, void *buffer,
                    size_t capacity) {
-    int g = lookup_group(q, group);
-    if (g < 0)
-        return g;
+    struct known_group g;
+    int result = lookup_group(q, group, &g);
+    if (result < 0)
+        return result;
     if (out == NULL || (buffer == NULL && capacity > 0) || states == 0 || (states & ~(unsigned)RP_STATE_ALL) != 0)
         return fail(-EINVAL, "rp_peek: no place for the result, or unknown states %#x", states);
     const struct segment *s = &q->segment;
     struct found f;
-    while (listing_next(q, (unsigned)g, states, after_id, &f)) {
+    while (listing_next(q, &g, states, after_id, &f)) {
         struct counts counts = {0, 0};
         if (cell_is_published(f.word) && taken(f.delivery, f.word))
-            counts = notes_counts(s, (unsigned)g, f.cell, delivery_hold(f.delivery));
+            counts = notes_counts(s, g.index, f.cell, delivery_hold(f.delivery));
         *out = (struct rp_peeked){
             .id = f.id,
             .bytes = f.bytes,
             .sent_ns = f.sent_wall_ns,
-            .due_ns = due_ns(s, (unsigned)g, &f),
+            .due_ns = due_ns(s, g.index, &f),
             .state = f.state,
             .deliveries = counts.charged,
             .acquisitions = counts.handed_out + (f.state == RP_STATE_LEASED),
@@ -139,7 +142,7 @@ RP_API int rp_peek(rp_queue *q, const char *group, unsigned states, uint64_t aft
         uint32_t owner = delivery_owner(f.delivery);
         if (f.state == RP_STATE_LEASED && owner < s->parameters.max_participants)
             out->pid = (uint32_t)load_relaxed(&s->seats[owner].pid, recheck);
-        if (lookup_copy(q, (unsigned)g, &f, buffer, capacity))
+        if (lookup_copy(q, g.index, &f, buffer, capacity))
             return 0;
     }
     return RP_EMPTY;

@@ -62,11 +62,12 @@ static int take_options(struct rp_redrive_options *o, const struct rp_redrive_op
 
 RP_API int rp_dead_next(rp_queue *q, const char *group, const struct rp_redrive_options *which, uint64_t after_id,
                         struct rp_dead_letter *out, void *buffer, size_t capacity) {
-    int g = lookup_group(q, group);
-    if (g < 0)
-        return g;
+    struct known_group g;
+    int result = lookup_group(q, group, &g);
+    if (result < 0)
+        return result;
     struct rp_redrive_options o;
-    int result = take_options(&o, which);
+    result = take_options(&o, which);
     if (result < 0)
         return result;
     if (out == NULL || (buffer == NULL && capacity > 0))
@@ -75,8 +76,8 @@ RP_API int rp_dead_next(rp_queue *q, const char *group, const struct rp_redrive_
         return RP_EMPTY;
     uint64_t after = o.id != 0 ? o.id - 1 : after_id;
     struct found f;
-    while (listing_next(q, (unsigned)g, RP_STATE_DEAD, after, &f) && (o.id == 0 || f.id == o.id)) {
-        if (read_chosen(q, (unsigned)g, &f, &o, out) && lookup_copy(q, (unsigned)g, &f, buffer, capacity))
+    while (listing_next(q, &g, RP_STATE_DEAD, after, &f) && (o.id == 0 || f.id == o.id)) {
+        if (read_chosen(q, g.index, &f, &o, out) && lookup_copy(q, g.index, &f, buffer, capacity))
             return 0;
         after = f.id; /* not one of those, or it moved while it was read */
     }
@@ -134,7 +135,7 @@ enum verb { REDRIVE, FORWARD, PURGE };
 struct task {
     rp_queue *queue;
     struct actor actor;
-    unsigned group;
+    struct known_group group;
     enum verb verb;
     struct rp_redrive_options which;
     void *copy; /* FORWARD: of the payload */
@@ -167,14 +168,14 @@ static int forward(struct task *t, const struct found *f, enum outcome *outcome)
         return fail(-EINVAL, "queue '%s' has no group that would receive them", t->which.to->actor.queue->name);
     send_as(t, f, key, &o);
     *outcome = LETTER_MOVED;
-    if (!lookup_copy(t->queue, t->group, f, t->copy, f->bytes))
+    if (!lookup_copy(t->queue, t->group.index, f, t->copy, f->bytes))
         return 0;
     int result = rp_send(t->which.to, t->copy, f->bytes, &o);
     if (result < 0)
         return result;
     struct found now = *f; /* a viewer may leave meanwhile; if another redrives or drops it, he does so to a letter that was sent */
-    while (purge(&t->actor, t->group, &now) == LETTER_MOVED && lookup_cell(t->queue, t->group, f->cell, RP_STATE_DEAD, &now) &&
-           now.id == f->id)
+    while (purge(&t->actor, t->group.index, &now) == LETTER_MOVED &&
+           lookup_cell(t->queue, &t->group, f->cell, RP_STATE_DEAD, &now) && now.id == f->id)
         ;
     *outcome = LETTER_DONE;
     return 0;
@@ -184,8 +185,8 @@ static int forward(struct task *t, const struct found *f, enum outcome *outcome)
 static int treat(struct task *t, const struct listed *e) {
     struct found f;
     struct rp_dead_letter letter;
-    while (lookup_cell(t->queue, t->group, e->cell, RP_STATE_DEAD, &f) && f.id == e->id) {
-        if (!read_chosen(t->queue, t->group, &f, &t->which, &letter))
+    while (lookup_cell(t->queue, &t->group, e->cell, RP_STATE_DEAD, &f) && f.id == e->id) {
+        if (!read_chosen(t->queue, t->group.index, &f, &t->which, &letter))
             return 0;
         enum outcome outcome = LETTER_DONE;
         int result = 0;
@@ -194,7 +195,7 @@ static int treat(struct task *t, const struct listed *e) {
         else if (t->verb == FORWARD)
             result = forward(t, &f, &outcome);
         else
-            outcome = t->verb == REDRIVE ? redrive(&t->actor, t->group, &f) : purge(&t->actor, t->group, &f);
+            outcome = t->verb == REDRIVE ? redrive(&t->actor, t->group.index, &f) : purge(&t->actor, t->group.index, &f);
         if (result < 0)
             return result;
         if (outcome != LETTER_MOVED)
@@ -206,7 +207,7 @@ static int treat(struct task *t, const struct listed *e) {
 /* All that were dead when it began, in order of their ids: one that dies again meanwhile is not met twice. */
 static int treat_all(struct task *t) {
     size_t count;
-    struct listed *dead = listing_make(t->queue, t->group, RP_STATE_DEAD, t->which.after_id, &count);
+    struct listed *dead = listing_make(t->queue, &t->group, RP_STATE_DEAD, t->which.after_id, &count);
     if (dead == NULL)
         return fail(-ENOMEM, "no memory to list the dead letters");
     int done = 0, result = 0;
@@ -234,13 +235,13 @@ static int treat_all(struct task *t) {
 }
 
 static int letters_do(rp_queue *q, const char *group, const struct rp_redrive_options *given, enum verb verb) {
-    int g = lookup_group(q, group);
-    if (g < 0)
-        return g;
+    struct task t = {.queue = q, .verb = verb};
+    int result = lookup_group(q, group, &t.group);
+    if (result < 0)
+        return result;
     if (q->read_only)
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);
-    struct task t = {.queue = q, .group = (unsigned)g, .verb = verb};
-    int result = take_options(&t.which, given);
+    result = take_options(&t.which, given);
     if (result < 0)
         return result;
     if (t.which.to != NULL) {

@@ -17,9 +17,9 @@ void listing_open(struct listing *l);
 void listing_close(struct listing *l);
 
 /* The message with the lowest id above `after_id`, with its words as they are now. Any thread. */
-bool listing_next(rp_queue *q, unsigned group, unsigned states, uint64_t after_id, struct found *out);
+bool listing_next(rp_queue *q, const struct known_group *group, unsigned states, uint64_t after_id, struct found *out);
 
 /* All above `after_id` in order of ids, malloc'ed; NULL: no memory. By the time one is looked at it may be another message in that cell. */
-struct listed *listing_make(const rp_queue *q, unsigned group, unsigned states, uint64_t after_id, size_t *count);
+struct listed *listing_make(const rp_queue *q, const struct known_group *group, unsigned states, uint64_t after_id, size_t *count);
 
 #endif

@@ -2,16 +2,16 @@
 #include "lookup.h"
 #include "delivery.h"
 #include "error.h"
-#include "groups.h"
 #include "lane.h"
 #include <errno.h>
 
-int lookup_group(rp_queue *q, const char *group) {
+int lookup_group(rp_queue *q, const char *group, struct known_group *out) {
     int result = queue_check(q);
     if (result < 0)
         return fail(result, result == RP_FORKED ? "the queue was opened by the parent process" : "no queue");
-    int g = groups_find(&q->segment, group == NULL ? "default" : group, NULL);
-    return g >= 0 ? g : fail(-ENOENT, "queue '%s' has no group '%.80s'", q->name, group);
+    int g = groups_find(&q->segment, group == NULL ? "default" : group, &out->generation);
+    out->index = (unsigned)g;
+    return g >= 0 ? 0 : fail(-ENOENT, "queue '%s' has no group '%.80s'", q->name, group);
 }
 
 /* Nothing: RETURNED etc. as seen by one group; 0 when the cell holds nothing for it. */
@@ -50,24 +50,28 @@ static bool unmoved(const struct segment *s, unsigned group, const struct found 
            load_acquire(delivery_at(s, group, f->cell), delivery) == f->delivery;
 }
 
-bool lookup_cell(const rp_queue *q, unsigned group, uint32_t c, unsigned states, struct found *out) {
+bool lookup_cell(const rp_queue *q, const struct known_group *group, uint32_t c, unsigned states, struct found *out) {
     const struct segment *s = &q->segment;
+    unsigned g = group->index;
+    bool early = MUTANT(lookup_group_first) && group_is_still(s, group);
     out->cell = c;
-    out->delivery = load_acquire(delivery_at(s, group, c), delivery);
+    out->delivery = load_acquire(delivery_at(s, g, c), delivery);
     out->word = load_acquire(&segment_cell(s, c)->word, cell_word);
     if (cell_state(out->word) == CELL_DELAYED) /* of every group that will be there */
         out->state = RP_STATE_DELAYED;
-    else if (cell_pends(out->word, group))
+    else if (cell_pends(out->word, g))
         out->state = state_of(s, c, out->word, out->delivery);
     else
         return false;
     if ((out->state & states) == 0)
         return false;
+    if (!MUTANT(lookup_no_group_check) && !early && !group_is_still(s, group))
+        return false;
     read_fields(segment_cell(s, c), out);
-    return out->bytes <= s->parameters.message_bytes && unmoved(s, group, out);
+    return out->bytes <= s->parameters.message_bytes && unmoved(s, g, out);
 }
 
-bool lookup_next(const rp_queue *q, unsigned group, unsigned states, uint64_t after_id, struct found *out) {
+bool lookup_next(const rp_queue *q, const struct known_group *group, unsigned states, uint64_t after_id, struct found *out) {
     bool any = false;
     uint32_t count = q->segment.layout.cell_count;
     for (uint32_t c = 0; c < count; c++) {

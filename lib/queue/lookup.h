@@ -15,17 +15,22 @@ struct found {
     uint32_t state; /* enum rp_state */
 };
 
-/* The group's index, or a negative result with the detail set. NULL is "default". Checks the handle too. */
-int lookup_group(rp_queue *q, const char *group);
+/* 0: `*out` is the group; or a negative result with the detail set. NULL is "default". Checks the handle too. */
+int lookup_group(rp_queue *q, const char *group, struct known_group *out);
 
 /* The id of the cell's message, which may be rewritten meanwhile: its word, read before and after, tells whether it was. */
 uint64_t lookup_id(const struct segment *s, uint32_t c);
 
-/* What the cell holds for the group; false: nothing in one of `states`, or it moved. */
-bool lookup_cell(const rp_queue *q, unsigned group, uint32_t c, unsigned states, struct found *out);
+/*
+ * What the cell holds for the group; false: nothing in one of `states`, or it moved, or the group is gone.
+ *
+ * Asks for the group after both words were read, so they are not of another group that came to its place. A group that is removed leaves every message by a change of the delivery word,
+ * and that word does not come back. So who changes something by a CAS from `out->delivery` does it to this group's message, or not at all, however long he slept.
+ */
+bool lookup_cell(const rp_queue *q, const struct known_group *group, uint32_t c, unsigned states, struct found *out);
 
 /* The message with the lowest id above `after_id`. */
-bool lookup_next(const rp_queue *q, unsigned group, unsigned states, uint64_t after_id, struct found *out);
+bool lookup_next(const rp_queue *q, const struct known_group *group, unsigned states, uint64_t after_id, struct found *out);
 
 /* Copies the payload (as much as fits). False: the message moved meanwhile, the copy is worth nothing. */
 bool lookup_copy(const rp_queue *q, unsigned group, const struct found *f, void *buffer, size_t capacity);

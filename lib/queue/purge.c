@@ -7,9 +7,10 @@
 #include <errno.h>
 
 RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states) {
-    int g = lookup_group(q, group);
-    if (g < 0)
-        return g;
+    struct known_group g;
+    int result = lookup_group(q, group, &g);
+    if (result < 0)
+        return result;
     if (q->read_only)
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);
     if (states == 0 || (states & ~(unsigned)RP_STATE_ALL) != 0)
@@ -19,13 +20,13 @@ RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states) {
     int purged = 0;
     for (uint32_t c = 0; c < q->segment.layout.cell_count; c++) {
         struct found f;
-        while (lookup_cell(q, (unsigned)g, c, states, &f)) {
+        while (lookup_cell(q, &g, c, states, &f)) {
             bool done = cell_state(f.word) == CELL_DELAYED ? schedule_cancel(&a, c, f.word)
-                        : taken(f.delivery, f.word)        ? delivery_drop(&a, (unsigned)g, c, f.delivery)
-                                                           : delivery_drop_untaken(&a, (unsigned)g, c);
+                        : taken(f.delivery, f.word)        ? delivery_drop(&a, g.index, c, f.delivery)
+                                                           : delivery_drop_unheld(&a, g.index, c, f.delivery);
             if (done) {
                 if (f.state == RP_STATE_DEAD)
-                    dead_removed(&q->segment, (unsigned)g);
+                    dead_removed(&q->segment, g.index);
                 purged++;
                 break;
             }

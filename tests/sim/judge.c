@@ -443,10 +443,10 @@ static void judge_full(void) {
 /* Messages that were sent and never acked: as many as were purged, evicted, or taken along by somebody who acked before he looked. */
 static void judge_losses(void) {
     unsigned purged = 0, dead_letters = 0, taken_along = 0;
-    bool purge_unknown = false;
+    bool purge_unknown = false, removed = witness_group_may_be_gone(judged); /* it takes all with it, and nothing is missed */
     for
         EACH(e) {
-            if (e->kind == PURGE && judged == 0) { /* nobody purges another group */
+            if (e->kind == PURGE && e->group == judged && !removed) {
                 purge_unknown = purge_unknown || unknown(e);
                 purged += e->result > 0 ? (unsigned)e->result : 0;
             }

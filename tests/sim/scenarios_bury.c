@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Messages that go to the dead ring while nobody holds them. Expiry and overflow decide which; here it is the first that can be. */
 #include "scenario.h"
+#include "witness_log.h"
 
 #include "delivery.h"
 
@@ -19,6 +20,19 @@ static void bury_one(struct desk *d) {
     for (uint32_t c = 0; c < cells_in_play(s) && !done; c++)
         done = delivery_bury(&a, 0, c, load_acquire(delivery_at(s, 0, c), delivery), RP_DEAD_EXPIRED) == FAIL_DONE;
     actor_close(&a);
+}
+
+/* The same, but for good, as cancel and expiry do. */
+static void drop_one(struct desk *d) {
+    const struct segment *s = &d->queue->segment;
+    struct event *e = witness_begin(PURGE, 0, "delivery_drop_unheld");
+    struct actor a;
+    actor_open(&a, d->queue);
+    bool done = false;
+    for (uint32_t c = 0; c < cells_in_play(s) && !done; c++)
+        done = delivery_drop_unheld(&a, 0, c, load_acquire(delivery_at(s, 0, c), delivery));
+    actor_close(&a);
+    witness_end(e, done, true);
 }
 
 static void receive_and_ack(struct desk *d) {
@@ -79,8 +93,8 @@ static void setup_purged(void) {
     scenario_preload(1);
 }
 
-/* All cells but one are on loan; B takes the message from that one and sends another in it, A buries and drops it, C may get the cell. */
-static void body_send(unsigned me) {
+/* All cells but one are on loan; B takes the message from that one and sends another in it, A ends it, C may get the cell. */
+static void among_senders(unsigned me, void (*end_one)(struct desk *d)) {
     struct desk d;
     struct lent other;
     witness_open(&d);
@@ -89,8 +103,7 @@ static void body_send(unsigned me) {
             ;
     sim_ready();
     if (me == 0) {
-        bury_one(&d);
-        witness_dead_purge(&d);
+        end_one(&d);
     } else if (me == 1) {
         receive_and_ack(&d);
         witness_send(&d, 0);
@@ -100,6 +113,11 @@ static void body_send(unsigned me) {
     sim_done();
     witness_close(&d);
 }
+static void bury_and_purge(struct desk *d) {
+    bury_one(d);
+    witness_dead_purge(d);
+}
+static void body_send(unsigned me) { among_senders(me, bury_and_purge); }
 static const struct sim_program send = {.name = "bury-send",
                                         .about = "burial while a message is being sent",
                                         .participants = 3,
@@ -108,6 +126,16 @@ static const struct sim_program send = {.name = "bury-send",
                                         FINISH,
                                         .budget = {.preemptions = 2, .kills = 1},
                                         .share = 2};
+
+static void body_drop(unsigned me) { among_senders(me, drop_one); }
+static const struct sim_program drop_send = {.name = "drop-send",
+                                             .about = "a message that nobody holds is dropped while one is being sent",
+                                             .participants = 3,
+                                             .setup = setup_purged,
+                                             .body = body_drop,
+                                             FINISH,
+                                             .budget = {.preemptions = 2, .kills = 1},
+                                             .share = 2};
 
 /* A still looks at a message whose lease is over; B buries it and drops it, and wants the memory for another one. */
 static void body_viewed(unsigned me) {
@@ -141,4 +169,4 @@ static const struct sim_program viewed = {.name = "bury-viewed",
                                           FINISH,
                                           .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_bury[] = {&claim, &redrive, &send, &viewed, NULL};
+const struct sim_program *const scenarios_bury[] = {&claim, &redrive, &send, &drop_send, &viewed, NULL};

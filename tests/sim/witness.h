@@ -69,6 +69,10 @@ int witness_group_create(struct desk *d, unsigned group);
 int witness_group_remove(struct desk *d, unsigned group);
 /* The consumer is one of this group from now on. -ENOENT: there is no such group; the desk has no consumer then. */
 int witness_group_consumer(struct desk *d, unsigned group);
+/* As those without a group, below. -ENOENT: there is no such group. */
+int witness_group_purge(struct desk *d, unsigned group, unsigned states);
+int witness_group_redrive(struct desk *d, unsigned group);
+int witness_group_dead_purge(struct desk *d, unsigned group);
 
 /* Received messages are appended to d->held. RP_GONE: its group was removed. */
 int witness_receive(struct desk *d, int64_t timeout_ns);

@@ -56,3 +56,28 @@ int witness_group_consumer(struct desk *d, unsigned group) {
         witness_must(result, "rp_consumer_open");
     return result;
 }
+
+static int operated(struct event *e, int result, const char *name) {
+    witness_end(e, result, true);
+    if (result != -ENOENT)
+        witness_must(result, name);
+    return result;
+}
+
+int witness_group_purge(struct desk *d, unsigned group, unsigned states) {
+    struct event *e = witness_begin(PURGE, 0, "rp_queue_purge");
+    e->group = (uint8_t)group;
+    return operated(e, rp_queue_purge(d->queue, name_of(group), states), "rp_queue_purge");
+}
+
+int witness_group_redrive(struct desk *d, unsigned group) {
+    struct event *e = witness_begin(REDRIVE, 0, "rp_dead_redrive");
+    e->group = (uint8_t)group;
+    return operated(e, rp_dead_redrive(d->queue, name_of(group), NULL), "rp_dead_redrive");
+}
+
+int witness_group_dead_purge(struct desk *d, unsigned group) {
+    struct event *e = witness_begin(PURGE, 0, "rp_dead_purge");
+    e->group = (uint8_t)group;
+    return operated(e, rp_dead_purge(d->queue, name_of(group), NULL), "rp_dead_purge");
+}

@@ -33,7 +33,7 @@ enum event_kind {
 struct event {
     uint8_t kind;
     uint8_t who;
-    uint8_t group;     /* of who receives and settles; or that is made or removed */
+    uint8_t group;     /* of who receives and settles; or that is made, removed, purged or redriven */
     bool at_most_once; /* a receive that settles, too: he who dies in it may take the message with him */
     bool at_once;      /* a nack without delay */
     uint8_t lane;      /* of a send: its key or its priority */

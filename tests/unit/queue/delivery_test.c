@@ -26,7 +26,8 @@ static void open_queue(uint32_t max_deliveries, uint32_t dead_overflow) {
     a = &c->actor;
     succeeds(send_text(p, "work"));
     struct found f;
-    assert_true(lookup_next(q, 0, RP_STATE_READY, 0, &f));
+    const struct known_group known = group_known(&q->segment, 0);
+    assert_true(lookup_next(q, &known, RP_STATE_READY, 0, &f));
     cell = f.cell;
 }
 
@@ -162,11 +163,11 @@ static void dropping_what_nobody_took(void **state) {
     assert_true(lane_holds(&q->segment, cell, published));
     store_release(position, where + 1, position); /* not in its lane: its sender may still take it back */
     assert_false(lane_holds(&q->segment, cell, published));
-    assert_false(delivery_drop_untaken(a, 0, cell));
+    assert_false(delivery_drop_unheld(a, 0, cell, word()));
     store_release(w, cell_word(CELL_COMMITTED, q->seat, cell_pending(published), cell_generation(published)), cell_word);
-    assert_true(delivery_drop_untaken(a, 0, cell)); /* committed, wherever it is */
+    assert_true(delivery_drop_unheld(a, 0, cell, word())); /* committed, wherever it is */
     assert_int_equal(memory(), CELL_FREE);
-    assert_false(delivery_drop_untaken(a, 0, cell));
+    assert_false(delivery_drop_unheld(a, 0, cell, word()));
     store_release(position, where, position);
     close_queue();
 }

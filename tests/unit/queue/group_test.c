@@ -289,7 +289,8 @@ static void a_message_for_who_had_the_place_before(void **state) {
     rp_consumer *young = consumer_of("young"), *first = consumer_of(NULL);
     succeeds(send_text(p, "stale"));
     struct found f;
-    assert_true(lookup_next(q, 1, RP_STATE_READY, 0, &f));
+    const struct known_group known = group_known(&q->segment, 1);
+    assert_true(lookup_next(q, &known, RP_STATE_READY, 0, &f));
     uint32_t version = fanout_version(&q->segment, f.cell);
     assert_int_equal(version, groups_version(groups_load(&q->segment)));
     fanout_drop_stale(&p->actor, f.cell, cell_generation(f.word), version);
@@ -301,6 +302,32 @@ static void a_message_for_who_had_the_place_before(void **state) {
     nothing_for(young);
     take_and_ack(first, "stale");
     rp_consumer_close(young);
+    rp_consumer_close(first);
+    close_queue();
+}
+
+/* Who looked a group up finds nothing in the next one that has its place, of that name or another. */
+static void a_group_known_from_before(void **state) {
+    (void)state;
+    open_queue(test_options());
+    succeeds(rp_group_create(q, "same", NULL));
+    const struct known_group before = group_known(&q->segment, 1);
+    rp_consumer *first = consumer_of(NULL);
+    struct found f;
+    succeeds(send_text(p, "old"));
+    take_and_ack(first, "old");
+    assert_true(lookup_next(q, &before, RP_STATE_ALL, 0, &f));
+    succeeds(rp_group_remove(q, "same"));
+    succeeds(rp_group_create(q, "same", NULL));
+    const struct known_group now = group_known(&q->segment, 1);
+    assert_true(now.generation != before.generation);
+    succeeds(send_text(p, "new"));
+    assert_false(lookup_next(q, &before, RP_STATE_ALL, 0, &f));
+    assert_true(lookup_next(q, &now, RP_STATE_ALL, 0, &f));
+    take_and_ack(first, "new");
+    rp_consumer *same = consumer_of("same");
+    take_and_ack(same, "new");
+    rp_consumer_close(same);
     rp_consumer_close(first);
     close_queue();
 }
@@ -389,6 +416,7 @@ int main(void) {
         TEST(as_many_as_there_can_be),
         TEST(an_incarnation_of_long_ago),
         TEST(a_message_for_who_had_the_place_before),
+        TEST(a_group_known_from_before),
         TEST(full_names_who_is_behind),
         TEST(damage),
     };

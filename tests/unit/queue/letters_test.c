@@ -58,7 +58,8 @@ static int count(struct rp_redrive_options o) {
 /* It died so long ago. */
 static void age(uint64_t id, uint64_t age_ms) {
     struct found f;
-    assert_true(lookup_next(q, 0, RP_STATE_DEAD, id - 1, &f) && f.id == id);
+    const struct known_group known = group_known(&q->segment, 0);
+    assert_true(lookup_next(q, &known, RP_STATE_DEAD, id - 1, &f) && f.id == id);
     uint64_t died = stamp(delivery_hold(f.delivery), segment_now_ms(&q->segment) - age_ms);
     store_release(&segment_delivery(&q->segment, 0, f.cell)->last_failed, died, note);
 }
@@ -138,7 +139,8 @@ static void not_there_and_held_are_two_things(void **state) {
     assert_int_equal(rp_dead_redrive(q, NULL, &o), -ENOENT);
     o.id = id;
     struct found f;
-    assert_true(lookup_next(q, 0, RP_STATE_DEAD, 0, &f));
+    const struct known_group known = group_known(&q->segment, 0);
+    assert_true(lookup_next(q, &known, RP_STATE_DEAD, 0, &f));
     struct viewers v = {.seats = {1, 2, 3}, .count = 3};
     store_release(delivery_at(&q->segment, 0, f.cell), delivery_with(DELIVERY_DEAD, &v, delivery_hold(f.delivery)), delivery);
     assert_int_equal(rp_dead_redrive(q, NULL, &o), RP_IN_USE);
@@ -296,7 +298,8 @@ static void a_death_that_was_not_written_down(void **state) {
     open_queue(16, 16);
     (void)letter("no");
     struct found f;
-    assert_true(lookup_next(q, 0, RP_STATE_DEAD, 0, &f));
+    const struct known_group known = group_known(&q->segment, 0);
+    assert_true(lookup_next(q, &known, RP_STATE_DEAD, 0, &f));
     struct delivery *note = segment_delivery(&q->segment, 0, f.cell);
     store_release(&note->holder, 0, note);
     store_release(&note->last_failed, 0, note);

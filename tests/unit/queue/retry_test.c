@@ -44,7 +44,8 @@ static int nack(int64_t delay_ns, bool charge, const char *reason) {
 
 static struct found the_message(void) {
     struct found f;
-    assert_true(lookup_next(q, 0, RP_STATE_ALL, 0, &f));
+    const struct known_group known = group_known(&q->segment, 0);
+    assert_true(lookup_next(q, &known, RP_STATE_ALL, 0, &f));
     return f;
 }
 
