@@ -132,7 +132,7 @@ struct control {
     a64 walk_until_ms;                /* the same for walks because of a due time */
     a64 slice_cursor;                 /* where the tick's walk goes on in a queue of very many cells */
     a64 pop_until_ns;                 /* somebody looks after the timers that are over until then */
-    a64 wall_ahead_ns;                /* of the wall clock before boot time since the epoch, when it was looked at last */
+    a64 wall_ahead_ns;                /* of the wall clock before boot time since the epoch: makes timers of its times */
     _Alignas(LINE) a64 bytes_in;      /* max_bytes: payload bytes that came, and */
     _Alignas(LINE) a64 bytes_out;     /* those that went; see byte_room.h */
     _Alignas(LINE) struct sleepers free_sleepers;

@@ -71,7 +71,7 @@ void segment_initialise(void *memory, const struct parameters *p, const struct l
     h->version = LAYOUT_VERSION;
     h->word_bits = 64;
     h->line_bytes = LINE;
-    h->created_wall_ns = clock_wall_ns();
+    h->created_wall_ns = clock_wall_ns(); /* before the other clock: see look_at_clocks in schedule.c */
     h->epoch_boot_ns = clock_boot_ns();
     h->boot_id = process_boot_id();
     h->time_namespace = process_time_namespace();

@@ -19,11 +19,17 @@ enum {
     SHARE = 1024,              /* cells that one call looks at, about */
     WINDOW_NS = 1000000,       /* when very many are late, those of so long at a time */
     ROLE_NS = 500000,          /* who looks at the cells that are due is alone for so long */
-    CLOCK_SET_NS = 500 * 1000, /* the wall clock runs a little faster or slower all the time */
+    CLOCK_SET_NS = 100 * 1000, /* both clocks run at the same rate, so only a step of one of them moves them apart */
+    LOOKS = 8,                 /* at both clocks, before it is believed that one was set */
 };
 
-/* How far the wall clock is ahead of the segment's boot time. */
-static uint64_t wall_ahead_ns(const struct segment *s) { return clock_wall_ns() - segment_now_ns(s); }
+/* How far the wall clock is ahead of the segment's boot time; too little by as long as it takes to come from one clock to the other. */
+static uint64_t look_at_clocks(const struct segment *s) {
+    uint64_t wall_ns = clock_wall_ns();
+    return wall_ns - segment_now_ns(s);
+}
+
+static bool moved_apart(uint64_t now, uint64_t before) { return now - before + CLOCK_SET_NS > 2 * CLOCK_SET_NS; }
 
 bool schedule_is_over(const struct segment *s, uint32_t flags, uint64_t t) {
     return (flags & CELL_BY_WALL ? clock_wall_ns() : segment_now_ns(s)) >= t;
@@ -32,7 +38,7 @@ bool schedule_is_over(const struct segment *s, uint32_t flags, uint64_t t) {
 uint64_t schedule_boot_ns(const struct segment *s, uint32_t flags, uint64_t t) {
     if (!(flags & CELL_BY_WALL))
         return t;
-    uint64_t ahead = wall_ahead_ns(s);
+    uint64_t ahead = MUTANT(wall_offset_fresh) ? look_at_clocks(s) : load_relaxed(&s->control->wall_ahead_ns, hint);
     return (int64_t)ahead < 0 || t >= ahead ? t - ahead : 0;
 }
 
@@ -176,12 +182,14 @@ static uint32_t pop_batch(struct actor *a, uint64_t now_ns, int *done) {
         prefetch_write(segment_cell(s, over[i].cell));
         prefetch_read(segment_extra(s, over[i].cell));
     }
+    bool followed = false;
     for (uint32_t i = 0; i < count; i++) {
-        const struct cell *cell = segment_cell(s, over[i].cell);
-        bool by_wall = field_read(&cell->flags) & CELL_BY_WALL;
-        late[i] = (struct late){.due_ns = by_wall ? over[i].due_ns : field_read(&segment_extra(s, over[i].cell)->due_ns),
-                                .id = lookup_id(s, over[i].cell),
-                                .cell = over[i].cell};
+        uint32_t c = over[i].cell, flags = field_read(&segment_cell(s, c)->flags);
+        if (flags & CELL_BY_WALL && !followed)
+            schedule_follow_clock(a); /* was it set back? What is early now would be found early again and again */
+        followed = followed || (flags & CELL_BY_WALL);
+        late[i] = (struct late){
+            .due_ns = schedule_boot_ns(s, flags, field_read(&segment_extra(s, c)->due_ns)), .id = lookup_id(s, c), .cell = c};
     }
     qsort(late, count, sizeof *late, by_due);
     for (uint32_t i = 0; i < count; i++) /* sequentially consistent: see timers_set */
@@ -213,8 +221,12 @@ void schedule_pop_alone(struct actor *a) {
 void schedule_follow_clock(struct actor *a) {
     const struct segment *s = a->segment;
     a64 *known = &s->control->wall_ahead_ns;
-    uint64_t before = load_relaxed(known, recheck), now = wall_ahead_ns(s);
-    if (now - before + CLOCK_SET_NS <= 2 * CLOCK_SET_NS || !cas_relaxed(known, &before, now, hint))
+    uint64_t before = load_relaxed(known, recheck), now = look_at_clocks(s);
+    for (unsigned i = 1; i < LOOKS && moved_apart(now, before); i++) { /* the most is the truth, if nobody interrupted that look */
+        uint64_t look = look_at_clocks(s);
+        now = (int64_t)(look - now) > 0 ? look : now;
+    }
+    if (!moved_apart(now, before) || !cas_relaxed(known, &before, now, hint))
         return;
     for (uint32_t c = 0, n = cells_in_play(s); c < n; c++) {
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);

@@ -13,8 +13,11 @@
  *
  * Until it is due the cell's position names the lane, with the tag of no publication near: what an earlier life left in the lane is not taken for its entry.
  *
- * When somebody must look at a cell is told by a timer (timers.h). Its one clock is boot time; a wall-clock time has the timer that fits the
- * wall clock of the moment, and when that is set anew, so are the timers (schedule_follow_clock). Looking too early does no harm.
+ * When somebody must look at a cell is told by a timer (timers.h). Its one clock is boot time. How far the wall clock is ahead of it stands in one word, control.wall_ahead_ns, by which
+ * everybody turns wall-clock times into timers: so equal times have equal timers, whoever is interrupted. The creator writes it; then whoever keeps house, or finds a wall-clock
+ * timer over, compares it with the clocks, and if one was set, CASes it and sets those timers anew (schedule_follow_clock). Who dies between the two, and who
+ * sets a timer by the old word meanwhile, leaves timers that are too early or too late. Too early does no harm: the wall clock itself is asked, and the
+ * timer set again. Too late ones the sweep's walk lowers, as it sets those that are missing. A step that nobody noticed yet makes messages late by a tick at most.
  */
 #ifndef RP_QUEUE_SCHEDULE_H
 #define RP_QUEUE_SCHEDULE_H
@@ -57,7 +60,7 @@ int schedule_pop(struct actor *a, uint32_t share);
 /* The same for a share that does not take long, unless somebody else is at it. */
 void schedule_pop_alone(struct actor *a);
 
-/* If the wall clock was set since the last time, sets the timers of what follows it. */
+/* If the wall clock was set since the last time (by 0.1 ms or more), sets the timers of what follows it. */
 void schedule_follow_clock(struct actor *a);
 
 /* May a timer be over, as a handle's clock, which is up to a kernel's tick late, has it? */

@@ -235,6 +235,7 @@ RP_API int rp_queue_sweep(rp_queue *q) {
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);
     struct actor a;
     actor_open(&a, q);
+    schedule_follow_clock(&a);
     int done = recover_the_dead(&a);
     done += sweep_walk(&a, segment_now_ms(&q->segment), true);
     done += schedule_pop(&a, q->segment.layout.cell_count);

@@ -97,6 +97,7 @@ static const struct mutant {
     {"due_published", "delay-found-twice", "a message that is due becomes its finder's"},
     {"due_early", "cancel-reuse", "a cell's timer is believed without a look at its message's time"},
     {"timer_not_announced", "delay-sleeper", "a sleeper is not told of an earlier time"},
+    {"wall_offset_fresh", "at-order", "a wall-clock time becomes a timer by a look at both clocks"},
     {"cancel_keeps_generation", "cancel-reuse", "a cell waits twice under the same word"},
     {"claim_expired", "expiry-claim", "the claimer does not look at the clock"},
     {"expiry_of_settled", "expiry-reuse", "a word that is settled already is taken for the cell's next message"},

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Messages that wait for their time, are taken back, or outlive it. */
+#include "clock.h"
 #include "scenario.h"
+#include "witness_log.h"
 
 enum { FIRST = (SIM_CREATOR + 1) << 16 | 1 }; /* the tag of the first message that setup sends */
 
@@ -114,6 +116,35 @@ static const struct sim_program keeper = {.name = "delay-keeper",
                                           .body = body_keeper,
                                           FINISH,
                                           .budget = {.preemptions = 1, .kills = 1, .freezes = 1}};
+
+/* Two of one time on the wall clock, whose sender is interrupted at any of his looks at a clock. */
+static void body_at(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    uint64_t at_ns = clock_wall_ns() + 100 * MS;
+    sim_ready();
+    if (me == 0) {
+        witness_send_at(&d, at_ns);
+        witness_send_at(&d, at_ns);
+    } else if (witness_receive(&d, 500 * (int64_t)MS) == 0) {
+        bool second = witness_receive(&d, 500 * (int64_t)MS) == 0;
+        if (second && !sim_killed() && !sim_frozen() && d.held[0].id > d.held[1].id)
+            sim_fail("messages %x and %x of one time came in the wrong order", witness_tag_of(&d.held[0]),
+                     witness_tag_of(&d.held[1]));
+        while (d.held_count > 0)
+            witness_ack(&d, 0);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program at_order = {.name = "at-order",
+                                            .about = "two messages of one time on the wall clock, and a sender who is interrupted",
+                                            .participants = 2,
+                                            .setup = setup_none,
+                                            .body = body_at,
+                                            FINISH,
+                                            .budget = {.preemptions = 1, .kills = 1, .jumps = 1},
+                                            .jumps_ns = {5 * MS}};
 
 /* What was sent before and after goes its way meanwhile; the lane has hardly more slots than there are messages. */
 static void body_among(unsigned me) {
@@ -400,5 +431,5 @@ static const struct sim_program cancel_refused = {.name = "cancel-refused",
                                                   .lane_slots = 2};
 
 const struct sim_program *const scenarios_schedule[] = {
-    &two_find,     &send,         &sleeper,     &keeper,       &among,          &cancel_due,     &cancel_reuse,
+    &two_find,     &send,         &sleeper,     &keeper,       &at_order,       &among,          &cancel_due, &cancel_reuse,
     &cancel_ready, &expiry_claim, &expiry_held, &expiry_reuse, &expiry_refused, &cancel_refused, NULL};

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "clock.h"
 #include "platform_sim.h"
 #include "witness_log.h"
 
@@ -185,7 +186,7 @@ void witness_close(struct desk *d) {
 
 /* ---- sending ---- */
 
-static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t delay_ns, uint64_t ttl_ns) {
+static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t delay_ns, uint64_t at_ns, uint64_t ttl_ns) {
     uint32_t tag = new_tag();
     unsigned char data[64];
     write_payload(tag, data);
@@ -202,6 +203,9 @@ static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t d
         o.priority = lane;
     }
     o.delay_ns = e->delay_ns = delay_ns;
+    o.at_ns = at_ns;
+    if (at_ns > clock_wall_ns())
+        e->delay_ns = at_ns - clock_wall_ns();
     o.ttl_ns = (int64_t)ttl_ns;
     e->ttl_ns = ttl_ns;
     uint64_t begin_ns = sim_now_ns();
@@ -213,11 +217,13 @@ static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t d
     return result;
 }
 
-int witness_send(struct desk *d, int64_t timeout_ns) { return send_new(d, 0, timeout_ns, 0, 0); }
+int witness_send(struct desk *d, int64_t timeout_ns) { return send_new(d, 0, timeout_ns, 0, 0, 0); }
 
-int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns) { return send_new(d, lane, timeout_ns, 0, 0); }
+int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns) { return send_new(d, lane, timeout_ns, 0, 0, 0); }
 
-int witness_send_timed(struct desk *d, uint64_t delay_ns, uint64_t ttl_ns) { return send_new(d, 0, 0, delay_ns, ttl_ns); }
+int witness_send_timed(struct desk *d, uint64_t delay_ns, uint64_t ttl_ns) { return send_new(d, 0, 0, delay_ns, 0, ttl_ns); }
+
+int witness_send_at(struct desk *d, uint64_t at_ns) { return send_new(d, 0, 0, 0, at_ns, 0); }
 
 int witness_send_batch(struct desk *d, unsigned count) {
     unsigned char data[8][64];

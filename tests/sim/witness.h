@@ -54,6 +54,7 @@ int witness_send(struct desk *d, int64_t timeout_ns);
 /* With a key of one byte, or at a level, as the queue is. */
 int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns);
 int witness_send_timed(struct desk *d, uint64_t delay_ns, uint64_t ttl_ns);
+int witness_send_at(struct desk *d, uint64_t at_ns); /* of the wall clock */
 int witness_send_batch(struct desk *d, unsigned count);
 struct lent {
     struct rp_loan loan;
