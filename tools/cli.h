@@ -167,7 +167,7 @@ json_t *cli_json_failure(const struct rp_last_failure *f);
 /* Adds `data` when the payload is UTF-8, else `data_base64`. */
 void cli_json_payload(json_t *object, const void *data, size_t bytes);
 /* Adds `key` or `key_base64`, if there is one, and `priority`. */
-void cli_json_order(json_t *object, const struct rp_message *m);
+void cli_json_order(json_t *object, const void *key, size_t key_bytes, uint32_t priority);
 /* Prints the object in one line and releases it. */
 void cli_json_print(FILE *out, json_t *object);
 /* The same as text for free(); NULL when out of memory. Releases the object. */

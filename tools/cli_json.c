@@ -57,10 +57,10 @@ json_t *cli_json_failure(const struct rp_last_failure *f) {
 
 void cli_json_payload(json_t *object, const void *data, size_t bytes) { set_bytes(object, "data", "data_base64", data, bytes); }
 
-void cli_json_order(json_t *object, const struct rp_message *m) {
-    if (m->key)
-        set_bytes(object, "key", "key_base64", m->key, m->key_bytes);
-    json_object_set_new(object, "priority", cli_json_u64(m->priority));
+void cli_json_order(json_t *object, const void *key, size_t key_bytes, uint32_t priority) {
+    if (key_bytes > 0)
+        set_bytes(object, "key", "key_base64", key, key_bytes);
+    json_object_set_new(object, "priority", cli_json_u64(priority));
 }
 
 char *cli_json_text(json_t *object) {

@@ -12,6 +12,7 @@ struct peek {
     uint64_t limit;
     bool whole;
     bool json;
+    bool keyed, levels; /* as the queue is */
 };
 
 static void print_json(const struct rp_peeked *m, const void *data) {
@@ -24,6 +25,7 @@ static void print_json(const struct rp_peeked *m, const void *data) {
     json_object_set_new(object, "due_ns", cli_json_u64(m->due_ns));
     json_object_set_new(object, "pid", cli_json_u64(m->pid));
     json_object_set_new(object, "bytes", cli_json_u64(m->bytes));
+    cli_json_order(object, m->key, m->key_bytes, m->priority);
     cli_json_payload(object, data, m->bytes);
     cli_json_print(stdout, object);
 }
@@ -42,12 +44,40 @@ static const char *format_due(char out[CLI_TEXT_MAX], uint64_t due_ns) {
     return cli_format_duration(out, (due_ns - now) / CLI_NS_PER_MS * CLI_NS_PER_MS);
 }
 
-static void print_row(const struct rp_peeked *m, const void *data, size_t held, bool whole) {
+enum { KEY_COLUMNS = 16 };
+
+/* Escaped, cut, and filled up to its columns. */
+static void print_key(const struct rp_peeked *m) {
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    if (!out)
+        return;
+    cli_print_payload(out, m->key, m->key_bytes, m->key_bytes, KEY_COLUMNS);
+    if (fclose(out) == 0)
+        printf("%-*s  ", (int)KEY_COLUMNS, m->key_bytes ? text : "-");
+    free(text);
+}
+
+static void print_heading(const struct peek *p) {
+    printf("%-12s %-8s %6s %9s %9s %8s %8s  ", "ID", "STATE", "FAILED", "AGE", "DUE IN", "HOLDER", "BYTES");
+    if (p->keyed)
+        printf("%-*s  ", (int)KEY_COLUMNS, "KEY");
+    if (p->levels)
+        printf("%5s  ", "LEVEL");
+    puts("PAYLOAD");
+}
+
+static void print_row(const struct peek *p, const struct rp_peeked *m, const void *data, size_t held) {
     char age[CLI_TEXT_MAX], due[CLI_TEXT_MAX], pid[16];
     snprintf(pid, sizeof pid, m->pid ? "%" PRIu32 : "-", m->pid);
     printf("%-12" PRIu64 " %-8s %6u %9s %9s %8s %8zu  ", m->id, cli_state_name(m->state), m->deliveries,
            cli_format_age(age, m->sent_ns), format_due(due, m->due_ns), pid, m->bytes);
-    cli_print_payload(stdout, data, m->bytes < held ? m->bytes : held, m->bytes, whole ? 0 : CLI_PAYLOAD_COLUMNS);
+    if (p->keyed)
+        print_key(m);
+    if (p->levels)
+        printf("%5" PRIu32 "  ", m->priority);
+    cli_print_payload(stdout, data, m->bytes < held ? m->bytes : held, m->bytes, p->whole ? 0 : CLI_PAYLOAD_COLUMNS);
     putchar('\n');
 }
 
@@ -69,9 +99,8 @@ static int print_messages(rp_queue *q, const struct peek *p, size_t message_byte
             print_json(&m, buffer);
         } else {
             if (shown == 0)
-                printf("%-12s %-8s %6s %9s %9s %8s %8s  %s\n", "ID", "STATE", "FAILED", "AGE", "DUE IN", "HOLDER", "BYTES",
-                       "PAYLOAD");
-            print_row(&m, buffer, capacity, p->whole);
+                print_heading(p);
+            print_row(p, &m, buffer, capacity);
         }
         shown++;
         after = m.id;
@@ -124,6 +153,8 @@ int verb_peek(int argc, char **argv) {
         return status;
     rp_queue_options_init(&options, sizeof options);
     result = rp_queue_options_get(q, &options);
+    p.keyed = options.lanes > 0;
+    p.levels = options.priorities > 1;
     status = result < 0 ? cli_fail(result, "'%s'", operands.value[0]) : print_messages(q, &p, options.message_bytes);
     rp_queue_close(q);
     return cli_finish(status);

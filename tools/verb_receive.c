@@ -47,7 +47,7 @@ static bool append_json(struct receiver *r, const struct rp_message *m) {
     json_object_set_new(object, "deliveries", cli_json_u64(m->deliveries));
     json_object_set_new(object, "acquisitions", cli_json_u64(m->acquisitions));
     json_object_set_new(object, "sent_ns", cli_json_u64(m->sent_ns));
-    cli_json_order(object, m);
+    cli_json_order(object, m->key, m->key_bytes, m->priority);
     json_object_set_new(object, "bytes", cli_json_u64(m->bytes));
     if (m->acquisitions > 1 && !r->no_ack && rp_message_failure(r->consumer, m, &failure) == 0)
         json_object_set_new(object, "last_failure", cli_json_failure(&failure));

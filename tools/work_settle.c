@@ -19,7 +19,7 @@ static void say(const struct worker *w, const struct job *job, const char *outco
             json_object_set_new(object, "reason", json_string(why));
         json_object_set_new(object, "deliveries", cli_json_u64(m->deliveries));
         json_object_set_new(object, "acquisitions", cli_json_u64(m->acquisitions));
-        cli_json_order(object, m);
+        cli_json_order(object, m->key, m->key_bytes, m->priority);
         json_object_set_new(object, "took_ns", cli_json_u64(took_ns));
         cli_json_print(stdout, object);
         fflush(stdout);

@@ -8,6 +8,7 @@
 #define RINGPOST_INSPECT_H
 
 #include <ringpost/export.h>
+#include <ringpost/producer.h>
 #include <ringpost/queue.h>
 
 #ifdef __cplusplus
@@ -76,7 +77,10 @@ struct rp_peeked {
     uint32_t state;      /**< one of enum rp_state */
     uint32_t deliveries; /**< failed deliveries charged so far */
     uint32_t acquisitions;
-    uint32_t pid; /**< leased: the holder, 0: not known */
+    uint32_t pid;       /**< leased: the holder, 0: not known */
+    uint32_t key_bytes; /**< 0: it has no key */
+    uint32_t priority;  /**< its level; 0 in a queue with keyed lanes */
+    unsigned char key[RP_KEY_MAX];
     uint64_t reserved[8];
 };
 

@@ -3,6 +3,7 @@
 #include "delivery.h"
 #include "error.h"
 #include "groups.h"
+#include "lane.h"
 #include "listing.h"
 #include "notes.h"
 #include "roster.h"
@@ -142,6 +143,9 @@ RP_API int rp_peek(rp_queue *q, const char *group, unsigned states, uint64_t aft
         uint32_t owner = delivery_owner(f.delivery);
         if (f.state == RP_STATE_LEASED && owner < s->parameters.max_participants)
             out->pid = (uint32_t)load_relaxed(&s->seats[owner].pid, recheck);
+        out->key_bytes = (uint32_t)lookup_key(q, &f, out->key);
+        uint32_t lane = lane_of(s, f.cell);
+        out->priority = !s->parameters.keyed && lane_exists(s, lane) ? lane : 0;
         if (lookup_copy(q, g.index, &f, buffer, capacity))
             return 0;
     }

@@ -7,6 +7,9 @@ run 0 create "$q" --keyed 1024 --backoff none
 is "info" "$(rp info "$q" --json | json options.lanes)" 1024
 has "info" "$(rp info "$q")" "keyed lanes"
 printf 'a1\na2\n' | run 0 send "$q" --key alpha
+run 0 peek "$q" --json
+is "peek" "$(json data key priority <<<"$out")" $'a1\talpha\t0\na2\talpha\t0'
+is "peek, a column" "$(rp peek "$q" | awk 'NR > 1 { print $8, $9 }')" $'alpha a1\nalpha a2'
 run 0 receive "$q" --json
 is "key" "$(json data key <<<"$out")" $'a1\talpha'
 run 0 work "$q" -n 1 -- bash -c 'echo "$(cat) $RINGPOST_KEY"'
@@ -37,6 +40,9 @@ is "f2" "$out" f2
 # Keys that are no text
 key=$'\xff\x01'
 printf 'x\n' | run 0 send "$q" --key "$key"
+run 0 peek "$q" --json
+is "peek, bytes" "$(json key_base64 <<<"$out")" "/wE="
+has "peek, bytes" "$(rp peek "$q")" '\xff\x01'
 run 0 receive "$q" --json
 is "bytes" "$(json key_base64 <<<"$out")" "/wE="
 
@@ -44,6 +50,8 @@ is "bytes" "$(json key_base64 <<<"$out")" "/wE="
 run 0 create "$q.plain"
 printf 'x\n' | run 1 send "$q.plain" --key k
 printf 'y\n' | run 0 send "$q"
+is "peek, no key" "$(rp peek "$q" | awk 'NR > 1 { print $8, $9 }')" "- y"
+[[ $(rp peek "$q" --json) != *'"key'* ]] || fail "peek shows a key that is none"
 run 0 work "$q" -n 1 -- bash -c 'echo "${RINGPOST_KEY-none}"'
 is "no key" "$out" none
 finish

@@ -8,6 +8,10 @@ has "info" "$(rp info "$q")" "3 levels"
 printf 'low1\nlow2\n' | run 0 send "$q"
 printf 'high1\nhigh2\n' | run 0 send "$q" --priority 2
 printf 'mid\n' | run 0 send "$q" --priority=1
+printf 'later\n' | run 0 send "$q" --priority 2 --delay 1h
+run 0 peek "$q" --json
+is "peek" "$(json data priority <<<"$out" | paste -sd ' ')" $'low1\t0 low2\t0 high1\t2 high2\t2 mid\t1 later\t2'
+is "peek, a column" "$(rp peek "$q" | awk 'NR == 4 { print $8, $9 }')" "2 high1"
 run 0 receive "$q" --json
 is "the highest" "$(json data priority <<<"$out")" $'high1\t2'
 run 0 work "$q" -n 1 -- bash -c 'echo "$(cat) $RINGPOST_PRIORITY"'

@@ -371,6 +371,12 @@ static void priorities_and_keys(void **state) {
     struct rp_send_options s = with_delay(20 * MS, NULL);
     for (s.priority = 0; s.priority < 3; s.priority++)
         succeeds(rp_send(p, &"low\0mid\0top"[4 * s.priority], 4, &s));
+    struct rp_peeked peeked = {.id = 0};
+    for (uint32_t level = 0; level < 3; level++) {
+        succeeds(rp_peek(q, NULL, RP_STATE_ALL, peeked.id, &peeked, NULL, 0));
+        assert_int_equal(peeked.priority, level);
+        assert_int_equal(peeked.key_bytes, 0);
+    }
     assert_true(eventually(rp_queue_sweep(q) >= 0 && stats_of(q).ready == 3));
     receives("top");
     receives("mid");
@@ -386,6 +392,10 @@ static void priorities_and_keys(void **state) {
     succeeds(rp_send(p, "one", 4, &s));
     s.delay_ns = 10 * MS;
     succeeds(rp_send(p, "two", 4, &s));
+    succeeds(rp_peek(q, NULL, RP_STATE_ALL, 0, &peeked, NULL, 0));
+    assert_int_equal(peeked.key_bytes, 1);
+    assert_int_equal(peeked.key[0], 'k');
+    assert_int_equal(peeked.priority, 0);
     struct rp_message m;
     succeeds(rp_receive(c, &m, 20 * SECOND));
     assert_string_equal(m.data, "two");
