@@ -65,7 +65,7 @@ static void count_cells(rp_queue *q, struct rp_queue_stats *out) {
         out->leased += f.state == RP_STATE_LEASED;
         out->delayed += f.state == RP_STATE_DELAYED;
         if (f.state == RP_STATE_DEAD) {
-            unsigned bit = notes_reason_bit(s, 0, c, delivery_hold(f.delivery));
+            unsigned bit = notes_reason_bit(s, g.index, c, delivery_hold(f.delivery));
             out->dead++;
             out->dead_by_reason[bit < sizeof out->dead_by_reason / sizeof out->dead_by_reason[0] ? bit : 0]++;
         }

@@ -332,6 +332,27 @@ static void a_group_known_from_before(void **state) {
     close_queue();
 }
 
+/* The default group need not have the first place. */
+static void reasons_of_the_default_group(void **state) {
+    (void)state;
+    open_queue(test_options());
+    succeeds(rp_group_remove(q, "default"));
+    succeeds(rp_group_create(q, "first", NULL));
+    succeeds(rp_group_create(q, "default", NULL));
+    rp_consumer *first = consumer_of("first"), *second = consumer_of(NULL);
+    assert_int_equal(info_of("default").index, 1);
+    succeeds(send_text(p, "bad"));
+    take_and_ack(first, "bad");
+    struct rp_message m = take(second, "bad");
+    succeeds(rp_reject(second, &m, "no"));
+    assert_int_equal(stats_of(q).dead, 1);
+    assert_int_equal(stats_of(q).dead_by_reason[__builtin_ctz(RP_DEAD_REJECTED)], 1);
+    assert_int_equal(rp_dead_purge(q, NULL, NULL), 1);
+    rp_consumer_close(first);
+    rp_consumer_close(second);
+    close_queue();
+}
+
 static void full_names_who_is_behind(void **state) {
     (void)state;
     open_queue(test_options());
@@ -417,6 +438,7 @@ int main(void) {
         TEST(an_incarnation_of_long_ago),
         TEST(a_message_for_who_had_the_place_before),
         TEST(a_group_known_from_before),
+        TEST(reasons_of_the_default_group),
         TEST(full_names_who_is_behind),
         TEST(damage),
     };
