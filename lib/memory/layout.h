@@ -173,6 +173,7 @@ struct lane_start {
     uint64_t reserved[5];
     _Alignas(LINE) a64 early_tail;
     a64 returned_tail;
+    a64 missed; /* changes:63 | returned was full, and words may be RETURNED that have no entry:1 */
 };
 
 /* Keyed: bits of lanes that may have something to receive. Hints. */

@@ -8,7 +8,12 @@
 #include "lease.h"
 #include <errno.h>
 
-enum { HINT_EVERY = 8, TURN_EVERY = 8, PASSED_AT_ONCE = 64 };
+enum {
+    HINT_EVERY = 8,
+    TURN_EVERY = 8,
+    PASSED_AT_ONCE = 64,
+    MISSED_ROUNDS = 16 /* each but the first means that others received a ringful meanwhile */
+};
 
 int claim_outcome(enum attempt attempt) {
     return attempt == CLAIM_DONE ? 0 : attempt == CLAIM_NO_ROOM ? -ENOBUFS : attempt == CLAIM_GONE ? RP_GONE : RP_EMPTY;
@@ -204,6 +209,17 @@ static inline int claim_returned(struct rp_consumer *c, struct receiver_lane *l,
     return ring_ends_at(&l->returned, l->returned_head) ? RP_EMPTY : claim_again(c, l, RING_RETURNED, now_ms, v);
 }
 
+/* Before anybody believes that there is nothing: what returned had no place for. */
+static int claim_missed(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v) {
+    int result = RP_EMPTY;
+    for (int rounds = MISSED_ROUNDS; result == RP_EMPTY && rounds > 0; rounds--) {
+        if (!requeue_missed(c->actor.segment, c->group, l->number))
+            break;
+        result = claim_returned(c, l, now_ms, v);
+    }
+    return result;
+}
+
 void claim_refresh(struct rp_consumer *c) {
     for (struct receiver_lane *l = c->lanes; l < c->lanes + c->lane_count; l++) {
         head_refresh(&l->lane_head, &l->start->lane_head);
@@ -222,7 +238,9 @@ static inline int claim_level(struct rp_consumer *c, struct receiver_lane *l, ui
     if (returned_first && (result = claim_returned(c, l, now_ms, v)) != RP_EMPTY)
         return result;
     result = claim_lane(c, l, now_ms, v);
-    return result != RP_EMPTY || returned_first ? result : claim_returned(c, l, now_ms, v);
+    if (result == RP_EMPTY && !returned_first)
+        result = claim_returned(c, l, now_ms, v);
+    return result != RP_EMPTY ? result : claim_missed(c, l, now_ms, v);
 }
 
 /*

@@ -85,6 +85,30 @@ bool requeue_in_place(const struct segment *s, unsigned group, uint32_t c, uint6
     return in_place(s, n, &ring, p, delivery_hold(d), c);
 }
 
+/* Sequentially consistent: who waits draws a ticket, then looks here; who gives back says so here, then looks at the tickets. */
+static void say_missed(const struct segment *s, struct ring_name n) {
+    a64 *missed = &segment_lane_start(s, n.group, n.lane)->missed;
+    uint64_t v = load_acquire(missed, missed);
+    while (!MUTANT(missed_not_said) && !cas_seq_cst(missed, &v, (v | 1) + 2, missed)) {
+    }
+}
+
+bool requeue_missed(const struct segment *s, unsigned group, uint32_t lane) {
+    a64 *missed = &segment_lane_start(s, group, lane)->missed;
+    uint64_t v = load_seq_cst(missed, missed);
+    if (!(v & 1))
+        return false;
+    if (MUTANT(missed_cleared_first))
+        store_release(missed, v & ~UINT64_C(1), missed);
+    enum requeue result = REQUEUE_NOT_DUE;
+    for (uint32_t c = 0, count = cells_in_play(s); c < count && result != REQUEUE_FULL; c++)
+        if (delivery_ring_of(s, load_acquire(delivery_at(s, group, c), delivery)) == RING_RETURNED &&
+            (s->parameters.lane_count == 1 || lane_of(s, c) == lane))
+            result = requeue(s, group, c); /* full again: that changed the word */
+    (void)cas_acq_rel(missed, &v, v & ~UINT64_C(1), missed);
+    return true;
+}
+
 enum requeue requeue(const struct segment *s, unsigned group, uint32_t c) {
     a64 *word = delivery_at(s, group, c), *position = &segment_delivery(s, group, c)->position;
     for (;;) {
@@ -106,6 +130,8 @@ enum requeue requeue(const struct segment *s, unsigned group, uint32_t c) {
         /* Again, now that the free slot is known: who put it into place meanwhile would else see it moved behind younger ones. */
         if (!MUTANT(requeue_place_first) && in_place(s, n, &ring, p, hold, c))
             return REQUEUE_IN;
+        if (found == RING_LIVE && n.which == RING_RETURNED)
+            say_missed(s, n);
         if (found != RING_FOUND)
             return found == RING_LIVE ? REQUEUE_FULL : REQUEUE_DAMAGED;
         if (MUTANT(requeue_position_stored))

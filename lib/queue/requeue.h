@@ -51,12 +51,21 @@ bool requeue_in_place(const struct segment *s, unsigned group, uint32_t c, uint6
 
 /*
  * Puts the cell's entry into the ring its delivery word asks for, unless it is there. Anybody, any number at once. IN: the entry is in
- * place. FULL: not now; the sweep comes back. NOT_DUE: the word asks for no ring. Lock-free.
+ * place. FULL: not now; of returned, the next who finds it empty comes back, else the sweep. NOT_DUE: the word asks for no ring. Lock-free.
  */
 enum requeue requeue(const struct segment *s, unsigned group, uint32_t c);
 
 /*
- * The word has just become RETURNED, by a sequentially consistent CAS: puts its entry into its ring (when that is full, the sweep comes back) and wakes
+ * Returned has room for the queue's capacity. A queue may hold a few more, and what left the ring out of order keeps its place in it until the readers come by; so it
+ * can be full. Then whoever had an entry to insert says so, beside the ring's tail, before he wakes anybody; and who finds the ring empty walks the
+ * cells and inserts what is missing. The note is taken back after the walk, and only if nobody was turned away since it was read: so who dies or stops in a walk
+ * leaves it for the next, and while it stands nobody says EMPTY.
+ * -> False: no note. True: there was one, look again.
+ */
+bool requeue_missed(const struct segment *s, unsigned group, uint32_t lane);
+
+/*
+ * The word has just become RETURNED, by a sequentially consistent CAS: puts its entry into its ring (or says that it is missing there) and wakes
  * a receiver.
  */
 void ready_again(const struct segment *s, unsigned group, uint32_t c);

@@ -27,6 +27,8 @@ static const struct mutant {
     {"requeue_word_first", "mover-sleeps", "an inserter reads the word before the position"},
     {"requeue_blocked_by_passed", "same-stamps", "an entry that readers have passed still counts"},
     {"requeue_believes_old_entry", "same-stamps", "an entry of an earlier life is taken for the present one"},
+    {"missed_not_said", "missed-returned", "who finds returned full says nothing"},
+    {"missed_cleared_first", "missed-returned", "who looks for what returned misses takes the note back before he has found it"},
     /* keyed lanes */
     {"keyed_passes_leased", "key-receive-receive", "a message that is held does not hold its lane"},
     {"keyed_passes_delayed", "key-backoff", "a message that waits after a failure does not hold its lane"},

@@ -173,6 +173,30 @@ static const struct sim_program same_stamps = {.name = "same-stamps",
                                                .tag_bits = 1,
                                                .stamp_mask = 0x100};
 
+/* Three are given back, and returned has two places. Whoever finds it empty looks for the third. */
+static void setup_three(void) { scenario_create(2, 3); }
+static void body_missed(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    for (unsigned i = me; i < 2; i++)
+        witness_receive(&d, 0);
+    sim_ready();
+    for (unsigned i = me; i < 2; i++)
+        witness_nack(&d, 0, 0, false);
+    receive_and_ack(&d, 2);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program missed_returned = {.name = "missed-returned",
+                                                   .about = "three are given back where there are places for two",
+                                                   .participants = 2,
+                                                   .setup = setup_three,
+                                                   .body = body_missed,
+                                                   FINISH,
+                                                   .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                                   .min_slots = 2,
+                                                   .lane_slots = 8};
+
 /*
  * The slot that the next send overwrites holds an entry of a cell that was used again twice since: its tag is right, its position is not. The message that
  * is in the cell now is the youngest of three that wait.
@@ -278,5 +302,6 @@ static const struct sim_program many_failures = {.name = "many-failures",
                                                  FINISH,
                                                  .budget = {.preemptions = 1, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_wrap[] = {&wrap_lane,   &wrap_senders, &wrap_early,  &early_three,   &wrap_returned,
-                                                    &same_stamps, &old_entry,    &stale_claim, &many_failures, NULL};
+const struct sim_program *const scenarios_wrap[] = {&wrap_lane,   &wrap_senders,    &wrap_early, &early_three, &wrap_returned,
+                                                    &same_stamps, &missed_returned, &old_entry,  &stale_claim, &many_failures,
+                                                    NULL};
