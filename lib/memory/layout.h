@@ -153,7 +153,7 @@ struct group {
     uint64_t reserved0[4];
     _Alignas(LINE) a64 deaths_tail;
     a64 deaths_head;            /* eviction looks here first */
-    a64 dead_count;             /* hint, mended by the sweep */
+    a64 dead_count;             /* see dead_count.h */
     _Alignas(LINE) a64 dropped; /* counts of what is rare, for people: to make room */
     a64 expired;
     uint64_t reserved1[6];
@@ -189,7 +189,8 @@ struct seat {
     a64 pid;
     a64 attached_wall_ns;
     a64 name[2];
-    uint64_t reserved[3];
+    a64 dead_changes; /* changes of dead counts that this process is at; see dead_count.h */
+    uint64_t reserved[2];
     _Alignas(LINE) a64 counters[COUNTER_LINES][COUNTERS_PER_LINE];
 };
 

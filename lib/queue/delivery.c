@@ -99,7 +99,8 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
     }
     bool die = f->reason != 0 || spent || crowded || late;
     int64_t delay_ms = f->delay_ms >= 0 ? f->delay_ms : charged > 0 ? (int64_t)backoff_ms(p, charged, random_next(&a->random)) : 0;
-    if (die && dead_refuses(a->segment, group)) {
+    struct dead_change change;
+    if (die && !dead_count_enter(a, group, &change)) {
         if (f->reason != 0 || crowded)
             return FAIL_REFUSED;
         die = false;
@@ -108,8 +109,11 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
     enum delivery_state state = die ? DELIVERY_DEAD : delay_ms > 0 ? DELIVERY_DELAYED : DELIVERY_RETURNED;
     uint32_t next = state == DELIVERY_DELAYED ? hold_delayed(hold) : hold_returned(hold);
     uint64_t place = keyed_place(a->segment, c);
-    if (!cas_seq_cst(delivery_at(a->segment, group, c), &d, delivery_with(state, &f->viewers, next), delivery))
+    if (!cas_seq_cst(delivery_at(a->segment, group, c), &d, delivery_with(state, &f->viewers, next), delivery)) {
+        if (die)
+            dead_count_entered(a->segment, &change, false);
         return FAIL_MOVED;
+    }
 
     /* From here on all is hints, or is done by whoever meets the word. */
     uint64_t now = segment_now_ms(a->segment);
@@ -135,7 +139,7 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
         tally_add(&a->tally, COUNT_DIED, 1);
         if (p->keyed)
             keyed_released(a->segment, group, place);
-        dead_added(a, group, c);
+        dead_added(a, group, c, &change);
     }
     return FAIL_DONE;
 }
@@ -170,18 +174,21 @@ enum fail_result delivery_bury(struct actor *a, unsigned group, uint32_t c, uint
     }
     if (MUTANT(bury_forgets_viewers))
         v.count = 0;
-    if (dead_refuses(s, group))
+    struct dead_change change;
+    if (!dead_count_enter(a, group, &change))
         return FAIL_REFUSED;
     struct counts counts = notes_counts(s, group, c, before);
     uint64_t place = keyed_place(s, c);
-    if (!cas_seq_cst(delivery_at(s, group, c), &d, delivery_with(DELIVERY_DEAD, &v, hold), delivery))
+    if (!cas_seq_cst(delivery_at(s, group, c), &d, delivery_with(DELIVERY_DEAD, &v, hold), delivery)) {
+        dead_count_entered(s, &change, false);
         return FAIL_MOVED;
+    }
     notes_counts_write(s, group, c, hold, counts);
     notes_carry(s, group, c, before, hold, segment_now_ms(s), reason);
     tally_add(&a->tally, COUNT_DIED, 1);
     if (s->parameters.keyed)
         keyed_released(s, group, place);
-    dead_added(a, group, c);
+    dead_added(a, group, c, &change);
     return FAIL_DONE;
 }
 

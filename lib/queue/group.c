@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Making, removing and listing consumer groups. The steps, and what a crash after each leaves: groups.h. */
+#include "dead_count.h"
 #include "delivery.h"
 #include "error.h"
 #include "fanout.h"
@@ -54,7 +55,7 @@ static void describe(const struct segment *s, unsigned g, const char *name, cons
     store_relaxed(&group->created_wall_ns, clock_wall_ns(), own);
     store_relaxed(&group->dropped, 0, own);
     store_relaxed(&group->expired, 0, own);
-    store_relaxed(&group->dead_count, 0, own);
+    dead_count_reset(s, g);
     for (uint32_t i = 0; i < s->parameters.lane_count; i++)
         hint_raise(&segment_lane_start(s, g, i)->lane_head, load_acquire(&s->lane_ends[i].tail, hints));
     struct ring_name names[RINGS_MAX];

@@ -111,11 +111,14 @@ static enum outcome redrive(struct actor *a, unsigned group, const struct found 
     uint64_t next = delivery_with(DELIVERY_RETURNED, &v, hold);
     if (a->segment->parameters.keyed)
         next = delivery_of_hold(DELIVERY_RETURNED, LEAVING, delivery_viewer1(next), delivery_viewer2(next), hold);
-    if (!cas_seq_cst(delivery_at(a->segment, group, f->cell), &d, next, delivery))
+    struct dead_change change;
+    dead_count_leave(a, group, &change);
+    bool done = cas_seq_cst(delivery_at(a->segment, group, f->cell), &d, next, delivery);
+    dead_count_left(a->segment, &change, done);
+    if (!done)
         return LETTER_MOVED;
     if (MUTANT(redrive_counts_late))
         notes_counts_write(a->segment, group, f->cell, hold, (struct counts){0, 0});
-    dead_removed(a->segment, group);
     if (a->segment->parameters.keyed)
         keyed_leave(a->segment, group, f->cell);
     else
@@ -124,10 +127,7 @@ static enum outcome redrive(struct actor *a, unsigned group, const struct found 
 }
 
 static enum outcome purge(struct actor *a, unsigned group, const struct found *f) {
-    if (!delivery_drop(a, group, f->cell, f->delivery))
-        return LETTER_MOVED;
-    dead_removed(a->segment, group);
-    return LETTER_DONE;
+    return dead_drop(a, group, f->cell, f->delivery) ? LETTER_DONE : LETTER_MOVED;
 }
 
 enum verb { REDRIVE, FORWARD, PURGE };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "overflow.h"
 #include "byte_room.h"
+#include "dead.h"
 #include "delivery.h"
 #include "error.h"
 #include "groups.h"
@@ -124,7 +125,7 @@ static enum drop drop(struct rp_producer *p, const struct sight *x, uint32_t *ce
         if (lost == LOST_NOT)
             return DROP_NOT;
         if (lost == LOST_BURIED) {
-            evicts = evicts || load_relaxed(&s->groups[g].dead_count, hint) >= s->parameters.dead_capacity;
+            evicts = evicts || dead_count(s, g) >= s->parameters.dead_capacity;
             continue;
         }
         /* With the last bit the cell is ours, also if it is not the last group here: those that follow have settled the message since we saw it. */

@@ -130,10 +130,7 @@ static int walk_cells(struct actor *a, uint32_t from, uint32_t to, struct walk *
 int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
     const struct segment *s = a->segment;
     uint32_t groups = s->parameters.max_groups;
-    uint64_t dead_before[MAX_GROUPS];
     struct walk walk = {.mend_bits = mend_bits, .now_ms = now_ms, .due_ms = UINT64_MAX, .active = groups_active(s, groups_load(s))};
-    for (unsigned g = 0; g < groups; g++)
-        dead_before[g] = load_relaxed(&s->groups[g].dead_count, hint);
     /* Cleared before the walk: a time that is set during it lowers it again. In a queue that is walked in slices not for good: if we stop, somebody must. */
     store_seq_cst(&s->control->next_due_ms, cells_in_play(s) > CELLS_PER_TICK ? now_ms + REST_MAX_MS : UINT64_MAX, next_due);
     int done = fanout_sweep(a);
@@ -143,9 +140,9 @@ int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
         done += byte_count_end(s, &walk.bytes);
     raise_heads(s);
     for (unsigned g = 0; g < groups; g++) {
-        if (dead_before[g] != walk.dead[g]) /* unless it moved during the walk, which then proves nothing */
-            (void)cas_relaxed(&s->groups[g].dead_count, &dead_before[g], walk.dead[g], hint);
-        if (s->parameters.dead_overflow == RP_DEAD_DROP_OLDEST && walk.dead[g] > s->parameters.dead_capacity)
+        if (dead_count(s, g) != walk.dead[g])
+            dead_count_anew(s, g);
+        if (s->parameters.dead_overflow == RP_DEAD_DROP_OLDEST)
             done += dead_evict(a, g);
     }
     return done;

@@ -80,7 +80,10 @@ static const struct mutant {
     {"redrive_counts_late", "redrive-fresh", "the counts of a redriven message begin anew after it can be received"},
     {"counts_over_later", "redrive-late", "who buried a message writes its counts over those of the redriven one"},
     {"counts_once", "redrive-late", "a redrive gives up on the counts when another writes them, too"},
-    {"evict_by_hint", "evict", "the dead ring drops by a count that may lag"},
+    {"death_counted_first", "evict", "a letter is counted before it is one"},
+    {"leave_counted_late", "evict", "a letter is dropped before it is taken off the count"},
+    {"recount_any_time", "evict-sweep", "letters are counted anew while somebody is in the middle of a death"},
+    {"refuse_counted_late", "refuse", "a ring that refuses counts a letter when it is there"},
     /* time */
     {"lease_foreign_stamp", "claim-expiry", "the time of an earlier lease is believed"},
     {"time_after_word", "late-install", "the word is read before the time"},

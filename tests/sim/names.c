@@ -48,7 +48,7 @@ static const struct field group_fields[] = {FIELD(group, word),        FIELD(gro
 static const struct field start_fields[] = {FIELD(lane_start, lane_head),     FIELD(lane_start, early_head),
                                             FIELD(lane_start, returned_head), FIELD(lane_start, early_tail),
                                             FIELD(lane_start, returned_tail), FIELD(lane_start, missed)};
-static const struct field seat_fields[] = {FIELD(seat, word), FIELD(seat, pid), FIELD(seat, attached_wall_ns), FIELD(seat, name),
+static const struct field seat_fields[] = {FIELD(seat, word), FIELD(seat, pid), FIELD(seat, attached_wall_ns), FIELD(seat, name), FIELD(seat, dead_changes),
                                            FIELD(seat, counters)};
 static const struct field cell_fields[] = {FIELD(cell, word), FIELD(cell, delivery), FIELD(cell, position), FIELD(cell, time),
                                            FIELD(cell, id)};

@@ -14,7 +14,7 @@ static void setup_purges(void) {
     create(2, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.redrives = true, .purges = true}, 2);
 }
 static void setup_evicts(void) { create(1, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.evicts = 1}, 2); }
-static void setup_refuses(void) { create(1, RP_DEAD_REFUSE, (struct witness_expectations){0}, 2); }
+static void setup_refuses(void) { create(1, RP_DEAD_REFUSE, (struct witness_expectations){.refuses = 1}, 2); }
 
 static void body_reject_redrive(unsigned me) {
     struct desk d;
@@ -162,6 +162,33 @@ static const struct sim_program refuse = {.name = "refuse",
                                           FINISH,
                                           .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
+/* A's letter may be there, and not yet counted, when B counts. */
+static void body_reject_sweep(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    witness_receive(&d, 0);
+    sim_ready();
+    if (me == 1)
+        witness_sweep(&d);
+    witness_reject(&d, 0);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program evict_sweep = {.name = "evict-sweep",
+                                               .about = "two deaths, room for one, and a sweep that counts",
+                                               .participants = 2,
+                                               .setup = setup_evicts,
+                                               .body = body_reject_sweep,
+                                               FINISH,
+                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program refuse_sweep = {.name = "refuse-sweep",
+                                                .about = "two deaths, one is refused, and a sweep that counts",
+                                                .participants = 2,
+                                                .setup = setup_refuses,
+                                                .body = body_reject_sweep,
+                                                FINISH,
+                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
 /* Two letters. A takes the first away and redrives what is then the first; B the other way round, and lets it die again. */
 static void setup_parts(void) {
     create(4, RP_DEAD_DROP_OLDEST, (struct witness_expectations){.redrives = true, .purges = true}, 2);
@@ -197,5 +224,5 @@ static const struct sim_program dead_parts = {.name = "dead-parts",
                                               FINISH,
                                               .budget = {.preemptions = 1, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_dead[] = {&reject_redrive, &redrive_purge, &redrive_fresh, &redrive_late,
-                                                    &evict,          &refuse,        &dead_parts,    NULL};
+const struct sim_program *const scenarios_dead[] = {&reject_redrive, &redrive_purge, &redrive_fresh, &redrive_late, &evict,
+                                                    &refuse,         &evict_sweep,   &refuse_sweep,  &dead_parts,   NULL};

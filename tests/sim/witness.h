@@ -18,6 +18,7 @@ struct witness_expectations {
     bool drops;      /* or to make room, as many as the queue counted, and one more for each death */
     bool late_bytes; /* bytes that were freed may be missed until the next count: FULL is not checked */
     uint32_t evicts; /* or because the dead ring was full: so many it holds; nobody takes from it */
+    uint32_t refuses; /* the dead ring holds so many and refuses more */
     bool purge_dead; /* the finisher drops the dead letters instead of redriving them */
     bool
         claims_ahead; /* consumers take messages before they are asked for them: order, EMPTY and the length of leases are not checked */
