@@ -30,3 +30,9 @@ void scenario_create(uint32_t capacity, unsigned messages) {
     if (messages > 0)
         scenario_preload(messages);
 }
+
+void scenario_receive_and_ack(struct desk *d, unsigned times) {
+    for (unsigned i = 0; i < times; i++)
+        if (witness_receive(d, 0) == 0)
+            witness_ack(d, 0);
+}

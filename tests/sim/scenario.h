@@ -35,7 +35,12 @@ struct rp_queue_options scenario_options(uint32_t capacity);
 void scenario_create(uint32_t capacity, unsigned messages);
 /* Sends `messages` from a process that then detaches. Only in setup. */
 void scenario_preload(unsigned messages);
+/* Receives, without waiting, so many times, and acks each message at once. */
+void scenario_receive_and_ack(struct desk *d, unsigned times);
 
 #define FINISH .interim = witness_interim, .finish = witness_finish
+/* Most programs: two participants, explored to the end (README.md). Names stand in front of it, where CMakeLists.txt finds them. */
+#define PAIR(make, does) \
+    .participants = 2, .setup = make, .body = does, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}
 
 #endif

@@ -35,11 +35,6 @@ static void drop_one(struct desk *d) {
     witness_end(e, done, true);
 }
 
-static void receive_and_ack(struct desk *d) {
-    if (witness_receive(d, 0) == 0)
-        witness_ack(d, 0);
-}
-
 static void body_claim(unsigned me) {
     struct desk d;
     witness_open(&d);
@@ -50,18 +45,13 @@ static void body_claim(unsigned me) {
     } else {
         if (witness_receive(&d, 0) == 0)
             witness_nack(&d, 0, 0, true);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program claim = {.name = "bury-claim",
-                                         .about = "burial against receive, nack and ack",
-                                         .participants = 2,
-                                         .setup = setup,
-                                         .body = body_claim,
-                                         FINISH,
-                                         .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program claim = {
+    .name = "bury-claim", .about = "burial against receive, nack and ack", PAIR(setup, body_claim)};
 
 static void body_redrive(unsigned me) {
     struct desk d;
@@ -73,18 +63,13 @@ static void body_redrive(unsigned me) {
         witness_redrive(&d);
         bury_one(&d);
         witness_redrive(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program redrive = {.name = "bury-redrive",
-                                           .about = "two burials against redrive",
-                                           .participants = 2,
-                                           .setup = setup,
-                                           .body = body_redrive,
-                                           FINISH,
-                                           .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program redrive = {
+    .name = "bury-redrive", .about = "two burials against redrive", PAIR(setup, body_redrive)};
 
 static void setup_purged(void) {
     struct rp_queue_options o = scenario_options(2);
@@ -105,7 +90,7 @@ static void among_senders(unsigned me, void (*end_one)(struct desk *d)) {
     if (me == 0) {
         end_one(&d);
     } else if (me == 1) {
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
         witness_send(&d, 0);
     } else {
         witness_send(&d, 0);
@@ -161,12 +146,7 @@ static void body_viewed(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program viewed = {.name = "bury-viewed",
-                                          .about = "burial of a message that somebody looks at",
-                                          .participants = 2,
-                                          .setup = setup_purged,
-                                          .body = body_viewed,
-                                          FINISH,
-                                          .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program viewed = {
+    .name = "bury-viewed", .about = "burial of a message that somebody looks at", PAIR(setup_purged, body_viewed)};
 
 const struct sim_program *const scenarios_bury[] = {&claim, &redrive, &send, &drop_send, &viewed, NULL};

@@ -26,19 +26,13 @@ static void body_reject_redrive(unsigned me) {
         witness_reject(&d, 0);
     } else {
         witness_redrive(&d);
-        if (witness_receive(&d, 0) == 0)
-            witness_ack(&d, 0);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program reject_redrive = {.name = "reject-redrive",
-                                                  .about = "reject against redrive and receive",
-                                                  .participants = 2,
-                                                  .setup = setup_redrives,
-                                                  .body = body_reject_redrive,
-                                                  FINISH,
-                                                  .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program reject_redrive = {
+    .name = "reject-redrive", .about = "reject against redrive and receive", PAIR(setup_redrives, body_reject_redrive)};
 
 static void body_redrive_purge(unsigned me) {
     struct desk d;
@@ -57,13 +51,8 @@ static void body_redrive_purge(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program redrive_purge = {.name = "redrive-purge",
-                                                 .about = "redrive against dead purge",
-                                                 .participants = 2,
-                                                 .setup = setup_purges,
-                                                 .body = body_redrive_purge,
-                                                 FINISH,
-                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program redrive_purge = {
+    .name = "redrive-purge", .about = "redrive against dead purge", PAIR(setup_purges, body_redrive_purge)};
 
 /* A message failed for good; redriven, it has never failed, even if who redrives it is killed at once. */
 static void setup_failed(void) {
@@ -98,13 +87,8 @@ static void body_fresh(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program redrive_fresh = {.name = "redrive-fresh",
-                                                 .about = "redrive against a sweep; counts begin anew",
-                                                 .participants = 2,
-                                                 .setup = setup_failed,
-                                                 .body = body_fresh,
-                                                 FINISH,
-                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program redrive_fresh = {
+    .name = "redrive-fresh", .about = "redrive against a sweep; counts begin anew", PAIR(setup_failed, body_fresh)};
 
 /* A buries it, and may be stopped before it wrote so; B redrives it. */
 static void setup_failed_once(void) {
@@ -129,13 +113,8 @@ static void body_late(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program redrive_late = {.name = "redrive-late",
-                                                .about = "redrive before the death was written down",
-                                                .participants = 2,
-                                                .setup = setup_failed_once,
-                                                .body = body_late,
-                                                FINISH,
-                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program redrive_late = {
+    .name = "redrive-late", .about = "redrive before the death was written down", PAIR(setup_failed_once, body_late)};
 
 static void body_reject_reject(unsigned me) {
     (void)me;
@@ -147,20 +126,10 @@ static void body_reject_reject(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program evict = {.name = "evict",
-                                         .about = "two deaths, room for one: the oldest goes",
-                                         .participants = 2,
-                                         .setup = setup_evicts,
-                                         .body = body_reject_reject,
-                                         FINISH,
-                                         .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
-static const struct sim_program refuse = {.name = "refuse",
-                                          .about = "two deaths, room for one: one is refused",
-                                          .participants = 2,
-                                          .setup = setup_refuses,
-                                          .body = body_reject_reject,
-                                          FINISH,
-                                          .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program evict = {
+    .name = "evict", .about = "two deaths, room for one: the oldest goes", PAIR(setup_evicts, body_reject_reject)};
+static const struct sim_program refuse = {
+    .name = "refuse", .about = "two deaths, room for one: one is refused", PAIR(setup_refuses, body_reject_reject)};
 
 /* A's letter may be there, and not yet counted, when B counts. */
 static void body_reject_sweep(unsigned me) {

@@ -5,11 +5,6 @@
 static void setup_empty(void) { scenario_create(2, 0); }
 static void setup_one(void) { scenario_create(2, 1); }
 
-static void receive_and_ack(struct desk *d) {
-    if (witness_receive(d, 0) == 0)
-        witness_ack(d, 0);
-}
-
 static void body_sender(unsigned me) {
     struct desk d;
     witness_open(&d);
@@ -18,39 +13,29 @@ static void body_sender(unsigned me) {
         witness_send(&d, 0);
     } else {
         witness_sweep(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program dead_sender = {.name = "dead-sender",
-                                               .about = "a sender that dies anywhere, and its recoverer",
-                                               .participants = 2,
-                                               .setup = setup_empty,
-                                               .body = body_sender,
-                                               FINISH,
-                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program dead_sender = {
+    .name = "dead-sender", .about = "a sender that dies anywhere, and its recoverer", PAIR(setup_empty, body_sender)};
 
 static void body_holder(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
     if (me == 0) {
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     } else {
         witness_sweep(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program dead_holder = {.name = "dead-holder",
-                                               .about = "a receiver that dies anywhere, and its recoverer",
-                                               .participants = 2,
-                                               .setup = setup_one,
-                                               .body = body_holder,
-                                               FINISH,
-                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program dead_holder = {
+    .name = "dead-holder", .about = "a receiver that dies anywhere, and its recoverer", PAIR(setup_one, body_holder)};
 
 /* The creator leaves one message that it holds, one that is ready, one on loan, and dies. */
 static void setup_left(void) {
@@ -70,17 +55,12 @@ static void body_recover(unsigned me) {
     witness_open(&d);
     sim_ready();
     witness_sweep(&d);
-    receive_and_ack(&d);
+    scenario_receive_and_ack(&d, 1);
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program recoverers = {.name = "recoverers",
-                                              .about = "two recover the same dead, one of them may die too",
-                                              .participants = 2,
-                                              .setup = setup_left,
-                                              .body = body_recover,
-                                              FINISH,
-                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program recoverers = {
+    .name = "recoverers", .about = "two recover the same dead, one of them may die too", PAIR(setup_left, body_recover)};
 
 /* C dies in the middle of a send, A and B recover. */
 static void body_recover_sender(unsigned me) {
@@ -109,7 +89,7 @@ static void body_recover_holder(unsigned me) {
     witness_open(&d);
     sim_ready();
     if (me == 2)
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     else
         witness_sweep(&d);
     sim_done();
@@ -151,7 +131,7 @@ static void body_recover_reuse(unsigned me) {
         if (d.held_count)
             witness_ack(&d, 0);
         witness_send(&d, 0);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -188,8 +168,7 @@ static void body_attach_sweep(unsigned me) {
         witness_sweep(&d);
     } else if (witness_attach(&d) == 0) {
         witness_consumer(&d);
-        if (witness_receive(&d, 0) == 0)
-            witness_ack(&d, 0);
+        scenario_receive_and_ack(&d, 1);
         witness_close(&d);
         d.queue = NULL;
     }
@@ -197,14 +176,8 @@ static void body_attach_sweep(unsigned me) {
     if (d.queue)
         witness_close(&d);
 }
-static const struct sim_program attach_sweep = {.name = "attach-sweep",
-                                                .about = "a newcomer, a sweep, a dirty seat",
-                                                .participants = 2,
-                                                .setup = setup_three_seats,
-                                                .body = body_attach_sweep,
-                                                FINISH,
-                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
-                                                .share = 2};
+static const struct sim_program attach_sweep = {
+    .name = "attach-sweep", .about = "a newcomer, a sweep, a dirty seat", PAIR(setup_three_seats, body_attach_sweep), .share = 2};
 
 /* B and C recover the dead one, A takes his seat: nobody may clear away what is A's. */
 static void body_attach_sweeps(unsigned me) {
@@ -266,11 +239,7 @@ static void body_overwritten(unsigned me) {
 }
 static const struct sim_program overwritten = {.name = "overwritten",
                                                .about = "a dead sender's message is held, its slot has been used again",
-                                               .participants = 2,
-                                               .setup = setup_overwritten,
-                                               .body = body_overwritten,
-                                               FINISH,
-                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                               PAIR(setup_overwritten, body_overwritten),
                                                .lane_slots = 8};
 
 /* Two newcomers want the first seat; one of them may die in it, with the message. */
@@ -286,7 +255,7 @@ static void body_attach_receive(unsigned me) {
     sim_ready();
     if (witness_attach(&d) == 0) {
         witness_consumer(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
         witness_close(&d);
     }
     sim_done();

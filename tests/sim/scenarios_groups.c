@@ -25,11 +25,6 @@ static void setup_message(void) {
     scenario_preload(1);
 }
 
-static void receive_and_ack(struct desk *d) {
-    if (witness_receive(d, 0) == 0)
-        witness_ack(d, 0);
-}
-
 /* ---- a sender, and a group that comes or goes ---- */
 
 static void body_send_create(unsigned me) {
@@ -46,13 +41,8 @@ static void body_send_create(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program send_create = {.name = "send-create",
-                                               .about = "a sender, and a group that is made",
-                                               .participants = 2,
-                                               .setup = setup_default,
-                                               .body = body_send_create,
-                                               FINISH,
-                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program send_create = {
+    .name = "send-create", .about = "a sender, and a group that is made", PAIR(setup_default, body_send_create)};
 
 /* The lane has two slots: what was sent to the removed group is overwritten soon. */
 static void body_send_remove(unsigned me) {
@@ -62,7 +52,7 @@ static void body_send_remove(unsigned me) {
     sim_ready();
     if (me == 0) {
         witness_send(&d, 0);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
         witness_close_consumer(&d); /* tells others how far it got */
         witness_send(&d, 0);
         witness_send(&d, 0);
@@ -72,14 +62,8 @@ static void body_send_remove(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program send_remove = {.name = "send-remove",
-                                               .about = "a sender, and a group that is removed",
-                                               .participants = 2,
-                                               .setup = setup_small,
-                                               .body = body_send_remove,
-                                               FINISH,
-                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
-                                               .lane_slots = 2};
+static const struct sim_program send_remove = {
+    .name = "send-remove", .about = "a sender, and a group that is removed", PAIR(setup_small, body_send_remove), .lane_slots = 2};
 
 static void body_send_replace(unsigned me) {
     struct desk d;
@@ -96,13 +80,8 @@ static void body_send_replace(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program send_replace = {.name = "send-replace",
-                                                .about = "a sender, and a group whose place another gets at once",
-                                                .participants = 2,
-                                                .setup = setup_g1,
-                                                .body = body_send_replace,
-                                                FINISH,
-                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program send_replace = {
+    .name = "send-replace", .about = "a sender, and a group whose place another gets at once", PAIR(setup_g1, body_send_replace)};
 
 /* ---- a consumer of the removed group ---- */
 
@@ -113,7 +92,7 @@ static void body_receive_replace(unsigned me) {
         witness_group_consumer(&d, 1);
     sim_ready();
     if (me == 0) {
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     } else {
         witness_group_remove(&d, 1);
         witness_group_create(&d, 2);
@@ -124,11 +103,7 @@ static void body_receive_replace(unsigned me) {
 }
 static const struct sim_program receive_replace = {.name = "receive-replace",
                                                    .about = "a consumer of a group whose place another gets",
-                                                   .participants = 2,
-                                                   .setup = setup_message,
-                                                   .body = body_receive_replace,
-                                                   FINISH,
-                                                   .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+                                                   PAIR(setup_message, body_receive_replace)};
 
 /* Has two views of a message, one of them late: gives it back, and leaves its record, just when it is dropped. */
 static void body_give_back_replace(unsigned me) {
@@ -173,20 +148,15 @@ static void body_ack_remove(unsigned me) {
         sim_linger();
         witness_ack(&d, 0);
     } else {
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
         witness_group_remove(&d, 1);
         witness_send(&d, 0);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program ack_remove = {.name = "ack-remove",
-                                              .about = "a group is removed under the holder of its message",
-                                              .participants = 2,
-                                              .setup = setup_message,
-                                              .body = body_ack_remove,
-                                              FINISH,
-                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program ack_remove = {
+    .name = "ack-remove", .about = "a group is removed under the holder of its message", PAIR(setup_message, body_ack_remove)};
 
 static void body_sleeping_remove(unsigned me) {
     struct desk d;
@@ -234,13 +204,8 @@ static void setup_places(void) {
     o.max_participants = 3;
     witness_create(&o, &(struct witness_expectations){.groups = true});
 }
-static const struct sim_program create_create = {.name = "create-create",
-                                                 .about = "two make a group of the same name",
-                                                 .participants = 2,
-                                                 .setup = setup_places,
-                                                 .body = body_create_create,
-                                                 FINISH,
-                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program create_create = {
+    .name = "create-create", .about = "two make a group of the same name", PAIR(setup_places, body_create_create)};
 
 static void body_remove_create(unsigned me) {
     struct desk d;
@@ -255,13 +220,8 @@ static void body_remove_create(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program remove_create = {.name = "remove-create",
-                                                 .about = "one removes, another wants the place",
-                                                 .participants = 2,
-                                                 .setup = setup_message,
-                                                 .body = body_remove_create,
-                                                 FINISH,
-                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program remove_create = {
+    .name = "remove-create", .about = "one removes, another wants the place", PAIR(setup_message, body_remove_create)};
 
 /* A walk for the removed group, and at the place another one that is removed while the walk is under way. What that one left is not the walk's to end. */
 static void body_remove_younger(unsigned me) {
@@ -298,17 +258,12 @@ static void body_remove_remove(unsigned me) {
     sim_ready();
     int result = witness_group_remove(&d, 1);
     if (me == 1 && result == 0)
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program remove_remove = {.name = "remove-remove",
-                                                 .about = "two remove the same group",
-                                                 .participants = 2,
-                                                 .setup = setup_message,
-                                                 .body = body_remove_remove,
-                                                 FINISH,
-                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program remove_remove = {
+    .name = "remove-remove", .about = "two remove the same group", PAIR(setup_message, body_remove_remove)};
 
 /* A sweep meets what is left of a removed group; then its place, and the cell, are another's. */
 static void body_sweep_replace(unsigned me) {
@@ -321,7 +276,7 @@ static void body_sweep_replace(unsigned me) {
     sim_ready();
     if (me == 0) {
         witness_group_remove(&d, 1);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
         witness_group_create(&d, 2);
         witness_send(&d, 0);
     } else {
@@ -332,11 +287,7 @@ static void body_sweep_replace(unsigned me) {
 }
 static const struct sim_program sweep_replace = {.name = "sweep-replace",
                                                  .about = "a sweep sleeps over what is left of a removed group",
-                                                 .participants = 2,
-                                                 .setup = setup_message,
-                                                 .body = body_sweep_replace,
-                                                 FINISH,
-                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+                                                 PAIR(setup_message, body_sweep_replace)};
 
 /*
  * "g1" has the first place here, "default" the second. A sender that looked before "g1" was removed dies; "default" has taken the message,
@@ -400,22 +351,16 @@ static void body_slow(unsigned me) {
     if (me == 0) {
         for (unsigned i = 0; i < 3; i++) {
             witness_send(&d, 0);
-            receive_and_ack(&d);
+            scenario_receive_and_ack(&d, 1);
         }
     } else {
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program slow_group = {.name = "slow-group",
-                                              .about = "one group is ahead, the other behind",
-                                              .participants = 2,
-                                              .setup = setup_small,
-                                              .body = body_slow,
-                                              FINISH,
-                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
-                                              .lane_slots = 2};
+static const struct sim_program slow_group = {
+    .name = "slow-group", .about = "one group is ahead, the other behind", PAIR(setup_small, body_slow), .lane_slots = 2};
 
 const struct sim_program *const scenarios_groups[] = {
     &send_create,   &send_remove,        &send_replace,  &receive_replace, &give_back_replace,

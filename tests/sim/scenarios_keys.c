@@ -23,21 +23,6 @@ static void setup_tight(void) { create((struct witness_expectations){.full_at = 
 static void setup_redrives(void) { create((struct witness_expectations){.redrives = true}, 2); }
 static void setup_purges(void) { create((struct witness_expectations){.purges = true}, 2); }
 
-static void receive_and_ack(struct desk *d, unsigned times) {
-    for (unsigned i = 0; i < times; i++)
-        if (witness_receive(d, 0) == 0)
-            witness_ack(d, 0);
-}
-
-#define PROGRAM(variable, title, what, make, does)                 \
-    static const struct sim_program variable = {.name = title,     \
-                                                .about = what,     \
-                                                .participants = 2, \
-                                                .setup = make,     \
-                                                .body = does,      \
-                                                FINISH,            \
-                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}}
-
 static void body_send_receive(unsigned me) {
     struct desk d;
     witness_open(&d);
@@ -46,23 +31,25 @@ static void body_send_receive(unsigned me) {
         witness_send_in(&d, ANNA, 0);
         witness_send_in(&d, ANNA, 0);
     } else {
-        receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 2);
     }
     sim_done();
     witness_close(&d);
 }
-PROGRAM(key_send_receive, "key-send-receive", "two messages of one key against a receiver", setup_empty, body_send_receive);
+static const struct sim_program key_send_receive = {
+    .name = "key-send-receive", .about = "two messages of one key against a receiver", PAIR(setup_empty, body_send_receive)};
 
 static void body_receive_receive(unsigned me) {
     (void)me;
     struct desk d;
     witness_open(&d);
     sim_ready();
-    receive_and_ack(&d, 2);
+    scenario_receive_and_ack(&d, 2);
     sim_done();
     witness_close(&d);
 }
-PROGRAM(key_receive_receive, "key-receive-receive", "two receivers, two messages of one key", setup_two, body_receive_receive);
+static const struct sim_program key_receive_receive = {
+    .name = "key-receive-receive", .about = "two receivers, two messages of one key", PAIR(setup_two, body_receive_receive)};
 
 static void body_nack(unsigned me) {
     struct desk d;
@@ -72,11 +59,12 @@ static void body_nack(unsigned me) {
     sim_ready();
     if (me == 0)
         witness_nack(&d, 0, 0, true);
-    receive_and_ack(&d, me == 0 ? 1 : 2);
+    scenario_receive_and_ack(&d, me == 0 ? 1 : 2);
     sim_done();
     witness_close(&d);
 }
-PROGRAM(key_nack, "key-nack", "a failed message keeps its place", setup_two, body_nack);
+static const struct sim_program key_nack = {
+    .name = "key-nack", .about = "a failed message keeps its place", PAIR(setup_two, body_nack)};
 
 static void body_backoff(unsigned me) {
     struct desk d;
@@ -87,11 +75,12 @@ static void body_backoff(unsigned me) {
     if (me == 0)
         witness_nack(&d, 0, 10 * (int64_t)MS, true);
     else
-        receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 2);
     sim_done();
     witness_close(&d);
 }
-PROGRAM(key_backoff, "key-backoff", "a failed message that waits holds its lane", setup_two, body_backoff);
+static const struct sim_program key_backoff = {
+    .name = "key-backoff", .about = "a failed message that waits holds its lane", PAIR(setup_two, body_backoff)};
 
 static void body_lease(unsigned me) {
     struct desk d;
@@ -104,12 +93,13 @@ static void body_lease(unsigned me) {
     } else {
         sim_advance_ns(PAST_LEASE_NS);
         witness_sweep(&d);
-        receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 2);
     }
     sim_done();
     witness_close(&d);
 }
-PROGRAM(key_lease, "key-lease", "a lease that runs out against its ack; two messages of one key", setup_two, body_lease);
+static const struct sim_program key_lease = {
+    .name = "key-lease", .about = "a lease that runs out against its ack; two messages of one key", PAIR(setup_two, body_lease)};
 
 /* The lane is held; whoever lets go of it wakes the one who sleeps. */
 static void body_sleep(unsigned me) {
@@ -127,11 +117,7 @@ static void body_sleep(unsigned me) {
 }
 static const struct sim_program key_sleep = {.name = "key-sleep",
                                              .about = "an ack lets the next message forward, to one who sleeps",
-                                             .participants = 2,
-                                             .setup = setup_two,
-                                             .body = body_sleep,
-                                             FINISH,
-                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                             PAIR(setup_two, body_sleep),
                                              .strict_wakes = true};
 
 static void body_nack_sleep(unsigned me) {
@@ -149,11 +135,7 @@ static void body_nack_sleep(unsigned me) {
 }
 static const struct sim_program key_nack_sleep = {.name = "key-nack-sleep",
                                                   .about = "a message that comes back in its place, to one who sleeps",
-                                                  .participants = 2,
-                                                  .setup = setup_one,
-                                                  .body = body_nack_sleep,
-                                                  FINISH,
-                                                  .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                                  PAIR(setup_one, body_nack_sleep),
                                                   .strict_wakes = true};
 
 /* A lane of two slots is full; the ack makes a place for him who sleeps for it. */
@@ -172,11 +154,7 @@ static void body_full(unsigned me) {
 }
 static const struct sim_program key_full = {.name = "key-full",
                                             .about = "a sender sleeps for a place in its lane",
-                                            .participants = 2,
-                                            .setup = setup_tight,
-                                            .body = body_full,
-                                            FINISH,
-                                            .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                            PAIR(setup_tight, body_full),
                                             .lane_slots = 2,
                                             .strict_wakes = true};
 
@@ -190,14 +168,16 @@ static void body_reject(unsigned me) {
         witness_reject(&d, 0);
         witness_redrive(&d);
     } else {
-        receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 2);
         witness_send_in(&d, ANNA, 0);
     }
     sim_done();
     witness_close(&d);
 }
-PROGRAM(key_reject, "key-reject", "a letter dies and is redriven to its lane's end, against a receiver and sender", setup_redrives,
-        body_reject);
+static const struct sim_program key_reject = {.name = "key-reject",
+                                              .about =
+                                                  "a letter dies and is redriven to its lane's end, against a receiver and sender",
+                                              PAIR(setup_redrives, body_reject)};
 
 static void body_redrive(unsigned me) {
     struct desk d;
@@ -209,16 +189,17 @@ static void body_redrive(unsigned me) {
     sim_ready();
     if (me == 0) {
         witness_redrive(&d);
-        receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     } else {
         witness_sweep(&d);
         witness_send_in(&d, ANNA, 0);
-        receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
 }
-PROGRAM(key_redrive, "key-redrive", "a redrive against a sweep that goes on with it", setup_redrives, body_redrive);
+static const struct sim_program key_redrive = {
+    .name = "key-redrive", .about = "a redrive against a sweep that goes on with it", PAIR(setup_redrives, body_redrive)};
 
 static void body_redrive_purge(unsigned me) {
     struct desk d;
@@ -236,8 +217,9 @@ static void body_redrive_purge(unsigned me) {
     witness_close(&d);
 }
 static void setup_redrive_purge(void) { create((struct witness_expectations){.redrives = true, .purges = true}, 1); }
-PROGRAM(key_redrive_purge, "key-redrive-purge", "a redrive against a purge of what is ready", setup_redrive_purge,
-        body_redrive_purge);
+static const struct sim_program key_redrive_purge = {.name = "key-redrive-purge",
+                                                     .about = "a redrive against a purge of what is ready",
+                                                     PAIR(setup_redrive_purge, body_redrive_purge)};
 
 static void body_purge(unsigned me) {
     struct desk d;
@@ -246,11 +228,12 @@ static void body_purge(unsigned me) {
     if (me == 0)
         witness_purge(&d, RP_STATE_READY);
     else
-        receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 2);
     sim_done();
     witness_close(&d);
 }
-PROGRAM(key_purge, "key-purge", "a purge against a receiver", setup_purges, body_purge);
+static const struct sim_program key_purge = {
+    .name = "key-purge", .about = "a purge against a receiver", PAIR(setup_purges, body_purge)};
 
 /* Two keys, each perhaps in a lane of its own: a receiver that finds one held takes the other. */
 static void body_two_keys(unsigned me) {
@@ -259,14 +242,15 @@ static void body_two_keys(unsigned me) {
     sim_ready();
     if (me == 0) {
         witness_send_in(&d, BERT, 0);
-        receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     } else {
-        receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 2);
     }
     sim_done();
     witness_close(&d);
 }
-PROGRAM(key_two_keys, "key-two-keys", "two keys, two receivers", setup_one, body_two_keys);
+static const struct sim_program key_two_keys = {
+    .name = "key-two-keys", .about = "two keys, two receivers", PAIR(setup_one, body_two_keys)};
 
 /*
  * The lane's bit is set, and there is nothing: a sweep saw the message that was let go of since. A receiver that found the lane empty clears the bit;
@@ -287,11 +271,12 @@ static void body_bit(unsigned me) {
     sim_ready();
     if (me == 0)
         witness_send_in(&d, ANNA, 0);
-    receive_and_ack(&d, 1);
+    scenario_receive_and_ack(&d, 1);
     sim_done();
     witness_close(&d);
 }
-PROGRAM(key_bit, "key-bit", "a bit is cleared while a message comes", setup_bit, body_bit);
+static const struct sim_program key_bit = {
+    .name = "key-bit", .about = "a bit is cleared while a message comes", PAIR(setup_bit, body_bit)};
 
 /* Two insert one message; it must not be moved once it was received. */
 static void body_move(unsigned me) {
@@ -316,7 +301,8 @@ static void body_move(unsigned me) {
     witness_close(&d);
 }
 static void setup_move(void) { create((struct witness_expectations){.redrives = true}, 1); }
-PROGRAM(key_move, "key-move", "a message that two insert is received", setup_move, body_move);
+static const struct sim_program key_move = {
+    .name = "key-move", .about = "a message that two insert is received", PAIR(setup_move, body_move)};
 
 const struct sim_program *const scenarios_keys[] = {&key_send_receive,  &key_receive_receive,
                                                     &key_nack,          &key_backoff,

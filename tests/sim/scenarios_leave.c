@@ -59,11 +59,7 @@ static void body_move(unsigned me) {
 }
 static const struct sim_program key_moved = {.name = "key-moved",
                                              .about = "two insert a letter that waited for a place; it is received meanwhile",
-                                             .participants = 2,
-                                             .setup = setup_waiting,
-                                             .body = body_move,
-                                             FINISH,
-                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                             PAIR(setup_waiting, body_move),
                                              .lane_slots = 4};
 
 /* All memory but what is there is lent, so that a cell that becomes free is used again at once. */
@@ -100,11 +96,7 @@ static void body_reuse(unsigned me) {
 }
 static const struct sim_program key_reuse = {.name = "key-reuse",
                                              .about = "an inserter comes back when the letter's memory carries another message",
-                                             .participants = 2,
-                                             .setup = setup_waiting,
-                                             .body = body_reuse,
-                                             FINISH,
-                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                             PAIR(setup_waiting, body_reuse),
                                              .lane_slots = 4};
 
 /* The same, and that message has another key and is redriven, too: it must not come into the first one's lane. */

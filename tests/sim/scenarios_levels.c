@@ -19,12 +19,6 @@ static void create(unsigned low, unsigned high) {
 static void setup_low(void) { create(1, 0); }
 static void setup_both(void) { create(1, 1); }
 
-static void receive_and_ack(struct desk *d, unsigned times) {
-    for (unsigned i = 0; i < times; i++)
-        if (witness_receive(d, 0) == 0)
-            witness_ack(d, 0);
-}
-
 static void body_send_receive(unsigned me) {
     struct desk d;
     witness_open(&d);
@@ -33,18 +27,13 @@ static void body_send_receive(unsigned me) {
         witness_send_in(&d, HIGH, 0);
         witness_send_in(&d, LOW, 0);
     } else {
-        receive_and_ack(&d, 3);
+        scenario_receive_and_ack(&d, 3);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program level_send_receive = {.name = "level-send-receive",
-                                                      .about = "two levels against a receiver",
-                                                      .participants = 2,
-                                                      .setup = setup_low,
-                                                      .body = body_send_receive,
-                                                      FINISH,
-                                                      .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program level_send_receive = {
+    .name = "level-send-receive", .about = "two levels against a receiver", PAIR(setup_low, body_send_receive)};
 
 static void body_nack(unsigned me) {
     struct desk d;
@@ -54,17 +43,12 @@ static void body_nack(unsigned me) {
     sim_ready();
     if (me == 0)
         witness_nack(&d, 0, 0, true);
-    receive_and_ack(&d, 2);
+    scenario_receive_and_ack(&d, 2);
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program level_nack = {.name = "level-nack",
-                                              .about = "a redelivery stays in its level",
-                                              .participants = 2,
-                                              .setup = setup_both,
-                                              .body = body_nack,
-                                              FINISH,
-                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program level_nack = {
+    .name = "level-nack", .about = "a redelivery stays in its level", PAIR(setup_both, body_nack)};
 
 /* Lanes of two slots: a message of each level is in the way of the next but one. */
 static void body_way(unsigned me) {
@@ -75,18 +59,14 @@ static void body_way(unsigned me) {
         witness_send_in(&d, LOW, 0);
         witness_send_in(&d, LOW, 0);
     } else {
-        receive_and_ack(&d, 3);
+        scenario_receive_and_ack(&d, 3);
     }
     sim_done();
     witness_close(&d);
 }
 static const struct sim_program level_way = {.name = "level-way",
                                              .about = "an old message is moved to the early ring of its level",
-                                             .participants = 2,
-                                             .setup = setup_both,
-                                             .body = body_way,
-                                             FINISH,
-                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                             PAIR(setup_both, body_way),
                                              .lane_slots = 2};
 
 const struct sim_program *const scenarios_levels[] = {&level_send_receive, &level_nack, &level_way, NULL};

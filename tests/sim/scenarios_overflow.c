@@ -6,11 +6,6 @@
 #include "handle.h"
 #include <ringpost/group.h>
 
-static void receive_and_ack(struct desk *d) {
-    if (witness_receive(d, 0) == 0)
-        witness_ack(d, 0);
-}
-
 static uint64_t free_cells(struct desk *d) {
     struct rp_queue_stats s;
     rp_queue_stats(d->queue, &s);
@@ -42,9 +37,6 @@ static void setup_dropping(void) {
     sim_keep(&lent_count, sizeof lent_count);
 }
 
-#define DROPPING(body_of) \
-    .participants = 2, .setup = setup_dropping, .body = body_of, FINISH, .budget = {.preemptions = 2, .kills = 1, .freezes = 1}
-
 static void body_drop_claim(unsigned me) {
     struct desk d;
     witness_open(&d);
@@ -54,14 +46,14 @@ static void body_drop_claim(unsigned me) {
     if (me == 0)
         witness_send(&d, 0);
     else
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     sim_done();
     if (me == 1)
         abandon_all(&d);
     witness_close(&d);
 }
 static const struct sim_program drop_claim = {
-    .name = "drop-claim", .about = "a sender drops the oldest, a receiver takes it", DROPPING(body_drop_claim)};
+    .name = "drop-claim", .about = "a sender drops the oldest, a receiver takes it", PAIR(setup_dropping, body_drop_claim)};
 
 static void body_drop_ack(unsigned me) {
     struct desk d;
@@ -83,7 +75,7 @@ static void body_drop_ack(unsigned me) {
     witness_close(&d);
 }
 static const struct sim_program drop_ack = {
-    .name = "drop-ack", .about = "a sender drops, the oldest is held and acked", DROPPING(body_drop_ack)};
+    .name = "drop-ack", .about = "a sender drops, the oldest is held and acked", PAIR(setup_dropping, body_drop_ack)};
 
 static void body_drop_nack(unsigned me) {
     struct desk d;
@@ -103,7 +95,7 @@ static void body_drop_nack(unsigned me) {
     witness_close(&d);
 }
 static const struct sim_program drop_nack = {
-    .name = "drop-nack", .about = "a sender drops what is just given back", DROPPING(body_drop_nack)};
+    .name = "drop-nack", .about = "a sender drops what is just given back", PAIR(setup_dropping, body_drop_nack)};
 
 static void body_drop_drop(unsigned me) {
     struct desk d;
@@ -120,7 +112,7 @@ static void body_drop_drop(unsigned me) {
     witness_close(&d);
 }
 static const struct sim_program drop_drop = {
-    .name = "drop-drop", .about = "two senders drop, also each other's messages", DROPPING(body_drop_drop)};
+    .name = "drop-drop", .about = "two senders drop, also each other's messages", PAIR(setup_dropping, body_drop_drop)};
 
 static void body_drop_last(unsigned me) {
     struct desk d;
@@ -134,8 +126,9 @@ static void body_drop_last(unsigned me) {
         abandon_all(&d);
     witness_close(&d);
 }
-static const struct sim_program drop_last = {
-    .name = "drop-last", .about = "two senders, one message to drop: a send under way is not", DROPPING(body_drop_last)};
+static const struct sim_program drop_last = {.name = "drop-last",
+                                             .about = "two senders, one message to drop: a send under way is not",
+                                             PAIR(setup_dropping, body_drop_last)};
 
 static void body_drop_sweep(unsigned me) {
     struct desk d;
@@ -153,7 +146,7 @@ static void body_drop_sweep(unsigned me) {
     witness_close(&d);
 }
 static const struct sim_program drop_sweep = {
-    .name = "drop-sweep", .about = "a sender drops, a sweep finishes what it began", DROPPING(body_drop_sweep)};
+    .name = "drop-sweep", .about = "a sender drops, a sweep finishes what it began", PAIR(setup_dropping, body_drop_sweep)};
 
 /* Early is full, and so is the lane: the next one has no place although there are cells. */
 static void setup_no_way(void) {
@@ -171,7 +164,7 @@ static void body_no_way(unsigned me) {
     if (me == 0)
         witness_send(&d, 0);
     else
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     sim_done();
     witness_close(&d);
 }
@@ -236,7 +229,7 @@ static void body_abandoned(unsigned me) {
     witness_open(&d);
     if (me == 1) {
         fill(&d, ABANDONED_FIRST);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
         witness_receive(&d, 0);
     }
     sim_ready();
@@ -355,7 +348,7 @@ static void body_byte_sleep(unsigned me) {
     if (me == 0)
         witness_send(&d, 500 * (int64_t)MS);
     else
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     sim_done();
     witness_close(&d);
 }
@@ -396,7 +389,7 @@ static void body_byte_count(unsigned me) {
         witness_sweep(&d);
         witness_send(&d, 0);
     } else {
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
         witness_send(&d, 0);
     }
     sim_done();

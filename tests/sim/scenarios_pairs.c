@@ -17,19 +17,7 @@ static void body_send_send(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program send_send = {.name = "send-send",
-                                             .about = "two producers",
-                                             .participants = 2,
-                                             .setup = setup_empty,
-                                             .body = body_send_send,
-                                             FINISH,
-                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
-
-static void receive_and_ack(struct desk *d, unsigned times) {
-    for (unsigned i = 0; i < times; i++)
-        if (witness_receive(d, 0) == 0)
-            witness_ack(d, 0);
-}
+static const struct sim_program send_send = {.name = "send-send", .about = "two producers", PAIR(setup_empty, body_send_send)};
 
 static void body_send_receive(unsigned me) {
     struct desk d;
@@ -39,35 +27,25 @@ static void body_send_receive(unsigned me) {
         witness_send(&d, 0);
         witness_send(&d, 0);
     } else {
-        receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 2);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program send_receive = {.name = "send-receive",
-                                                .about = "a producer and a consumer that acks",
-                                                .participants = 2,
-                                                .setup = setup_empty,
-                                                .body = body_send_receive,
-                                                FINISH,
-                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program send_receive = {
+    .name = "send-receive", .about = "a producer and a consumer that acks", PAIR(setup_empty, body_send_receive)};
 
 static void body_receive_receive(unsigned me) {
     (void)me;
     struct desk d;
     witness_open(&d);
     sim_ready();
-    receive_and_ack(&d, 2);
+    scenario_receive_and_ack(&d, 2);
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program receive_receive = {.name = "receive-receive",
-                                                   .about = "two consumers, two messages",
-                                                   .participants = 2,
-                                                   .setup = setup_two,
-                                                   .body = body_receive_receive,
-                                                   FINISH,
-                                                   .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program receive_receive = {
+    .name = "receive-receive", .about = "two consumers, two messages", PAIR(setup_two, body_receive_receive)};
 
 static void body_nack_receive(unsigned me) {
     struct desk d;
@@ -78,18 +56,13 @@ static void body_nack_receive(unsigned me) {
     if (me == 0) {
         witness_nack(&d, 0, 0, true);
     } else {
-        receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 2);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program nack_receive = {.name = "nack-receive",
-                                                .about = "a holder gives back, another receives",
-                                                .participants = 2,
-                                                .setup = setup_two,
-                                                .body = body_nack_receive,
-                                                FINISH,
-                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program nack_receive = {
+    .name = "nack-receive", .about = "a holder gives back, another receives", PAIR(setup_two, body_nack_receive)};
 
 static void body_loan(unsigned me) {
     struct desk d;
@@ -103,18 +76,13 @@ static void body_loan(unsigned me) {
             witness_abandon(&d, &other);
     } else {
         witness_sweep(&d);
-        receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program loan_sweep = {.name = "loan-sweep",
-                                              .about = "loan, commit, abandon against a sweep",
-                                              .participants = 2,
-                                              .setup = setup_empty,
-                                              .body = body_loan,
-                                              FINISH,
-                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program loan_sweep = {
+    .name = "loan-sweep", .about = "loan, commit, abandon against a sweep", PAIR(setup_empty, body_loan)};
 
 static void body_loan_close(unsigned me) {
     struct desk d;
@@ -129,18 +97,13 @@ static void body_loan_close(unsigned me) {
         sim_return(false);
     } else {
         witness_send(&d, 0);
-        receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program loan_close = {.name = "loan-close",
-                                              .about = "a producer closes with an open loan",
-                                              .participants = 2,
-                                              .setup = setup_empty,
-                                              .body = body_loan_close,
-                                              FINISH,
-                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program loan_close = {
+    .name = "loan-close", .about = "a producer closes with an open loan", PAIR(setup_empty, body_loan_close)};
 
 static void body_batch(unsigned me) {
     struct desk d;
@@ -156,13 +119,7 @@ static void body_batch(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program batch = {.name = "batch",
-                                         .about = "send and receive in batches",
-                                         .participants = 2,
-                                         .setup = setup_four,
-                                         .body = body_batch,
-                                         FINISH,
-                                         .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program batch = {.name = "batch", .about = "send and receive in batches", PAIR(setup_four, body_batch)};
 
 static void body_close(unsigned me) {
     struct desk d;
@@ -175,17 +132,12 @@ static void body_close(unsigned me) {
     if (me == 0)
         witness_close_consumer(&d);
     else
-        receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 2);
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program close_receive = {.name = "close-receive",
-                                                 .about = "a consumer closes with held messages",
-                                                 .participants = 2,
-                                                 .setup = setup_two,
-                                                 .body = body_close,
-                                                 FINISH,
-                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program close_receive = {
+    .name = "close-receive", .about = "a consumer closes with held messages", PAIR(setup_two, body_close)};
 
 static void body_purge_send(unsigned me) {
     struct desk d;
@@ -195,7 +147,7 @@ static void body_purge_send(unsigned me) {
         witness_purge(&d, RP_STATE_ALL);
     } else {
         witness_send(&d, 0);
-        receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -205,13 +157,8 @@ static void setup_purge(void) {
     witness_create(&o, &(struct witness_expectations){.purges = true});
     scenario_preload(1);
 }
-static const struct sim_program purge_send = {.name = "purge-send",
-                                              .about = "purge against send, receive and ack",
-                                              .participants = 2,
-                                              .setup = setup_purge,
-                                              .body = body_purge_send,
-                                              FINISH,
-                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program purge_send = {
+    .name = "purge-send", .about = "purge against send, receive and ack", PAIR(setup_purge, body_purge_send)};
 
 /* All cells but one are on loan; B takes the message from that one and sends another in it, A purges, C may get the cell. */
 static void body_purge_reuse(unsigned me) {
@@ -225,7 +172,7 @@ static void body_purge_reuse(unsigned me) {
     if (me == 0) {
         witness_purge(&d, RP_STATE_READY);
     } else if (me == 1) {
-        receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
         witness_send(&d, 0);
     } else {
         witness_send(&d, 0);
@@ -257,35 +204,25 @@ static void body_purge_ack(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program purge_ack = {.name = "purge-ack",
-                                             .about = "a leased message is purged under its holder",
-                                             .participants = 2,
-                                             .setup = setup_purge,
-                                             .body = body_purge_ack,
-                                             FINISH,
-                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program purge_ack = {
+    .name = "purge-ack", .about = "a leased message is purged under its holder", PAIR(setup_purge, body_purge_ack)};
 
 static void body_reuse(unsigned me) {
     struct desk d;
     witness_open(&d);
     sim_ready();
     if (me == 0) {
-        receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
         witness_send(&d, 0);
     } else {
-        receive_and_ack(&d, 1);
-        receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program reuse = {.name = "reuse",
-                                         .about = "a cell goes round while another looks at it",
-                                         .participants = 2,
-                                         .setup = setup_one,
-                                         .body = body_reuse,
-                                         FINISH,
-                                         .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program reuse = {
+    .name = "reuse", .about = "a cell goes round while another looks at it", PAIR(setup_one, body_reuse)};
 
 static void setup_ahead(void) {
     struct rp_queue_options o = scenario_options(2);
@@ -297,17 +234,12 @@ static void body_prefetch(unsigned me) {
     witness_attach(&d);
     witness_consumer_with(&d, me == 0 ? 2 : 0, RP_ACK_EXPLICIT);
     sim_ready();
-    receive_and_ack(&d, 2);
+    scenario_receive_and_ack(&d, 2);
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program prefetch = {.name = "prefetch",
-                                            .about = "a consumer that claims ahead, and another",
-                                            .participants = 2,
-                                            .setup = setup_ahead,
-                                            .body = body_prefetch,
-                                            FINISH,
-                                            .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program prefetch = {
+    .name = "prefetch", .about = "a consumer that claims ahead, and another", PAIR(setup_ahead, body_prefetch)};
 
 static void body_at_most_once(unsigned me) {
     struct desk d;
@@ -318,18 +250,13 @@ static void body_at_most_once(unsigned me) {
         witness_receive(&d, 0);
         witness_receive(&d, 0);
     } else {
-        receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 2);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program at_most_once = {.name = "at-most-once",
-                                                .about = "a consumer that acks nothing, and another",
-                                                .participants = 2,
-                                                .setup = setup_two,
-                                                .body = body_at_most_once,
-                                                FINISH,
-                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program at_most_once = {
+    .name = "at-most-once", .about = "a consumer that acks nothing, and another", PAIR(setup_two, body_at_most_once)};
 
 const struct sim_program *const scenarios_pairs[] = {&send_send,   &send_receive, &receive_receive, &nack_receive, &loan_sweep,
                                                      &loan_close,  &batch,        &close_receive,   &purge_send,   &purge_ack,

@@ -2,11 +2,6 @@
 /* Little room: sleepers and their wake-ups, a full lane, old entries in the way. */
 #include "scenario.h"
 
-static void receive_and_ack(struct desk *d) {
-    if (witness_receive(d, 0) == 0)
-        witness_ack(d, 0);
-}
-
 static void setup_blocking(void) {
     struct rp_queue_options o = scenario_options(1);
     o.overflow = RP_OVERFLOW_BLOCK;
@@ -26,19 +21,15 @@ static void body_blocked(unsigned me) {
     if (me == 0) {
         witness_send(&d, 500 * (int64_t)MS);
     } else {
-        receive_and_ack(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
 }
 static const struct sim_program blocked_send = {.name = "blocked-send",
                                                 .about = "a sender that sleeps until there is room",
-                                                .participants = 2,
-                                                .setup = setup_blocking,
-                                                .body = body_blocked,
-                                                FINISH,
-                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                                PAIR(setup_blocking, body_blocked),
                                                 .strict_wakes = true};
 
 static void setup_empty(void) { scenario_create(2, 0); }
@@ -57,11 +48,7 @@ static void body_sleeping(unsigned me) {
 }
 static const struct sim_program sleeping_receive = {.name = "sleeping-receive",
                                                     .about = "a receiver that sleeps until there is a message",
-                                                    .participants = 2,
-                                                    .setup = setup_empty,
-                                                    .body = body_sleeping,
-                                                    FINISH,
-                                                    .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                                    PAIR(setup_empty, body_sleeping),
                                                     .strict_wakes = true};
 
 static void body_sleepers(unsigned me) {
@@ -103,11 +90,7 @@ static void body_nack_wakes(unsigned me) {
 static void setup_one(void) { scenario_create(2, 1); }
 static const struct sim_program nack_wakes = {.name = "nack-wakes",
                                               .about = "a sleeper gets what another gives back",
-                                              .participants = 2,
-                                              .setup = setup_one,
-                                              .body = body_nack_wakes,
-                                              FINISH,
-                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                              PAIR(setup_one, body_nack_wakes),
                                               .strict_wakes = true};
 
 /* The lane's eight slots are full of messages that nobody has taken; the next sends move the oldest out of the way. */
@@ -119,19 +102,15 @@ static void body_in_the_way(unsigned me) {
     if (me == 0) {
         witness_send(&d, 0);
     } else {
-        receive_and_ack(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
 }
 static const struct sim_program in_the_way = {.name = "in-the-way",
                                               .about = "a sender moves an untaken entry, a receiver comes",
-                                              .participants = 2,
-                                              .setup = setup_full_lane,
-                                              .body = body_in_the_way,
-                                              FINISH,
-                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                              PAIR(setup_full_lane, body_in_the_way),
                                               .lane_slots = 8,
                                               .share = 2};
 
@@ -141,17 +120,13 @@ static void body_both_in_the_way(unsigned me) {
     sim_ready();
     witness_send(&d, 0);
     if (me == 1)
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     sim_done();
     witness_close(&d);
 }
 static const struct sim_program both_in_the_way = {.name = "both-in-the-way",
                                                    .about = "two senders meet the same old entry",
-                                                   .participants = 2,
-                                                   .setup = setup_full_lane,
-                                                   .body = body_both_in_the_way,
-                                                   FINISH,
-                                                   .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                                   PAIR(setup_full_lane, body_both_in_the_way),
                                                    .lane_slots = 8,
                                                    .share = 2};
 
@@ -166,14 +141,8 @@ static void body_movers(unsigned me) {
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program movers = {.name = "movers",
-                                          .about = "two senders move two old entries",
-                                          .participants = 2,
-                                          .setup = setup_full_lane,
-                                          .body = body_movers,
-                                          FINISH,
-                                          .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
-                                          .lane_slots = 8};
+static const struct sim_program movers = {
+    .name = "movers", .about = "two senders move two old entries", PAIR(setup_full_lane, body_movers), .lane_slots = 8};
 
 /*
  * A moves an old entry, and sleeps on the way. Meanwhile B does it for him, receives it, and uses its cell again for a message that grows old, too, and is
@@ -196,15 +165,15 @@ static void body_mover_sleeps(unsigned me) {
         witness_commit(&d, &l[0]);
     } else {
         witness_send(&d, 0);
-        receive_and_ack(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
         witness_send(&d, 0);
         for (unsigned i = 0; i < 7; i++)
-            receive_and_ack(&d);
+            scenario_receive_and_ack(&d, 1);
         for (unsigned i = 0; i < 8; i++)
             witness_send(&d, 0);
-        receive_and_ack(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -239,11 +208,7 @@ static void body_purge_wrap(unsigned me) {
 }
 static const struct sim_program purge_wrap = {.name = "purge-wrap",
                                               .about = "purge of a full lane against sends that reuse its slots",
-                                              .participants = 2,
-                                              .setup = setup_purged_lane,
-                                              .body = body_purge_wrap,
-                                              FINISH,
-                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                              PAIR(setup_purged_lane, body_purge_wrap),
                                               .lane_slots = 8,
                                               .share = 2};
 
@@ -266,7 +231,7 @@ static void body_short_lived(unsigned me) {
     if (me == 1)
         witness_send(&d, 0);
     else
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     sim_done();
     witness_close(&d);
 }

@@ -19,11 +19,6 @@ static void setup_with(uint64_t delay_ns, uint64_t ttl_ns, unsigned messages, co
     witness_close(&d);
 }
 
-static void receive_and_ack(struct desk *d) {
-    if (witness_receive(d, 0) == 0)
-        witness_ack(d, 0);
-}
-
 #define JUMPS_OVER_THE_TIME .jumps_ns = {300 * MS}
 
 /* ---- delay ---- */
@@ -35,7 +30,7 @@ static void body_two_find(unsigned me) {
     witness_open(&d);
     sim_ready();
     sim_linger();
-    receive_and_ack(&d);
+    scenario_receive_and_ack(&d, 1);
     if (me == 0)
         witness_sweep(&d);
     sim_done();
@@ -61,7 +56,7 @@ static void body_send(unsigned me) {
     } else {
         sim_linger();
         witness_sweep(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -90,11 +85,7 @@ static void body_sleeper(unsigned me) {
 }
 static const struct sim_program sleeper = {.name = "delay-sleeper",
                                            .about = "a receiver sleeps until the time of a message that is sent meanwhile",
-                                           .participants = 2,
-                                           .setup = setup_none,
-                                           .body = body_sleeper,
-                                           FINISH,
-                                           .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+                                           PAIR(setup_none, body_sleeper)};
 
 /* The same, and another keeps house; who of the two looks after the timer is open. */
 static void setup_soon(void) { setup_with(20 * MS, 0, 1, &waiting); }
@@ -156,8 +147,8 @@ static void body_among(unsigned me) {
         witness_send(&d, 0);
         witness_send(&d, 0);
     } else {
-        receive_and_ack(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -186,7 +177,7 @@ static void body_cancel(unsigned me) {
         witness_cancel(&d, FIRST);
     } else {
         sim_linger();
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -221,7 +212,7 @@ static void body_cancel_reuse(unsigned me) {
     if (me == 1 && result == 0) {
         witness_send_timed(&d, 1000 * MS, 0); /* the timer of the one before is still there */
         sim_linger();
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -247,7 +238,7 @@ static void body_cancel_ready(unsigned me) {
     if (me == 0) {
         witness_cancel(&d, FIRST);
     } else {
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
         witness_send(&d, 0);
     }
     sim_done();
@@ -255,11 +246,7 @@ static void body_cancel_ready(unsigned me) {
 }
 static const struct sim_program cancel_ready = {.name = "cancel-ready",
                                                 .about = "a ready message is cancelled, received, and its cell used again",
-                                                .participants = 2,
-                                                .setup = setup_ready,
-                                                .body = body_cancel_ready,
-                                                FINISH,
-                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+                                                PAIR(setup_ready, body_cancel_ready)};
 
 /* ---- time to live ---- */
 
@@ -274,7 +261,7 @@ static void body_expiry_claim(unsigned me) {
         witness_send_timed(&d, 0, 20 * MS);
     sim_ready();
     sim_linger();
-    receive_and_ack(&d);
+    scenario_receive_and_ack(&d, 1);
     sim_done();
     witness_close(&d);
 }
@@ -296,10 +283,10 @@ static void body_expiry_held(unsigned me) {
     sim_linger();
     if (me == 0) {
         witness_nack(&d, 0, 0, true);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     } else {
         witness_sweep(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -339,11 +326,7 @@ static void body_expiry_reuse(unsigned me) {
 }
 static const struct sim_program expiry_reuse = {.name = "expiry-reuse",
                                                 .about = "a message expires, and its cell is another one's at once",
-                                                .participants = 2,
-                                                .setup = setup_mortal_alone,
-                                                .body = body_expiry_reuse,
-                                                FINISH,
-                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+                                                PAIR(setup_mortal_alone, body_expiry_reuse)};
 
 /*
  * A message with little time is refused, because its lane is full, just when a sweeper finds its time over; its cell then carries one that lives for ever, with the same

@@ -4,11 +4,6 @@
 
 static void setup_one(void) { scenario_create(2, 1); }
 
-static void receive_and_ack(struct desk *d) {
-    if (witness_receive(d, 0) == 0)
-        witness_ack(d, 0);
-}
-
 /* A holds the message; B sweeps, at a time that may be past the lease, and receives. */
 static void body_expiry(unsigned me) {
     struct desk d;
@@ -20,7 +15,7 @@ static void body_expiry(unsigned me) {
         witness_ack(&d, 0);
     } else {
         witness_sweep(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -40,11 +35,11 @@ static void body_claim_expiry(unsigned me) {
     sim_ready();
     if (me == 0) {
         sim_linger();
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     } else {
         witness_sweep(&d);
         witness_sweep(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -69,7 +64,7 @@ static void body_extend(unsigned me) {
         witness_ack(&d, 0);
     } else {
         witness_sweep(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -93,7 +88,7 @@ static void body_nack_expiry(unsigned me) {
         witness_nack(&d, 0, -1, true);
     } else {
         witness_sweep(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -127,17 +122,12 @@ static void body_viewer_leaves(unsigned me) {
     if (me == 0)
         witness_ack(&d, 0);
     else
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program viewer_leaves = {.name = "viewer-leaves",
-                                                 .about = "a viewer leaves while the message is received again",
-                                                 .participants = 2,
-                                                 .setup = setup_one,
-                                                 .body = body_viewer_leaves,
-                                                 FINISH,
-                                                 .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program viewer_leaves = {
+    .name = "viewer-leaves", .about = "a viewer leaves while the message is received again", PAIR(setup_one, body_viewer_leaves)};
 
 static void body_sweepers(unsigned me) {
     struct desk d;
@@ -150,7 +140,7 @@ static void body_sweepers(unsigned me) {
     } else {
         witness_sweep(&d);
         if (me == 0)
-            receive_and_ack(&d);
+            scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -210,7 +200,7 @@ static void body_own_past(unsigned me) {
         witness_ack(&d, 0);
     } else {
         witness_sweep(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -269,11 +259,11 @@ static void body_ahead(unsigned me) {
     if (me == 0) {
         witness_ack(&d, 0);
         sim_linger();
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     } else {
         sim_linger();
         witness_sweep(&d);
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     }
     sim_done();
     witness_close(&d);
@@ -303,7 +293,7 @@ static void body_due(unsigned me) {
     sim_linger();
     witness_sweep(&d);
     if (me == 1)
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     sim_done();
     witness_close(&d);
 }

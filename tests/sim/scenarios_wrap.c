@@ -5,19 +5,13 @@
 /* Laps have 28 bits; the second one here is 0. */
 #define LAST_LAP ((UINT64_C(1) << 28) - 1)
 
-static void receive_and_ack(struct desk *d, unsigned times) {
-    for (unsigned i = 0; i < times; i++)
-        if (witness_receive(d, 0) == 0)
-            witness_ack(d, 0);
-}
-
 /* `messages` have come and gone. */
 static void pass_through(unsigned messages) {
     struct desk d;
     witness_open(&d);
     for (unsigned i = 0; i < messages; i++) {
         witness_send(&d, 0);
-        receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     }
     witness_close(&d);
 }
@@ -42,18 +36,14 @@ static void body_lane(unsigned me) {
         witness_send(&d, 0);
         witness_send(&d, 0);
     } else {
-        receive_and_ack(&d, 3);
+        scenario_receive_and_ack(&d, 3);
     }
     sim_done();
     witness_close(&d);
 }
 static const struct sim_program wrap_lane = {.name = "wrap-lane",
                                              .about = "the lane goes round, its lap wraps",
-                                             .participants = 2,
-                                             .setup = setup_tiny,
-                                             .body = body_lane,
-                                             FINISH,
-                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                             PAIR(setup_tiny, body_lane),
                                              .first_lap = LAST_LAP,
                                              .min_slots = 1,
                                              .lane_slots = 8,
@@ -67,17 +57,13 @@ static void body_senders(unsigned me) {
     witness_send(&d, 0);
     witness_send(&d, 0);
     if (me == 0)
-        receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     sim_done();
     witness_close(&d);
 }
 static const struct sim_program wrap_senders = {.name = "wrap-senders",
                                                 .about = "two senders where the lap of the lane wraps",
-                                                .participants = 2,
-                                                .setup = setup_pair,
-                                                .body = body_senders,
-                                                FINISH,
-                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                                PAIR(setup_pair, body_senders),
                                                 .first_lap = LAST_LAP,
                                                 .min_slots = 2,
                                                 .lane_slots = 8,
@@ -93,18 +79,14 @@ static void body_early(unsigned me) {
         witness_send(&d, 0);
         witness_send(&d, 0);
     } else {
-        receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 2);
     }
     sim_done();
     witness_close(&d);
 }
 static const struct sim_program wrap_early = {.name = "wrap-early",
                                               .about = "old entries in the way, and room for two of them in early",
-                                              .participants = 2,
-                                              .setup = setup_full_lane,
-                                              .body = body_early,
-                                              FINISH,
-                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                              PAIR(setup_full_lane, body_early),
                                               .first_lap = LAST_LAP,
                                               .min_slots = 2,
                                               .lane_slots = 8,
@@ -118,7 +100,7 @@ static void body_early_three(unsigned me) {
     if (me == 0)
         witness_send(&d, 0);
     else
-        receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 2);
     sim_done();
     witness_close(&d);
 }
@@ -142,18 +124,14 @@ static void body_returned(unsigned me) {
         if (witness_receive(&d, 0) == 0)
             witness_nack(&d, 0, 0, true);
     if (me == 1)
-        receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
     sim_done();
     witness_close(&d);
 }
 static const struct sim_program wrap_returned = {
     .name = "wrap-returned",
     .about = "two give back and back again, in a ring of four slots",
-    .participants = 2,
-    .setup = setup_two,
-    .body = body_returned,
-    FINISH,
-    .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+    PAIR(setup_two, body_returned),
     .first_lap = LAST_LAP,
     .min_slots = 4, /* two messages, and what each participant may insert too late: with fewer it may be full for a tick */
     .lane_slots = 8,
@@ -163,11 +141,7 @@ static const struct sim_program wrap_returned = {
 /* The same, and the positions of a message's entries carry the same stamp whenever it is given back: only where readers are tells old from new. */
 static const struct sim_program same_stamps = {.name = "same-stamps",
                                                .about = "entries that differ in nothing from those that readers have passed",
-                                               .participants = 2,
-                                               .setup = setup_two,
-                                               .body = body_returned,
-                                               FINISH,
-                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                               PAIR(setup_two, body_returned),
                                                .min_slots = 4,
                                                .lane_slots = 8,
                                                .tag_bits = 1,
@@ -213,7 +187,7 @@ static void body_old_entry(unsigned me) {
             witness_abandon(&d, &l[--lent]);
         for (unsigned i = 0; i < 4; i++) {
             witness_send(&d, 0);
-            receive_and_ack(&d, 1);
+            scenario_receive_and_ack(&d, 1);
         }
         witness_send(&d, 0);
         witness_send(&d, 0);
@@ -228,7 +202,7 @@ static void body_old_entry(unsigned me) {
     if (me == 0) {
         witness_send(&d, 0);
     } else {
-        receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 2);
     }
     sim_done();
     witness_close(&d);
@@ -236,11 +210,7 @@ static void body_old_entry(unsigned me) {
 static void setup_none(void) { scenario_create(1, 0); }
 static const struct sim_program old_entry = {.name = "old-entry",
                                              .about = "a sender overwrites an entry whose tag is the same again, two lives later",
-                                             .participants = 2,
-                                             .setup = setup_none,
-                                             .body = body_old_entry,
-                                             FINISH,
-                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                             PAIR(setup_none, body_old_entry),
                                              .lane_slots = 8,
                                              .tag_bits = 1};
 
@@ -254,10 +224,10 @@ static void body_stale(unsigned me) {
         while (witness_loan(&d, &l) == 0)
             ;
     sim_ready();
-    receive_and_ack(&d, 1);
+    scenario_receive_and_ack(&d, 1);
     witness_send(&d, 0);
     if (me == 1) {
-        receive_and_ack(&d, 1);
+        scenario_receive_and_ack(&d, 1);
         witness_send(&d, 0);
     }
     sim_done();
@@ -265,11 +235,7 @@ static void body_stale(unsigned me) {
 }
 static const struct sim_program stale_claim = {.name = "stale-claim",
                                                .about = "an entry whose tag is the same again, two lives later",
-                                               .participants = 2,
-                                               .setup = setup_one,
-                                               .body = body_stale,
-                                               FINISH,
-                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
+                                               PAIR(setup_one, body_stale),
                                                .tag_bits = 1};
 
 /* 127 failures, two steps of the eight-bit number each: the next one wraps. */
