@@ -93,7 +93,7 @@ RP_API int rp_dead_next(rp_queue *q, const char *group, const struct rp_redrive_
  * With `to`: each is sent to that queue, where it is a new message with a new id, then dropped here. No waiting: the call ends at
  * the first that cannot be sent, and says how many went, or if none did why: RP_FULL, RP_TOO_BIG and what else rp_send returns.
  * -EINVAL if it is this queue, or has no group. The producer is used by the calling thread. Crash: each was moved or not, and one may be in both
- * queues; so it may if somebody redrives the same letter at the same time.
+ * queues; so it may if somebody redrives the same letter at the same time, and twice in that one if he sends it there, too.
  */
 RP_API int rp_dead_redrive(rp_queue *q, const char *group, const struct rp_redrive_options *o);
 

@@ -168,14 +168,16 @@ static int forward(struct task *t, const struct found *f, enum outcome *outcome)
         return fail(-EINVAL, "queue '%s' has no group that would receive them", t->which.to->actor.queue->name);
     send_as(t, f, key, &o);
     *outcome = LETTER_MOVED;
-    if (!lookup_copy(t->queue, t->group.index, f, t->copy, f->bytes))
+    if (!lookup_copy(t->queue, t->group.index, f, t->copy, f->bytes) && !MUTANT(forward_moved))
+        return 0;
+    if (MUTANT(forward_drops_first) && purge(&t->actor, t->group.index, f) == LETTER_MOVED)
         return 0;
     int result = rp_send(t->which.to, t->copy, f->bytes, &o);
     if (result < 0)
         return result;
     struct found now = *f; /* a viewer may leave meanwhile; if another redrives or drops it, he does so to a letter that was sent */
     while (purge(&t->actor, t->group.index, &now) == LETTER_MOVED &&
-           lookup_cell(t->queue, &t->group, f->cell, RP_STATE_DEAD, &now) && now.id == f->id)
+           lookup_cell(t->queue, &t->group, f->cell, RP_STATE_DEAD, &now) && (now.id == f->id || MUTANT(forward_drops_any)))
         ;
     *outcome = LETTER_DONE;
     return 0;

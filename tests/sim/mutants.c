@@ -84,6 +84,9 @@ static const struct mutant {
     {"leave_counted_late", "evict", "a letter is dropped before it is taken off the count"},
     {"recount_any_time", "evict-sweep", "letters are counted anew while somebody is in the middle of a death"},
     {"refuse_counted_late", "refuse", "a ring that refuses counts a letter when it is there"},
+    {"forward_moved", "forward-redrive", "a letter that was redriven is sent to another queue, with whatever bytes lie there"},
+    {"forward_drops_first", "forward-sweep", "a letter is dropped here before it is sent to another queue"},
+    {"forward_drops_any", "forward-redrive", "the letter in the cell is dropped, whichever it is by now"},
     /* time */
     {"lease_foreign_stamp", "claim-expiry", "the time of an earlier lease is believed"},
     {"time_after_word", "late-install", "the word is read before the time"},

@@ -2,9 +2,25 @@
 #include "scenario.h"
 
 const struct sim_program *const *const scenario_lists[] = {
-    scenarios_pairs,   scenarios_time,   scenarios_death,    scenarios_dead,   scenarios_room,      scenarios_wrap,
-    scenarios_threads, scenarios_crowd,  scenarios_keys,     scenarios_levels, scenarios_bury,      scenarios_overflow,
-    scenarios_groups,  scenarios_timers, scenarios_schedule, scenarios_leave,  scenarios_operators, NULL,
+    scenarios_pairs,
+    scenarios_time,
+    scenarios_death,
+    scenarios_dead,
+    scenarios_room,
+    scenarios_wrap,
+    scenarios_threads,
+    scenarios_crowd,
+    scenarios_keys,
+    scenarios_levels,
+    scenarios_bury,
+    scenarios_overflow,
+    scenarios_groups,
+    scenarios_timers,
+    scenarios_schedule,
+    scenarios_leave,
+    scenarios_operators,
+    scenarios_forward,
+    NULL,
 };
 
 struct rp_queue_options scenario_options(uint32_t capacity) {

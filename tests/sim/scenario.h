@@ -27,6 +27,7 @@ extern const struct sim_program *const scenarios_keys[];
 extern const struct sim_program *const scenarios_levels[];
 extern const struct sim_program *const scenarios_leave[];
 extern const struct sim_program *const scenarios_operators[];
+extern const struct sim_program *const scenarios_forward[];
 /* All of them; ends with NULL. */
 extern const struct sim_program *const *const scenario_lists[];
 

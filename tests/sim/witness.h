@@ -27,6 +27,7 @@ struct witness_expectations {
     bool waits;         /* delays and times to live: order and EMPTY are not checked, but when each comes */
     unsigned expires;   /* so many messages may expire and be dropped */
     uint64_t settle_ns; /* how much the finisher lets pass at a time until all leases and backoffs are over; 0: 2 s */
+    bool forwards;      /* letters may go to another queue: what is missing here the scenario looks for itself */
 };
 
 /* For a program's setup: makes the queue, with nobody attached. `o` as for rp_queue_create, sized by witness_options. */
