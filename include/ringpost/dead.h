@@ -89,6 +89,8 @@ RP_API int rp_dead_next(rp_queue *q, const char *group, const struct rp_redrive_
  * Makes dead letters ready again, in order of their ids, counters reset; those that are dead when the call begins, each once. -> how many.
  * With an `id`: -ENOENT if no such letter is there; RP_IN_USE if three processes still view it. Without, such letters are passed over.
  * If the group is removed meanwhile, what was redriven until then counts, and no letter of a later group is touched. Crash: each was redriven or not.
+ * In a keyed queue a letter comes to its lane's end once nobody else needs it where it is: views it, or has yet to ack it in
+ * another group. One that is dead in two groups waits until it is redriven, or purged, in the other one, too.
  *
  * With `to`: each is sent to that queue, where it is a new message with a new id, then dropped here. No waiting: the call ends at
  * the first that cannot be sent, and says how many went, or if none did why: RP_FULL, RP_TOO_BIG and what else rp_send returns.
