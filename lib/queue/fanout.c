@@ -35,7 +35,7 @@ static void drop_stale(struct actor *a, unsigned group, uint32_t c, uint64_t gen
         uint64_t d = load_acquire(delivery_at(s, group, c), delivery);
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
         if (!cell_pends(w, group) || cell_generation(w) != (generation & GENERATION_MASK) || taken(d, w) ||
-            groups_same(s, groups_load(s), group, version) || drop_untaken(a, group, c, d, w))
+            (groups_same(s, groups_load(s), group, version) && !MUTANT(stale_drops_all)) || drop_untaken(a, group, c, d, w))
             return;
     }
 }

@@ -72,7 +72,8 @@ static void describe(const struct segment *s, unsigned g, const char *name, cons
 static void clear_place(struct actor *a, unsigned g) {
     const struct segment *s = a->segment;
     for (uint32_t c = 0; c < s->layout.cell_count; c++) {
-        (void)fanout_purge(a, g, c);
+        if (!MUTANT(create_no_purge))
+            (void)fanout_purge(a, g, c);
         uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
         uint64_t generation = cell_generation(load_acquire(&segment_cell(s, c)->word, cell_word));
         uint32_t behind = ((uint32_t)generation - delivery_incarnation(d)) & 0x7fffff;
@@ -152,7 +153,8 @@ static int end(const struct segment *s, const char *name) {
             continue;
         }
         uint64_t word = load_acquire(&s->groups[g].word, active);
-        if (group_state(word) == GROUP_CREATING) /* its creator did not get there yet: from here on nobody could tell */
+        if (group_state(word) == GROUP_CREATING &&
+            !MUTANT(remove_under_creator)) /* its creator did not get there yet: from here on nobody could tell */
             become(s, (unsigned)g, word, GROUP_USED);
         uint32_t bit = UINT32_C(1) << g;
         if (groups_change(s, &groups, groups_draining(s, groups) | bit, groups_active(s, groups) & ~bit))

@@ -43,7 +43,7 @@ bool keyed_holds(const struct segment *s, uint32_t lane, uint64_t h, uint64_t sl
             return true;
         /* A removed group's: marked as taken, so that whoever drops it needs no slot to know that it was committed. */
         uint64_t mark = delivery_of_hold(DELIVERY_RETURNED, NOBODY, NOBODY, NOBODY, hold);
-        if (entry == KEYED_READY && delivery_state(d) == DELIVERY_SETTLED &&
+        if (!MUTANT(keyed_no_mark) && entry == KEYED_READY && delivery_state(d) == DELIVERY_SETTLED &&
             !cas_seq_cst(delivery_at(s, g, slot_cell(slot)), &d, mark, delivery))
             return true; /* somebody is at it: look again later */
     }
@@ -100,7 +100,8 @@ void keyed_released(const struct segment *s, unsigned group, uint64_t place) {
         (void)cas_acq_rel(head, &at, t + 1, hints);
     if (!ring_ends_at(&ring, t + 1)) {
         keyed_ready(s, group, lane);
-        group_wake(s, group, 1);
+        if (!MUTANT(keyed_wakes_no_receiver))
+            group_wake(s, group, 1);
     }
     /* Only the oldest entry of a full lane keeps senders from it. */
     if (!ring_ends_at(&ring, t + ring_slots(&ring) - 1) && !MUTANT(keyed_wakes_no_sender)) {
@@ -112,7 +113,8 @@ void keyed_released(const struct segment *s, unsigned group, uint64_t place) {
 /* Does the group's word let the cell go: is it leaving, and does nobody look at the message? Of this life of the cell, such a word moves no more. */
 static bool lets_go(const struct segment *s, unsigned group, uint32_t c, uint64_t w) {
     uint64_t d = load_acquire(delivery_at(s, group, c), delivery);
-    return taken(d, w) && delivery_leaves(d) && delivery_viewer1(d) == NOBODY && delivery_viewer2(d) == NOBODY;
+    bool unseen = (delivery_viewer1(d) == NOBODY && delivery_viewer2(d) == NOBODY) || MUTANT(leave_viewed);
+    return taken(d, w) && (delivery_leaves(d) || MUTANT(leave_early)) && unseen;
 }
 
 void keyed_leave(const struct segment *s, unsigned group, uint32_t c) {

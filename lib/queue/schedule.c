@@ -105,7 +105,8 @@ static bool end_unpublished(struct actor *a, uint32_t c, uint64_t w, uint64_t ge
     uint64_t bytes = byte_room_of(s, c);
     if (!cas_seq_cst(&segment_cell(s, c)->word, &w, cell_word(CELL_FREE, NOBODY, 0, generation), cell_word))
         return false;
-    byte_room_give(s, bytes);
+    if (!MUTANT(unpublished_keeps_bytes))
+        byte_room_give(s, bytes);
     pool_freed(&a->pool, c);
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
         uint64_t d = load_acquire(delivery_at(s, g, c), delivery);

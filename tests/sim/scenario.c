@@ -2,25 +2,17 @@
 #include "scenario.h"
 
 const struct sim_program *const *const scenario_lists[] = {
-    scenarios_pairs,
-    scenarios_time,
-    scenarios_death,
-    scenarios_dead,
-    scenarios_room,
-    scenarios_wrap,
-    scenarios_threads,
-    scenarios_crowd,
-    scenarios_keys,
-    scenarios_levels,
-    scenarios_bury,
-    scenarios_overflow,
-    scenarios_groups,
-    scenarios_timers,
-    scenarios_schedule,
-    scenarios_leave,
-    scenarios_operators,
-    scenarios_forward,
-    NULL,
+    scenarios_pairs,      scenarios_time,
+    scenarios_death,      scenarios_dead,
+    scenarios_room,       scenarios_wrap,
+    scenarios_threads,    scenarios_crowd,
+    scenarios_keys,       scenarios_levels,
+    scenarios_bury,       scenarios_overflow,
+    scenarios_groups,     scenarios_timers,
+    scenarios_schedule,   scenarios_leave,
+    scenarios_operators,  scenarios_forward,
+    scenarios_key_groups, scenarios_wait_groups,
+    scenarios_drops,      NULL,
 };
 
 struct rp_queue_options scenario_options(uint32_t capacity) {
@@ -51,4 +43,10 @@ void scenario_receive_and_ack(struct desk *d, unsigned times) {
     for (unsigned i = 0; i < times; i++)
         if (witness_receive(d, 0) == 0)
             witness_ack(d, 0);
+}
+
+uint64_t scenario_free_cells(struct desk *d) {
+    struct rp_queue_stats s;
+    rp_queue_stats(d->queue, &s);
+    return s.free_cells;
 }

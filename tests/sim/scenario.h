@@ -28,6 +28,9 @@ extern const struct sim_program *const scenarios_levels[];
 extern const struct sim_program *const scenarios_leave[];
 extern const struct sim_program *const scenarios_operators[];
 extern const struct sim_program *const scenarios_forward[];
+extern const struct sim_program *const scenarios_drops[];
+extern const struct sim_program *const scenarios_key_groups[];
+extern const struct sim_program *const scenarios_wait_groups[];
 /* All of them; ends with NULL. */
 extern const struct sim_program *const *const scenario_lists[];
 
@@ -38,6 +41,7 @@ void scenario_create(uint32_t capacity, unsigned messages);
 void scenario_preload(unsigned messages);
 /* Receives, without waiting, so many times, and acks each message at once. */
 void scenario_receive_and_ack(struct desk *d, unsigned times);
+uint64_t scenario_free_cells(struct desk *d);
 
 #define FINISH .interim = witness_interim, .finish = witness_finish
 /* Most programs: two participants, explored to the end (README.md). Names stand in front of it, where CMakeLists.txt finds them. */

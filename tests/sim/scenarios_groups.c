@@ -207,6 +207,23 @@ static void setup_places(void) {
 static const struct sim_program create_create = {
     .name = "create-create", .about = "two make a group of the same name", PAIR(setup_places, body_create_create)};
 
+/* The place is to be had at once, whoever stopped when he had just made the first group. */
+static void body_create_remove(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0)
+        witness_group_create(&d, 1);
+    else if (witness_group_remove(&d, 1) == 0 && witness_group_create(&d, 2) != 0)
+        sim_fail("the place of a removed group cannot be had");
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program create_remove = {.name = "create-remove",
+                                                 .about = "a group is removed under its creator",
+                                                 PAIR(setup_default, body_create_remove),
+                                                 .freezable = 1};
+
 static void body_remove_create(unsigned me) {
     struct desk d;
     witness_open(&d);
@@ -362,7 +379,7 @@ static void body_slow(unsigned me) {
 static const struct sim_program slow_group = {
     .name = "slow-group", .about = "one group is ahead, the other behind", PAIR(setup_small, body_slow), .lane_slots = 2};
 
-const struct sim_program *const scenarios_groups[] = {
-    &send_create,   &send_remove,        &send_replace,  &receive_replace, &give_back_replace,
-    &ack_remove,    &sleeping_remove,    &create_create, &remove_create,   &remove_younger,
-    &remove_remove, &dead_sender_remove, &sweep_replace, &slow_group,      NULL};
+const struct sim_program *const scenarios_groups[] = {&send_create,        &send_remove,   &send_replace,    &receive_replace,
+                                                      &give_back_replace,  &ack_remove,    &sleeping_remove, &create_create,
+                                                      &create_remove,      &remove_create, &remove_younger,  &remove_remove,
+                                                      &dead_sender_remove, &sweep_replace, &slow_group,      NULL};

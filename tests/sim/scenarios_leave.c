@@ -143,4 +143,42 @@ static const struct sim_program key_lanes = {.name = "key-lanes",
                                              .budget = {.preemptions = 2},
                                              .lane_slots = 4};
 
-const struct sim_program *const scenarios_leave[] = {&key_moved, &key_reuse, &key_lanes, NULL};
+/* The lease ran out, and with it the last delivery; the one who held it still looks at the bytes when the letter is redriven, acked, and gone. */
+static void setup_mortal(void) {
+    struct rp_queue_options o = scenario_options(4);
+    o.lanes = 2;
+    o.lane_capacity = 4;
+    o.max_deliveries = 1;
+    witness_create(&o, &(struct witness_expectations){.redrives = true});
+    struct desk d;
+    witness_open(&d);
+    witness_send_in(&d, ANNA, 0);
+    witness_close(&d);
+}
+static void body_viewed(unsigned me) {
+    struct desk d;
+    struct lender l = {.count = 0};
+    witness_open(&d);
+    if (me == 0) {
+        witness_receive(&d, 0);
+    } else {
+        borrow_all(&d, &l);
+        sim_advance_ns(PAST_LEASE_NS);
+    }
+    sim_ready();
+    if (me == 0) {
+        witness_ack(&d, 0);
+    } else {
+        witness_sweep(&d);
+        witness_redrive(&d);
+        ack_one(&d);
+        witness_send_in(&d, ANNA, 0);
+    }
+    sim_done();
+    give_back(&d, &l, LENT_MAX);
+    witness_close(&d);
+}
+static const struct sim_program key_viewed = {
+    .name = "key-leave-viewed", .about = "a letter is redriven while somebody looks at it", PAIR(setup_mortal, body_viewed)};
+
+const struct sim_program *const scenarios_leave[] = {&key_moved, &key_reuse, &key_lanes, &key_viewed, NULL};

@@ -2,6 +2,8 @@
 /* Priorities. */
 #include "scenario.h"
 
+#include "handle.h"
+
 enum { LOW = 0, HIGH = 1 };
 
 static void create(unsigned low, unsigned high) {
@@ -69,4 +71,56 @@ static const struct sim_program level_way = {.name = "level-way",
                                              PAIR(setup_both, body_way),
                                              .lane_slots = 2};
 
-const struct sim_program *const scenarios_levels[] = {&level_send_receive, &level_nack, &level_way, NULL};
+/* An old message of the lowest level, one of the highest, and a receiver whose turn it is to look at the old first. */
+enum { THE_OLD_ONE = (SIM_CREATOR + 1) << 16 | 1, BEFORE_ITS_TURN = 7 };
+
+static void setup_aged(void) {
+    struct rp_queue_options o = scenario_options(4);
+    o.priorities = 2;
+    o.ageing_ns = 10 * MS;
+    witness_create(&o, &(struct witness_expectations){.ages = true});
+    struct desk d;
+    witness_open(&d);
+    witness_send_in(&d, LOW, 0);
+    witness_send_in(&d, HIGH, 0);
+    sim_advance_ns(50 * MS);
+    witness_close(&d);
+}
+static void body_aged(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    d.consumer->lane_turn = BEFORE_ITS_TURN;
+    sim_ready();
+    if (me == 0) {
+        witness_send_in(&d, HIGH, 0);
+        witness_send_in(&d, LOW, 0);
+    } else {
+        if (witness_receive(&d, 0) == 0) {
+            if (d.held[0].reserved[5] != THE_OLD_ONE && !sim_frozen())
+                sim_fail("message %x was received before the old one", (unsigned)d.held[0].reserved[5]);
+            witness_nack(&d, 0, 0, true);
+        }
+        scenario_receive_and_ack(&d, 2);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program level_aged = {
+    .name = "level-aged", .about = "an old message of the lowest level comes first, and fails", PAIR(setup_aged, body_aged)};
+
+/* Two whose turn it is, one old message; who does not get it takes the next. */
+static void body_aged_both(unsigned me) {
+    struct desk d;
+    (void)me;
+    witness_open(&d);
+    d.consumer->lane_turn = BEFORE_ITS_TURN;
+    sim_ready();
+    scenario_receive_and_ack(&d, 2);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program level_aged_both = {
+    .name = "level-aged-both", .about = "two want the old message of the lowest level", PAIR(setup_aged, body_aged_both)};
+
+const struct sim_program *const scenarios_levels[] = {&level_send_receive, &level_nack,      &level_way,
+                                                      &level_aged,         &level_aged_both, NULL};

@@ -6,12 +6,6 @@
 #include "handle.h"
 #include <ringpost/group.h>
 
-static uint64_t free_cells(struct desk *d) {
-    struct rp_queue_stats s;
-    rp_queue_stats(d->queue, &s);
-    return s.free_cells;
-}
-
 /* Loans, until `rest` cells are free; then messages in those. */
 enum { LENT = 40 };
 static struct lent lent[LENT];
@@ -19,7 +13,7 @@ static unsigned lent_count;
 
 static void fill(struct desk *d, unsigned rest) {
     lent_count = 0;
-    while (free_cells(d) > rest)
+    while (scenario_free_cells(d) > rest)
         witness_loan(d, &lent[lent_count++]);
     for (unsigned i = 0; i < rest; i++)
         witness_send(d, 0);

@@ -413,6 +413,43 @@ static const struct sim_program cancel_refused = {.name = "cancel-refused",
                                                   .min_slots = 2,
                                                   .lane_slots = 2};
 
+/* Two redrive what expired; for one of them it lives for ever from then on. Before the other one says so the memory is a mortal message's again. */
+static void setup_expired(void) {
+    setup_with(0, 100 * MS, 1, &(struct witness_expectations){.waits = true, .redrives = true});
+    struct desk d;
+    witness_open(&d);
+    sim_advance_ns(200 * MS);
+    witness_sweep(&d);
+    struct rp_dead_letter letter;
+    unsigned char data[64];
+    witness_must(rp_dead_peek(d.queue, NULL, 0, &letter, data, sizeof data), "rp_dead_peek");
+    witness_died(0, data, letter.bytes);
+    witness_close(&d);
+}
+static void body_lift(unsigned me) {
+    struct desk d;
+    struct lent any;
+    witness_open(&d);
+    if (me == 1)
+        while (witness_loan(&d, &any) == 0)
+            ;
+    sim_ready();
+    witness_redrive(&d);
+    if (me == 1) {
+        scenario_receive_and_ack(&d, 1);
+        witness_send_timed(&d, 0, 100 * MS);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program expiry_lift = {.name = "expiry-lift",
+                                               .about = "two redrive an expired letter, and its memory is used again",
+                                               .participants = 2,
+                                               .setup = setup_expired,
+                                               .body = body_lift,
+                                               FINISH,
+                                               .budget = {.preemptions = 2, .kills = 1}};
+
 const struct sim_program *const scenarios_schedule[] = {
-    &two_find,     &send,         &sleeper,     &keeper,       &at_order,       &among,          &cancel_due, &cancel_reuse,
-    &cancel_ready, &expiry_claim, &expiry_held, &expiry_reuse, &expiry_refused, &cancel_refused, NULL};
+    &two_find,     &send,         &sleeper,     &keeper,       &at_order,       &among,          &cancel_due,  &cancel_reuse,
+    &cancel_ready, &expiry_claim, &expiry_held, &expiry_reuse, &expiry_refused, &cancel_refused, &expiry_lift, NULL};

@@ -27,6 +27,8 @@ struct witness_expectations {
     bool waits;         /* delays and times to live: order and EMPTY are not checked, but when each comes */
     unsigned expires;   /* so many messages may expire and be dropped */
     uint64_t settle_ns; /* how much the finisher lets pass at a time until all leases and backoffs are over; 0: 2 s */
+    bool ages;          /* an old message may come before one of a higher level */
+    unsigned lossy;     /* the group that `drops` is about; 0: "default" */
     bool forwards;      /* letters may go to another queue: what is missing here the scenario looks for itself */
 };
 
@@ -69,6 +71,8 @@ int witness_abandon(struct desk *d, struct lent *l);
 /* Groups 1 to WITNESS_GROUPS - 1 are called "g1" and so on, and each is made once in a run at most by each who tries. Results of rp_group_create and _remove. */
 enum { WITNESS_GROUPS = 4 };
 int witness_group_create(struct desk *d, unsigned group);
+struct rp_group_options;
+int witness_group_create_with(struct desk *d, unsigned group, const struct rp_group_options *o);
 int witness_group_remove(struct desk *d, unsigned group);
 /* The consumer is one of this group from now on. -ENOENT: there is no such group; the desk has no consumer then. */
 int witness_group_consumer(struct desk *d, unsigned group);

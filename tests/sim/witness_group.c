@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-static const char *name_of(unsigned group) {
+const char *witness_group_name(unsigned group) {
     static const char *const names[WITNESS_GROUPS] = {"default", "g1", "g2", "g3"};
     return names[group];
 }
@@ -26,10 +26,12 @@ __attribute__((no_sanitize("thread"))) const struct event *witness_group_event(u
 
 bool witness_group_may_be_gone(unsigned group) { return witness_group_event(group, GROUP_REMOVE) != NULL; }
 
-int witness_group_create(struct desk *d, unsigned group) {
+int witness_group_create(struct desk *d, unsigned group) { return witness_group_create_with(d, group, NULL); }
+
+int witness_group_create_with(struct desk *d, unsigned group, const struct rp_group_options *o) {
     struct event *e = witness_begin(GROUP_CREATE, 0, "rp_group_create");
     e->group = (uint8_t)group;
-    int result = witness_end(e, rp_group_create(d->queue, name_of(group), NULL), true);
+    int result = witness_end(e, rp_group_create(d->queue, witness_group_name(group), o), true);
     if (result != -EEXIST && result != -ENOSPC)
         witness_must(result, "rp_group_create");
     return result;
@@ -38,7 +40,7 @@ int witness_group_create(struct desk *d, unsigned group) {
 int witness_group_remove(struct desk *d, unsigned group) {
     struct event *e = witness_begin(GROUP_REMOVE, 0, "rp_group_remove");
     e->group = (uint8_t)group;
-    int result = witness_end(e, rp_group_remove(d->queue, name_of(group)), true);
+    int result = witness_end(e, rp_group_remove(d->queue, witness_group_name(group)), true);
     if (result != -ENOENT)
         witness_must(result, "rp_group_remove");
     return result;
@@ -47,7 +49,7 @@ int witness_group_remove(struct desk *d, unsigned group) {
 int witness_group_consumer(struct desk *d, unsigned group) {
     struct rp_consumer_options o;
     rp_consumer_options_init(&o, sizeof o);
-    o.group = name_of(group);
+    o.group = witness_group_name(group);
     if (d->consumer)
         witness_close_consumer(d);
     d->group = group;

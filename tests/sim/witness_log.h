@@ -83,8 +83,11 @@ const struct event *witness_group_event(unsigned group, enum event_kind kind);
 /* May the group have been removed? A removal has begun. */
 bool witness_group_may_be_gone(unsigned group);
 
-/* Writes down that the finisher saw this payload among the dead letters. */
-void witness_died(const void *data, size_t bytes);
+/* As rp_group_create calls it; NULL: "default". */
+const char *witness_group_name(unsigned group);
+
+/* Writes down that the finisher saw this payload among the dead letters of a group. */
+void witness_died(unsigned group, const void *data, size_t bytes);
 
 /* Judges the whole log after everything was drained. Fails the run at the first contradiction. */
 void witness_judge(void);

@@ -136,9 +136,11 @@ int witness_extend(struct desk *d, unsigned i, uint64_t lease_ns) {
     return result;
 }
 
-void witness_died(const void *data, size_t bytes) {
+void witness_died(unsigned group, const void *data, size_t bytes) {
     struct rp_message m = {.data = data, .bytes = bytes};
-    witness_append(DIED, witness_tag(&m))->end = sim_calls();
+    struct event *e = witness_append(DIED, witness_tag(&m));
+    e->group = (uint8_t)group;
+    e->end = sim_calls();
 }
 
 /* ---- operating ---- */
