@@ -53,9 +53,10 @@ static void count_cells(rp_queue *q, struct rp_queue_stats *out) {
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
         out->free_cells += cell_state(w) == CELL_FREE;
         out->owned_cells += cell_state(w) == CELL_OWNED;
-        out->bytes += cell_is_published(w) ? byte_room_in(s, c) : cell_state(w) == CELL_OWNED ? byte_room_of(s, c) : 0;
+        bool holds = cell_is_published(w) || cell_state(w) == CELL_DELAYED;
+        out->bytes += holds ? byte_room_in(s, c) : cell_state(w) == CELL_OWNED ? byte_room_of(s, c) : 0;
         struct found f;
-        if ((!cell_is_published(w) && cell_state(w) != CELL_DELAYED) || group < 0)
+        if (!holds || group < 0)
             continue;
         if (!lookup_cell(q, &g, c, RP_STATE_ALL, &f)) {
             out->lingering += delivery_state(load_acquire(delivery_at(s, g.index, c), delivery)) == DELIVERY_LIMBO;

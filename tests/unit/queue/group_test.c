@@ -426,6 +426,27 @@ static void a_group_grows_old(void **state) {
     close_queue();
 }
 
+/* "default" need not have the first place: what is said of its dead letters is of its own. */
+static void reasons_of_the_right_group(void **state) {
+    (void)state;
+    struct rp_queue_options o = test_options();
+    o.max_groups = 2;
+    open_queue(o);
+    succeeds(rp_group_remove(q, "default"));
+    succeeds(rp_group_create(q, "first", NULL));
+    succeeds(rp_group_create(q, "default", NULL));
+    assert_int_equal(info_of("default").index, 1);
+    rp_consumer *c = consumer_of("default");
+    succeeds(send_text(p, "no"));
+    struct rp_message m = take(c, "no");
+    succeeds(rp_reject(c, &m, "no"));
+    struct rp_queue_stats s = stats_of(q);
+    assert_int_equal(s.dead, 1);
+    assert_int_equal(s.dead_by_reason[__builtin_ctz(RP_DEAD_REJECTED)], 1);
+    rp_consumer_close(c);
+    close_queue();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_group_grows_old),
@@ -441,6 +462,7 @@ int main(void) {
         TEST(reasons_of_the_default_group),
         TEST(full_names_who_is_behind),
         TEST(damage),
+        TEST(reasons_of_the_right_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

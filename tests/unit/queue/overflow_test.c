@@ -475,6 +475,88 @@ static void bytes_are_dropped_for(void **state) {
     close_queue();
 }
 
+static int send_delayed(size_t bytes, uint64_t delay_ns, uint64_t *id) {
+    struct rp_send_options o;
+    rp_send_options_init(&o, sizeof o);
+    o.delay_ns = delay_ns;
+    o.id_out = id;
+    return rp_send(p, payload, bytes, &o);
+}
+
+/* A message that waits for its time holds its bytes all the while, and gives them back once: when it is taken back, or over. */
+static void delayed_bytes(void **state) {
+    (void)state;
+    struct rp_queue_options o = test_options();
+    struct rp_message m;
+    uint64_t first, second;
+    o.max_bytes = 100;
+    open_queue(&o);
+    assert_int_equal(send_delayed(60, 3600 * (uint64_t)SECOND, &first), 0);
+    assert_int_equal(send_delayed(30, MS, &second), 0);
+    assert_int_equal(held(), 90);
+    assert_int_equal(stats_of(q).bytes, 90);
+    assert_int_equal(send_delayed(11, MS, NULL), RP_FULL);
+    assert_int_equal(send_bytes(11), RP_FULL);
+    succeeds(rp_receive(c, &m, 10 * SECOND));
+    assert_int_equal(m.id, second);
+    assert_int_equal(held(), 90); /* it moved from one state to another */
+    succeeds(rp_ack(c, &m));
+    assert_int_equal(held(), 60);
+    succeeds(rp_queue_cancel(q, first));
+    assert_int_equal(held(), 0);
+    assert_int_equal(rp_queue_cancel(q, first), -ENOENT);
+    assert_int_equal(held(), 0);
+    assert_int_equal(send_delayed(20, MS, &first), 0);
+    succeeds(rp_group_remove(q, "default"));
+    assert_true(eventually(rp_queue_sweep(q) >= 0 && stats_of(q).unroutable == 1)); /* due, and there is no group */
+    assert_int_equal(held(), 0);
+    close_queue();
+}
+
+/* What waits for its time is not dropped, for bytes as little as for memory; a backoff is. */
+static void the_delayed_are_not_dropped(void **state) {
+    (void)state;
+    struct rp_queue_options o = dropping();
+    struct rp_message m;
+    uint64_t id;
+    o.max_bytes = 100;
+    open_queue(&o);
+    assert_int_equal(send_delayed(60, 3600 * (uint64_t)SECOND, &id), 0);
+    assert_int_equal(send_bytes(20), 0);
+    assert_int_equal(send_bytes(20), 0);
+    assert_int_equal(send_bytes(30), 0); /* both go */
+    assert_int_equal(dropped(0), 2);
+    assert_int_equal(send_bytes(41), RP_FULL); /* the one that was ready goes, and it does not help */
+    assert_true(held() <= 90);
+    assert_int_equal(stats_of(q).delayed, 1);
+    succeeds(rp_queue_cancel(q, id));
+    assert_int_equal(rp_queue_purge(q, NULL, RP_STATE_ALL) >= 0, 1);
+    uint64_t before = dropped(0);
+    assert_int_equal(send_bytes(64), 0);
+    succeeds(rp_receive(c, &m, 0));
+    struct rp_nack_options later;
+    rp_nack_options_init(&later, sizeof later);
+    later.delay_ns = 3600 * SECOND;
+    succeeds(rp_nack(c, &m, &later));
+    assert_true(eventually(send_bytes(50) == 0)); /* they are not looked for again in the same millisecond */
+    assert_int_equal(dropped(0), before + 1);
+    assert_int_equal(held(), 50);
+    close_queue();
+
+    o.max_bytes = 0;
+    open_queue(&o);
+    for (uint32_t i = 0; i < room; i++)
+        assert_int_equal(send_delayed(4, 3600 * (uint64_t)SECOND, &id), 0);
+    assert_int_equal(send_bytes(4), RP_FULL);
+    assert_int_equal(dropped(0), 0);
+    succeeds(rp_queue_cancel(q, id));
+    send_from_to(0, 3); /* one place for all of them */
+    assert_int_equal(dropped(0), 2);
+    take(c, 2);
+    assert_int_equal(stats_of(q).delayed, room - 1);
+    close_queue();
+}
+
 /* What a death leaves in the counters is found by the sweep; they never say less than is there. */
 /* What cannot make enough room stays. */
 static void nothing_is_dropped_in_vain(void **state) {
@@ -572,6 +654,8 @@ int main(void) {
         TEST(loans_count),
         TEST(bytes_are_dropped_for),
         TEST(nothing_is_dropped_in_vain),
+        TEST(delayed_bytes),
+        TEST(the_delayed_are_not_dropped),
         TEST(counters_that_are_wrong),
         TEST(a_count_in_a_storm),
     };
