@@ -92,6 +92,24 @@ run 4 dead redrive "$q" --to "$q.to"
 has "full" "$out" "9 messages redriven"
 is "full" "$(stat_of "$q" dead)" 12
 
+# Killed while it moves them: each is in one of the two queues, and one for each kill in both
+run 0 create "$q.from" --capacity 200 --dead-capacity 200
+run 0 create "$q.all" --capacity 300
+seq 100 | run 0 send "$q.from"
+run 0 work "$q.from" -n 100 -- bash -c 'exit 100'
+for kill in 1 2 3; do
+    "$RINGPOST" dead redrive "$q.from" --to "$q.all" --rate 1000/s >/dev/null &
+    pids+=($!)
+    until (($(stat_of "$q.all" ready) >= kill * 10)); do pause; done
+    kill -KILL $!
+    wait $! 2>/dev/null || true
+done
+run 0 dead redrive "$q.from" --to "$q.all"
+is "none left" "$(stat_of "$q.from" dead)" 0
+moved=$(rp receive "$q.all" --follow --wait none)
+is "all of them" "$(sort -nu <<<"$moved" | paste -sd ' ')" "$(seq 100 | paste -sd ' ')"
+(($(wc -l <<<"$moved") <= 103)) || fail "moved" "more than one twice for each kill"
+
 # A signal says how far it came; a rate is not exceeded: of 1 an hour, one goes at once
 "$RINGPOST" dead redrive "$q" --rate 1/h >"$dir/paced" 2>"$dir/paced.err" &
 pids+=($!)
