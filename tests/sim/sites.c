@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SITES = 256, SCENARIOS = 128, GLANCE_RUNS = 400 };
+enum { SITES = 512, SCENARIOS = 512, GLANCE_RUNS = 400 };
 
 static struct site {
     const char *file, *what;
@@ -73,6 +73,8 @@ void sites_run(void) {
     for (const struct sim_program *p; scenario_now < SCENARIOS && (p = scenario(scenario_now)); scenario_now++)
         (void)look_in_runs(p, GLANCE_RUNS);
     sim_point_met = NULL;
+    if (site_count == SITES || scenario(scenario_now))
+        printf("there are more accesses or scenarios than places for them: not all are looked at\n");
     unsigned tried = 0, noticed = 0;
     printf("%-20s %-26s %-6s %-18s %10s\n", "WHERE", "ACCESS", "DEFECT", "NOTICED BY", "SCHEDULES");
     for (unsigned i = 0; i < site_count; i++) {
