@@ -71,18 +71,19 @@ static const struct sim_program level_way = {.name = "level-way",
                                              PAIR(setup_both, body_way),
                                              .lane_slots = 2};
 
-/* An old message of the lowest level, one of the highest, and a receiver whose turn it is to look at the old first. */
-enum { THE_OLD_ONE = (SIM_CREATOR + 1) << 16 | 1, BEFORE_ITS_TURN = 7 };
+/* An old message of the lowest level, and as many of the highest as receives may come before it. */
+enum { THE_OLD_ONE = (SIM_CREATOR + 1) << 16 | 1, TURNS = 8 };
 
 static void setup_aged(void) {
-    struct rp_queue_options o = scenario_options(4);
+    struct rp_queue_options o = scenario_options(TURNS + 4);
     o.priorities = 2;
     o.ageing_ns = 1000 * MS;
     witness_create(&o, &(struct witness_expectations){.ages = true});
     struct desk d;
     witness_open(&d);
     witness_send_in(&d, LOW, 0);
-    witness_send_in(&d, HIGH, 0);
+    for (unsigned i = 0; i < TURNS; i++)
+        witness_send_in(&d, HIGH, 0);
     const struct segment *s = &d.queue->segment;
     for (uint32_t c = 0; c < cells_in_play(s); c++)
         segment_cell(s, c)->sent_wall_ns = 1; /* long ago, whatever the clock says */
@@ -90,34 +91,42 @@ static void setup_aged(void) {
 }
 static void body_aged(unsigned me) {
     struct desk d;
+    bool met = false;
     witness_open(&d);
-    d.consumer->lane_turn = BEFORE_ITS_TURN;
     sim_ready();
     if (me == 0) {
         witness_send_in(&d, HIGH, 0);
         witness_send_in(&d, LOW, 0);
     } else {
-        if (witness_receive(&d, 0) == 0) {
-            if (d.held[0].reserved[5] != THE_OLD_ONE && !sim_frozen())
-                sim_fail("message %x was received before the old one", (unsigned)d.held[0].reserved[5]);
-            witness_nack(&d, 0, 0, true);
+        for (unsigned i = 0; i < TURNS; i++) {
+            if (witness_receive(&d, 0) != 0)
+                continue;
+            met = met || d.held[0].reserved[5] == THE_OLD_ONE;
+            witness_ack(&d, 0);
         }
-        scenario_receive_and_ack(&d, 2);
+        if (!met && !sim_frozen())
+            sim_fail("the old message was not among %d", (int)TURNS);
     }
     sim_done();
     witness_close(&d);
 }
-static const struct sim_program level_aged = {
-    .name = "level-aged", .about = "an old message of the lowest level comes first, and fails", PAIR(setup_aged, body_aged)};
+static const struct sim_program level_aged = {.name = "level-aged",
+                                              .about = "an old message of the lowest level has its turn",
+                                              .participants = 2,
+                                              .setup = setup_aged,
+                                              .body = body_aged,
+                                              FINISH,
+                                              .budget = {.preemptions = 1, .kills = 1, .freezes = 1}};
 
-/* Two whose turn it is, one old message; who does not get it takes the next. */
+/* Two come to it in their turn; who does not get it takes the next of the others, and one of them fails. */
 static void body_aged_both(unsigned me) {
     struct desk d;
-    (void)me;
     witness_open(&d);
-    d.consumer->lane_turn = BEFORE_ITS_TURN;
+    scenario_receive_and_ack(&d, me == 0 ? 2 : 6);
     sim_ready();
-    scenario_receive_and_ack(&d, 2);
+    if (me == 1 && witness_receive(&d, 0) == 0)
+        witness_nack(&d, 0, 0, true);
+    scenario_receive_and_ack(&d, 1);
     sim_done();
     witness_close(&d);
 }
