@@ -275,7 +275,7 @@ static void body_both_lose(unsigned me) {
     if (me == 0)
         witness_send(&d, 0);
     else
-        receive_and_ack(&d);
+        scenario_receive_and_ack(&d, 1);
     sim_done();
     if (me == 1)
         abandon_all(&d);
