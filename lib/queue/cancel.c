@@ -18,7 +18,7 @@ static int cancel_published(struct actor *a, uint32_t c, uint64_t w, uint64_t id
         for (;;) {
             uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
             uint64_t now = load_acquire(&segment_cell(s, c)->word, cell_word);
-            if ((cell_generation(now) != cell_generation(w) && !MUTANT(cancel_later)) || !cell_pends(now, g))
+            if (cell_generation(now) != cell_generation(w) || !cell_pends(now, g))
                 break;
             /* Else its sender is not done with it; or it was refused, and these are the words of the next message. */
             bool committed = taken(d, now) || lane_committed(s, c, now);

@@ -113,7 +113,6 @@ static const struct mutant {
     {"timer_not_announced", "delay-sleeper", "a sleeper is not told of an earlier time"},
     {"wall_offset_fresh", "at-order", "a wall-clock time becomes a timer by a look at both clocks"},
     {"cancel_keeps_generation", "cancel-reuse", "a cell waits twice under the same word"},
-    {"cancel_later", "cancel-ready", "the cell's next message is cancelled instead"},
     {"lift_stored", "expiry-lift", "who redrives makes the cell's next message live for ever"},
     {"claim_expired", "expiry-claim", "the claimer does not look at the clock"},
     {"expiry_of_settled", "expiry-reuse", "a word that is settled already is taken for the cell's next message"},
