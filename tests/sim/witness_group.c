@@ -69,17 +69,17 @@ static int operated(struct event *e, int result, const char *name) {
 int witness_group_purge(struct desk *d, unsigned group, unsigned states) {
     struct event *e = witness_begin(PURGE, 0, "rp_queue_purge");
     e->group = (uint8_t)group;
-    return operated(e, rp_queue_purge(d->queue, name_of(group), states), "rp_queue_purge");
+    return operated(e, rp_queue_purge(d->queue, witness_group_name(group), states), "rp_queue_purge");
 }
 
 int witness_group_redrive(struct desk *d, unsigned group) {
     struct event *e = witness_begin(REDRIVE, 0, "rp_dead_redrive");
     e->group = (uint8_t)group;
-    return operated(e, rp_dead_redrive(d->queue, name_of(group), NULL), "rp_dead_redrive");
+    return operated(e, rp_dead_redrive(d->queue, witness_group_name(group), NULL), "rp_dead_redrive");
 }
 
 int witness_group_dead_purge(struct desk *d, unsigned group) {
     struct event *e = witness_begin(PURGE, 0, "rp_dead_purge");
     e->group = (uint8_t)group;
-    return operated(e, rp_dead_purge(d->queue, name_of(group), NULL), "rp_dead_purge");
+    return operated(e, rp_dead_purge(d->queue, witness_group_name(group), NULL), "rp_dead_purge");
 }
