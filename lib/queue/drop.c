@@ -73,7 +73,7 @@ enum drop drop(struct rp_producer *p, const struct sight *x, uint32_t *cell) {
     const struct segment *s = a->segment;
     bool evicts = false;
     *cell = x->cell;
-    if (load_relaxed(&s->control->active, recheck) != p->dropper.active)
+    if (load_relaxed(&s->control->active, recheck) != p->dropper.active && !MUTANT(drop_old_groups))
         return DROP_NOT; /* groups came or went since we asked which of them lose messages: before x was seen, perhaps */
     for (uint32_t groups = x->pending & x->lossy; groups != 0; groups &= groups - 1) {
         unsigned g = (unsigned)__builtin_ctz(groups);
