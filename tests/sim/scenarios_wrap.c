@@ -157,7 +157,7 @@ static void body_missed(unsigned me) {
     sim_ready();
     for (unsigned i = me; i < 2; i++)
         witness_nack(&d, 0, 0, false);
-    receive_and_ack(&d, 2);
+    scenario_receive_and_ack(&d, 2);
     sim_done();
     witness_close(&d);
 }
