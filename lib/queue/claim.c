@@ -19,17 +19,20 @@ int claim_outcome(enum attempt attempt) {
     return attempt == CLAIM_DONE ? 0 : attempt == CLAIM_NO_ROOM ? -ENOBUFS : attempt == CLAIM_GONE ? RP_GONE : RP_EMPTY;
 }
 
-/* Is the consumer's group still there? A load of a line that is at hand, unless the groups changed. */
-static bool in_group(struct rp_consumer *c) {
+/* The groups have changed: is the consumer's still there? */
+static __attribute__((noinline)) bool in_group_still(struct rp_consumer *c, uint64_t groups) {
     const struct segment *s = c->actor.segment;
-    uint64_t groups = groups_load(s);
-    if (groups == c->groups_seen)
-        return true;
     if (!(groups_active(s, groups) >> c->group & 1) ||
         group_generation(load_acquire(&s->groups[c->group].word, active)) != c->group_generation)
         return false;
     c->groups_seen = groups;
     return true;
+}
+
+/* Is the consumer's group still there? A load of a line that is at hand, unless the groups changed. */
+static inline bool in_group(struct rp_consumer *c) {
+    uint64_t groups = groups_load(c->actor.segment);
+    return groups == c->groups_seen || in_group_still(c, groups);
 }
 
 static ALWAYS_INLINE enum attempt claim_here(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms,
@@ -106,7 +109,8 @@ static int claim_again(struct rp_consumer *c, struct receiver_lane *l, enum deli
 }
 
 /* Is the entry `slot` at lane position h still to be taken by the group? `d` is what to expect, `mine` what to make of it. */
-static bool lane_claimable(const struct rp_consumer *c, uint32_t lane, uint64_t h, uint64_t slot, uint64_t *d, uint64_t *mine) {
+static ALWAYS_INLINE bool lane_claimable(const struct rp_consumer *c, uint32_t lane, uint64_t h, uint64_t slot, uint64_t *d,
+                                         uint64_t *mine) {
     const struct segment *s = c->actor.segment;
     struct cell *cell = segment_cell(s, slot_cell(slot));
     /* In this order: if the CAS of the delivery word succeeds, it did not move, so the cell's word could not move either. */

@@ -18,8 +18,8 @@ static void announce(struct actor *a, unsigned group, uint64_t ms) {
     group_wake(a->segment, group, 1);
 }
 
-static void set_time(struct actor *a, unsigned group, uint32_t c, enum delivery_state state, uint32_t hold, uint64_t until_ms,
-                     bool over_own) {
+static ALWAYS_INLINE void set_time(struct actor *a, unsigned group, uint32_t c, enum delivery_state state, uint32_t hold,
+                                   uint64_t until_ms, bool over_own) {
     a64 *time = time_at(a->segment, group, c);
     for (;;) {
         uint64_t early = MUTANT(time_after_word) ? load_acquire(delivery_at(a->segment, group, c), delivery) : 0;
