@@ -53,27 +53,40 @@ static inline enum clear clear_bit(struct actor *a, unsigned group, uint32_t c, 
             if (last && then == CELL_FREE)
                 pool_freed(&a->pool, c);
             if (s->parameters.keyed)
-                keyed_released(s, group, place);
+                keyed_released(s, group, c, incarnation, place);
             return last ? CLEAR_LAST : CLEAR_DONE;
         }
     }
     return CLEAR_NOT;
 }
 
-bool settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
+/* The common case in a few instructions: the last bit of a cell whose bytes are not counted. False: it is another case, or was not done. */
+static ALWAYS_INLINE bool clear_last_bit(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
+    a64 *word = &segment_cell(a->segment, c)->word;
+    uint64_t w = load_acquire(word, cell_word);
+    bool last = cell_pending(w) == UINT32_C(1) << group;
+    if (!last || !cell_is_published(w) || (cell_generation(w) & 0x7fffff) != incarnation ||
+        !cas_seq_cst(word, &w, cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)), cell_word))
+        return false;
+    pool_freed(&a->pool, c);
+    return true;
+}
+
+static __attribute__((noinline)) bool settle_keyed(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
     const struct segment *s = a->segment;
-    if (!s->parameters.keyed &&
-        s->parameters.max_bytes == 0) { /* the common case, one group: alone it is done in a few instructions */
-        a64 *word = &segment_cell(s, c)->word;
-        uint64_t w = load_acquire(word, cell_word);
-        bool last = cell_pending(w) == UINT32_C(1) << group;
-        if (last && cell_is_published(w) && (cell_generation(w) & 0x7fffff) == incarnation &&
-            cas_seq_cst(word, &w, cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)), cell_word)) {
-            pool_freed(&a->pool, c);
-            return true;
-        }
-    }
-    return clear_bit(a, group, c, incarnation, CELL_FREE) != CLEAR_NOT;
+    uint64_t place = keyed_place(s, c);
+    if (s->parameters.max_bytes > 0 || !clear_last_bit(a, group, c, incarnation))
+        return clear_bit(a, group, c, incarnation, CELL_FREE) != CLEAR_NOT;
+    keyed_released(s, group, c, incarnation, place);
+    return true;
+}
+
+bool settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
+    const struct parameters *p = &a->segment->parameters;
+    if (p->keyed)
+        return settle_keyed(a, group, c, incarnation);
+    return (p->max_bytes == 0 && clear_last_bit(a, group, c, incarnation)) ||
+           clear_bit(a, group, c, incarnation, CELL_FREE) != CLEAR_NOT;
 }
 
 bool settle_own(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
@@ -138,7 +151,7 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
     } else if (state == DELIVERY_DEAD) {
         tally_add(&a->tally, COUNT_DIED, 1);
         if (p->keyed)
-            keyed_released(a->segment, group, place);
+            keyed_released(a->segment, group, c, hold_incarnation(hold), place);
         dead_added(a, group, c, &change);
     }
     return FAIL_DONE;
@@ -151,7 +164,7 @@ bool delivery_finish(struct actor *a, unsigned group, uint32_t c, uint64_t d, ui
     if (delivery_state(next) == DELIVERY_SETTLED)
         settle(a, group, c, delivery_incarnation(next));
     else if (a->segment->parameters.keyed)
-        keyed_released(a->segment, group, place);
+        keyed_released(a->segment, group, c, delivery_incarnation(next), place);
     return true;
 }
 
@@ -187,7 +200,7 @@ enum fail_result delivery_bury(struct actor *a, unsigned group, uint32_t c, uint
     notes_carry(s, group, c, before, hold, segment_now_ms(s), reason);
     tally_add(&a->tally, COUNT_DIED, 1);
     if (s->parameters.keyed)
-        keyed_released(s, group, place);
+        keyed_released(s, group, c, hold_incarnation(hold), place);
     dead_added(a, group, c, &change);
     return FAIL_DONE;
 }

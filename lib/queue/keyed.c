@@ -77,15 +77,7 @@ void keyed_mend(const struct segment *s) {
     }
 }
 
-static bool entry_is_past(const struct segment *s, unsigned group, uint32_t lane, uint64_t t) {
-    struct index_ring ring = lane_ring(s, lane);
-    uint64_t slot = load_seq_cst(ring_slot(&ring, t), slot), d;
-    uint32_t hold;
-    return slot_lap(slot) == ring_lap(&ring, t) && segment_has_cell(s, slot_cell(slot)) &&
-           keyed_judge(s, group, lane, t, slot, &d, &hold) == KEYED_PAST;
-}
-
-void keyed_released(const struct segment *s, unsigned group, uint64_t place) {
+void keyed_released(const struct segment *s, unsigned group, uint32_t c, uint64_t incarnation, uint64_t place) {
     uint32_t lane = position_lane(place);
     if (!lane_exists(s, lane))
         return;
@@ -93,10 +85,10 @@ void keyed_released(const struct segment *s, unsigned group, uint64_t place) {
     a64 *head = &segment_lane_start(s, group, lane)->lane_head;
     uint64_t at = load_acquire(head, hints), t = position_of(place, at);
     /*
-     * Only from there: what is below the head is past, but what is between the head and us may not be. And only past an entry: a committed message that
+     * Only from there: what is below the head is past, but what is between the head and us may not be. And only past our own entry: a committed message that
      * nobody has inserted yet names a position that may be another's by now.
      */
-    if (at == t && (entry_is_past(s, group, lane, t) || MUTANT(keyed_head_past_nothing)))
+    if (at == t && (ring_holds(&ring, t, incarnation, c) || MUTANT(keyed_head_past_nothing)))
         (void)cas_acq_rel(head, &at, t + 1, hints);
     if (!ring_ends_at(&ring, t + 1)) {
         keyed_ready(s, group, lane);

@@ -46,10 +46,10 @@ static inline uint64_t keyed_place(const struct segment *s, uint32_t c) {
 }
 
 /*
- * The cell's message has just let go of its lane for the group: the next one may come. `place` is where it was. Tells receivers, and
+ * The cell's message has just let go of its lane for the group: the next one may come. `incarnation` is the message's, `place` is where it was. Tells receivers, and
  * senders that wait for a place.
  */
-void keyed_released(const struct segment *s, unsigned group, uint64_t place);
+void keyed_released(const struct segment *s, unsigned group, uint32_t c, uint64_t incarnation, uint64_t place);
 
 /*
  * A dead letter that was redriven cannot come back to where it was: its lane went on. Its word is RETURNED, marked as leaving, and passed by everybody; when no

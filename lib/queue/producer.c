@@ -230,16 +230,24 @@ static int check_options(const struct rp_producer *p, const struct rp_send_optio
     return schedule_check(o);
 }
 
-/* *o: the caller's options, checked, in `copy`; or the defaults. */
+/* *o: the caller's options, checked. `copy` is for a caller whose struct is shorter or longer than ours. */
+static __attribute__((noinline)) int given_options(const struct rp_producer *p, const struct rp_send_options *given,
+                                                   struct rp_send_options *copy, const struct rp_send_options **o) {
+    *o = given;
+    if (given->size != sizeof *given) {
+        *o = copy;
+        *copy = plain_options;
+        int result = options_take(copy, sizeof *copy, given, "rp_send_options");
+        if (result < 0)
+            return result;
+    }
+    return check_options(p, *o);
+}
+
 static inline int send_options(const struct rp_producer *p, const struct rp_send_options *given, struct rp_send_options *copy,
                                const struct rp_send_options **o) {
     *o = &plain_options;
-    if (given == NULL)
-        return 0;
-    *o = copy;
-    *copy = plain_options;
-    int result = options_take(copy, sizeof *copy, given, "rp_send_options");
-    return result < 0 ? result : check_options(p, copy);
+    return given == NULL ? 0 : given_options(p, given, copy, o);
 }
 
 RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *given) {

@@ -105,13 +105,13 @@ static void heads_and_bits(void **state) {
     /* Nothing is let go of from behind the head, nor where nothing was ever put, nor in a lane that does not exist. */
     keyed_unready(s, 0, 1);
     struct index_ring ring = lane_ring(s, 1);
-    keyed_released(s, 0, position_word(1, 1, at(&ring, 0)));
+    keyed_released(s, 0, 3, 9, position_word(1, 1, at(&ring, 0)));
     assert_int_equal(head_of(1), 1);
-    keyed_released(s, 0, position_word(1, 1, at(&ring, 1))); /* still untaken */
+    keyed_released(s, 0, 3, 9, position_word(1, 1, at(&ring, 1))); /* another's */
     assert_int_equal(head_of(1), 1);
-    keyed_released(s, 0, position_word(1, 1, at(&ring, 2)));
+    keyed_released(s, 0, 3, 9, position_word(1, 1, at(&ring, 2)));
     assert_int_equal(head_of(1), 1);
-    keyed_released(s, 0, position_word(1, 1023, at(&ring, 1)));
+    keyed_released(s, 0, 3, 9, position_word(1, 1023, at(&ring, 1)));
 
     /* A lost bit comes back with a sweep, where there is something. */
     store_release(bits_of(0), 0, ready_lanes);
