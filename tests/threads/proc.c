@@ -256,6 +256,13 @@ uint64_t __wrap_coarse_clock_boot_ns(struct coarse_clock *c) {
     return clock_now_ns();
 }
 
+/* The wall clock goes with it: a message of a wall-clock time is due when time has jumped that far. */
+#define WALL_AT_BOOT_NS UINT64_C(1700000000000000000)
+uint64_t __wrap_clock_wall_ns(void);
+uint64_t __wrap_clock_wall_coarse_ns(void);
+uint64_t __wrap_clock_wall_ns(void) { return WALL_AT_BOOT_NS + clock_now_ns(); }
+uint64_t __wrap_clock_wall_coarse_ns(void) { return __wrap_clock_wall_ns(); }
+
 /* A sleeper whose word is the same after a short while slept over his whole timeout, and so did all the others. */
 int __real_futex_wait(a32 *word, uint32_t expected, uint64_t timeout_ns);
 int __wrap_futex_wait(a32 *word, uint32_t expected, uint64_t timeout_ns);

@@ -77,8 +77,7 @@ static int clear(uint32_t lane, uint64_t n, uint64_t *head_seen) {
 static void receives(const char *text) {
     struct rp_message m;
     succeeds(rp_receive(c, &m, 0));
-    if (!says(&m, text))
-        fail_msg("'%s' came, not '%s'", (const char *)m.data, text);
+    assert_string_equal((const char *)m.data, text);
     succeeds(rp_ack(c, &m));
 }
 static void receives_nothing(void) {
