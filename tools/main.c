@@ -116,6 +116,7 @@ int main(int argc, char **argv) {
     const struct verb *v;
     reserve_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
+    setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* a line is one write: those of a keeper's processes do not mix */
     if (argc < 2) {
         print_verbs(stderr);
         return CLI_USAGE;
