@@ -45,6 +45,8 @@ static const struct field counters[] = {
     FIELD(expired, "nobody received them in time"),
     FIELD(dropped, "to make room"),
     FIELD(unroutable, "sent while there was no group"),
+    FIELD(duplicates, "refused, since their id was sent before"),
+    FIELD(forgotten_ids, "given up before the dedup window was over"),
 };
 
 static uint64_t value_of(const struct rp_queue_stats *s, const struct field *f) {

@@ -56,14 +56,16 @@ struct rp_queue_stats {
     uint64_t overhead_bytes_per_message; /**< of the segment, payload and participants' share apart */
     uint64_t created_ns;                 /**< wall clock */
 
-    uint64_t unroutable; /**< sent while there was no group */
-    uint64_t expired;    /**< messages whose time to live ran out, per group */
-    uint64_t dropped;    /**< dropped to make room (RP_OVERFLOW_DROP_OLDEST), per group */
-    uint64_t cancelled;  /**< rp_queue_cancel */
-    uint64_t scheduled;  /**< sent with a delay or a time */
-    uint64_t bytes;      /**< payload bytes held now */
+    uint64_t unroutable;        /**< sent while there was no group */
+    uint64_t expired;           /**< messages whose time to live ran out, per group */
+    uint64_t dropped;           /**< dropped to make room (RP_OVERFLOW_DROP_OLDEST), per group */
+    uint64_t cancelled;         /**< rp_queue_cancel */
+    uint64_t scheduled;         /**< sent with a delay or a time */
+    uint64_t bytes;             /**< payload bytes held now */
     uint64_t dead_by_reason[7]; /**< of `dead`: how many have enum rp_dead_reason 1, 2, 4, .. 64 */
-    uint64_t reserved[3];
+    uint64_t duplicates;        /**< sends refused with RP_DUPLICATE */
+    uint64_t forgotten_ids;     /**< deduplication: ids given up before the window was over, since dedup_entries newer ones came */
+    uint64_t reserved[1];
 };
 
 RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out);

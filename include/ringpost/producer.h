@@ -28,6 +28,8 @@ struct rp_producer_options {
 
 #define RP_KEY_MAX 128 /**< bytes of a key */
 
+#define RP_DEDUP_ID_MAX 128 /**< bytes of an id for deduplication */
+
 struct rp_send_options {
     size_t size;
     int64_t timeout_ns; /**< how long to wait for room. Default RP_TIMEOUT_POLICY */
@@ -41,6 +43,8 @@ struct rp_send_options {
         at_ns; /**< nobody receives it before this wall-clock time (ns since 1970), which follows changes of the clock; 0: at once.
                              Not together with delay_ns. Default 0 */
     int64_t ttl_ns; /**< expires when nobody has received it so long after it became ready; -1: never. Default RP_TTL_POLICY */
+    const void *dedup_id;  /**< queues with a dedup window: under which id it is sent; NULL: under none. Default NULL */
+    size_t dedup_id_bytes; /**< 1 .. RP_DEDUP_ID_MAX. Default 0 */
 };
 
 /** One message of a batch. The library writes `id`. */
@@ -73,7 +77,8 @@ RP_API void rp_producer_close(rp_producer *p);
  * Sends a copy of `bytes` bytes (0 is fine). When it returned 0 the message is kept: it will be delivered and acked, or
  * lie in the dead ring, or be dropped by a policy that counts it. Any other result: it was not sent.
  * Errors: RP_FULL (no room before the timeout; the detail says why), RP_TOO_BIG, -EINTR (interrupted), RP_GONE, RP_FORKED, -EINVAL,
- * RP_CORRUPT.
+ * RP_CORRUPT. With a `dedup_id`: RP_DUPLICATE, a message with this id was sent within the window, `id_out` receives its id, and nothing was stored; -EBUSY, somebody who lives is
+ * sending it just now and was not done when the timeout was over (a dead sender's is decided within a tick).
  * Lock-free while there is room, no system call unless a receiver sleeps. Crash: the message was sent or not, as a
  * whole; memory of one that was not is recovered by the next sweep.
  */

@@ -90,6 +90,13 @@ struct rp_queue_options {
     uint32_t expired;   /**< enum rp_expired. Default RP_EXPIRED_DEAD */
     uint32_t reserved;  /**< 0 */
     uint64_t max_bytes; /**< payload bytes held at once; 0: as many as there is room for. Default 0 */
+    uint64_t
+        dedup_window_ns; /**< a second send under the `dedup_id` of a message that was sent so recently gets RP_DUPLICATE and stores nothing; 0: ids are not
+                                   kept. At most 10 years. Default 0 */
+    uint32_t
+        dedup_entries; /**< with dedup_window_ns: ids kept at once, 1 .. 4,000,000, 192 bytes each; never fewer than cells. When more are sent within the window, the
+                                   oldest are forgotten, and counted. 0: four times the capacity. Default 0 */
+    uint32_t reserved2; /**< 0 */
 };
 
 /** How a queue is opened. */

@@ -24,7 +24,9 @@ enum counter {
     COUNT_EXPIRED_MESSAGES,
     COUNT_DROPPED,
     COUNT_CANCELLED,
-    COUNT_SCHEDULED
+    COUNT_SCHEDULED,
+    COUNT_DUPLICATE,
+    COUNT_FORGOTTEN
 };
 
 /* Where a handle counts. The first handles of a process have a line to themselves; later ones share the last. */

@@ -49,6 +49,7 @@ static int check_parameters(const struct parameters *p) {
         {"jitter (in thousandths)", p->jitter_permille, 0, 1000},
         {"prefault", p->prefault, 0, 1},
         {"mode", p->mode, 0, 0777},
+        {"dedup_entries", p->dedup_entries, 0, 4000000},
         {"first_lap", p->first_lap, 1, LAP_MASK},
     };
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
@@ -61,6 +62,10 @@ static int check_parameters(const struct parameters *p) {
     const uint64_t year_ns = UINT64_C(366) * 24 * 3600 * 1000000000;
     if (p->lease_ns > 10 * year_ns || p->backoff_ns > year_ns || p->backoff_max_ns > year_ns)
         return fail(-EINVAL, "a lease is at most 10 years, a backoff at most one");
+    if (p->dedup_window_ns > TIMES_MAX_NS)
+        return fail(-EINVAL, "a dedup window is at most 10 years");
+    if ((p->dedup_window_ns == 0) != (p->dedup_entries == 0))
+        return fail(-EINVAL, "dedup_entries is for queues with a dedup window");
     if (p->ttl_ns > TIMES_MAX_NS)
         return fail(-EINVAL, "a time to live is at most 10 years");
     if (p->backoff_max_ns < p->backoff_ns)
@@ -101,6 +106,11 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     l.ready_words = p->keyed ? (p->lane_count + 63) / 64 : 0;
     uint64_t again_lanes = p->keyed ? 0 : p->lane_count; /* a failed message keeps its place in a keyed lane */
 
+    if (p->dedup_window_ns > 0) { /* who keeps an id holds a cell meanwhile: with as many as cells, one is always to be had */
+        l.known_count = p->dedup_entries > l.cell_count ? (uint32_t)p->dedup_entries : l.cell_count;
+        l.known_shift = shift_for(l.known_count);
+    }
+
     uint64_t end = 0;
     place(&end, 4096);
     l.control = place(&end, sizeof(struct control));
@@ -117,6 +127,8 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     l.timers = place(&end, timer_words(l.cell_count) * 8);
     l.ids = place(&end, (uint64_t)l.id_count * 4);
     l.texts = place(&end, (uint64_t)l.text_count * sizeof(struct failure_text));
+    l.known_heads = place(&end, p->dedup_window_ns > 0 ? UINT64_C(8) << l.known_shift : 0);
+    l.known_ids = place(&end, (uint64_t)l.known_count * sizeof(struct known_id));
     l.cells = place(&end, (uint64_t)l.cell_count * l.cell_stride);
     l.bytes = (end + 4095) & ~UINT64_C(4095);
     *out = l;

@@ -3,7 +3,8 @@
  * What lies in a segment: the shared ABI, described here and in docs/segment-format.md, and nowhere else.
  *
  *     header | control | groups | seats | free bitmap | lane ends | lane starts per group | ready lanes per group | lanes
- *            | early and returned per group and lane, deaths per group | delivery lines | extra lines | timers | ids | failure texts | cells
+ *            | early and returned per group and lane, deaths per group | delivery lines | extra lines | timers | ids | failure texts
+ *            | buckets of known ids | known ids | cells
  *
  * Where each part begins is a pure function of the header's parameters (layout_compute), so the attach handshake computes the parts
  * anew and refuses a segment whose offsets differ. Every field is naturally aligned and of fixed width; independent writers have
@@ -52,6 +53,8 @@ struct parameters {
     uint64_t ageing_ns;
     uint64_t ttl_ns;
     uint64_t max_bytes;
+    uint64_t dedup_window_ns; /* 0: no ids are kept */
+    uint64_t dedup_entries;
     uint64_t first_lap; /* lap at which every ring begins */
 };
 
@@ -71,6 +74,8 @@ struct layout {
     uint64_t timers;      /* see below */
     uint64_t ids;         /* [id modulo id_count]: cell + 1 of a delayed message, to cancel it; lossy */
     uint64_t texts;
+    uint64_t known_heads; /* see below: a bucket each */
+    uint64_t known_ids;
     uint64_t cells;
     uint64_t bytes;
     uint32_t cell_count;
@@ -87,6 +92,8 @@ struct layout {
     uint32_t extra_stride;
     uint32_t ready_words; /* per group */
     uint32_t id_count;    /* a power of two */
+    uint32_t known_count; /* ids that are kept; 0: none */
+    uint32_t known_shift; /* of the number of buckets */
     uint32_t reserved;
 };
 
@@ -133,6 +140,7 @@ struct control {
     a64 slice_cursor;                 /* where the tick's walk goes on in a queue of very many cells */
     a64 pop_until_ns;                 /* somebody looks after the timers that are over until then */
     a64 wall_ahead_ns;                /* of the wall clock before boot time since the epoch: makes timers of its times */
+    _Alignas(LINE) a64 known_hand;    /* known ids: where the next is kept, modulo their number */
     _Alignas(LINE) a64 bytes_in;      /* max_bytes: payload bytes that came, and */
     _Alignas(LINE) a64 bytes_out;     /* those that went; see byte_room.h */
     _Alignas(LINE) struct sleepers free_sleepers;
@@ -241,6 +249,21 @@ struct extra {
 };
 enum { KEY_BYTES = 128 };
 
+enum { KNOWN_ID_BYTES = 128 };
+
+/* An id under which a message was sent, kept for the dedup window; lib/ring/id_table.h. */
+struct known_id {
+    a64 word; /* state:4 | owner:10 | generation:50 */
+    a64 next; /* dropped:1 | generation of this one:21 | of the next:20 | next:22 */
+    a64 hash;
+    a64 until_ns; /* of boot time since the epoch */
+    a64 message;  /* cell:22 | its generation before it was published:30 */
+    a64 message_id;
+    a64 bytes;
+    a64 id[KNOWN_ID_BYTES / 8];
+    uint64_t reserved;
+};
+
 /* The reason given with a nack or reject; lossy: entry cell % text_count. A reader believes it only with the right key and checksum. */
 struct failure_text {
     a64 key; /* group:8 | cell:24 | stamp tag:24 | bytes:8 */
@@ -254,6 +277,7 @@ _Static_assert(sizeof(struct seat) == LINE + 8 * COUNTERS_PER_LINE * COUNTER_LIN
 _Static_assert(sizeof(struct control) % LINE == 0 && sizeof(struct group) % LINE == 0, "whole lines");
 _Static_assert(offsetof(struct control, tickets) == 40, "the tickets of the first groups share the line that every call reads");
 _Static_assert(sizeof(struct failure_text) == 96, "text");
+_Static_assert(sizeof(struct known_id) == 3 * LINE, "known id");
 _Static_assert(sizeof(struct lane_end) == LINE && sizeof(struct lane_start) == 2 * LINE && sizeof(struct ready_lanes) == LINE,
                "lines");
 _Static_assert(sizeof(struct header) <= 4096, "the header is one page");

@@ -28,6 +28,8 @@ static void bind_parts(struct segment *s, unsigned char *base) {
     s->timers = (a64 *)(void *)(base + l->timers);
     s->ids = (a32 *)(void *)(base + l->ids);
     s->texts = (struct failure_text *)(void *)(base + l->texts);
+    s->known_heads = (a64 *)(void *)(base + l->known_heads);
+    s->known_ids = (struct known_id *)(void *)(base + l->known_ids);
     s->cells = base + l->cells;
 }
 

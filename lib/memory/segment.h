@@ -28,6 +28,8 @@ struct segment {
     a64 *timers;
     a32 *ids;
     struct failure_text *texts;
+    a64 *known_heads;
+    struct known_id *known_ids;
     unsigned char *cells;
 };
 

@@ -39,6 +39,8 @@ static void count_counters(const struct segment *s, struct rp_queue_stats *out) 
         {COUNT_DROPPED, &out->dropped},
         {COUNT_CANCELLED, &out->cancelled},
         {COUNT_SCHEDULED, &out->scheduled},
+        {COUNT_DUPLICATE, &out->duplicates},
+        {COUNT_FORGOTTEN, &out->forgotten_ids},
     };
     for (size_t i = 0; i < sizeof map / sizeof map[0]; i++)
         *map[i].to = counters_sum(s, map[i].which);

@@ -214,6 +214,8 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         .ttl_ns = o->ttl_ns,
         .expired = o->expired,
         .max_bytes = o->max_bytes,
+        .dedup_window_ns = o->dedup_window_ns,
+        .dedup_entries = o->dedup_entries,
         .max_deliveries = o->max_deliveries,
         .dead_capacity = o->dead_capacity,
         .dead_overflow = o->dead_overflow,
@@ -241,7 +243,9 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         return fail(-EINVAL, "ageing_ns is for queues with priorities");
     if (o->lane_capacity > 0 && o->lanes == 0)
         return fail(-EINVAL, "lane_capacity is for queues with keyed lanes");
-    if (o->reserved != 0)
+    if (p->dedup_window_ns > 0 && p->dedup_entries == 0)
+        p->dedup_entries = o->capacity < 1000000 ? 4 * (uint64_t)o->capacity : 4000000;
+    if (o->reserved != 0 || o->reserved2 != 0)
         return fail(-E2BIG, "rp_queue_options: a reserved field is not 0");
     int result = permille("backoff_factor", o->backoff_factor, 1, 100, &p->backoff_factor_permille);
     return result < 0 ? result : permille("jitter", o->jitter, 0, 1, &p->jitter_permille);
@@ -327,6 +331,8 @@ RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out) {
     out->ttl_ns = p->ttl_ns;
     out->expired = p->expired;
     out->max_bytes = p->max_bytes;
+    out->dedup_window_ns = p->dedup_window_ns;
+    out->dedup_entries = (uint32_t)p->dedup_entries;
     out->mode = p->mode;
     return 0;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "dedup.h"
 #include "error.h"
 #include "groups.h"
 #include "keyed.h"
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SEND_ONCE = 1 << 7 /* beside the flags of a cell: the send has an id */ };
 enum { IDS_PER_BLOCK = 256, LOANS_AT_FIRST = 8, GONE_CHECK_NS = TICK_MS * 1000000 };
 
 static const struct rp_send_options plain_options = {
@@ -120,6 +122,8 @@ static uint32_t describe_more(struct rp_producer *p, uint32_t c, const struct rp
         memcpy(extra->key, o->key, o->key_bytes);
         flags |= CELL_HAS_KEY;
     }
+    if (o->dedup_id != NULL)
+        flags |= SEND_ONCE;
     return schedule_asked(s, o) ? flags | schedule_describe(s, c, o) : flags;
 }
 
@@ -153,7 +157,7 @@ static void check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
     notice_removal(p->actor.queue);
 }
 
-/* Sends a cell that is complete but for its flags and its word, and has a time. */
+/* Sends a cell that is complete but for its flags and its word. Where it has a time, or waits for one: */
 static int commit_timed(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake) {
     const struct segment *s = p->actor.segment;
     if (flags & CELL_WAITS) {
@@ -168,9 +172,32 @@ static int commit_timed(struct rp_producer *p, uint32_t lane, uint32_t c, uint32
     return result;
 }
 
-static ALWAYS_INLINE int commit(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake) {
+static int commit_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, const struct rp_send_options *o,
+                       int64_t timeout_ns, bool wake);
+
+static ALWAYS_INLINE int commit(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, const struct rp_send_options *o,
+                                int64_t timeout_ns, bool wake) {
+    if (flags & SEND_ONCE)
+        return commit_once(p, lane, c, flags & ~(uint32_t)SEND_ONCE, o, timeout_ns, wake);
     return flags & (CELL_WAITS | CELL_EXPIRES) ? commit_timed(p, lane, c, flags, timeout_ns, wake)
                                                : room_publish(p, lane, c, flags, timeout_ns, wake);
+}
+
+/* With an id: the message is sent unless one with this id was. */
+static int commit_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, const struct rp_send_options *o,
+                       int64_t timeout_ns, bool wake) {
+    struct sought_id id;
+    struct id_entry entry;
+    uint64_t first;
+    sought_id_make(&id, o->dedup_id, o->dedup_id_bytes);
+    int result = dedup_begin(&p->actor, &id, c, room_patience(p, timeout_ns), &entry, &first);
+    if (result == RP_DUPLICATE && o->id_out != NULL)
+        *o->id_out = first;
+    if (result < 0)
+        return result;
+    result = commit(p, lane, c, flags, o, timeout_ns, wake);
+    dedup_end(&p->actor, &entry, result == 0);
+    return result;
 }
 
 /*
@@ -191,12 +218,28 @@ static inline void copy_in(unsigned char *to, const unsigned char *from, size_t 
     }
 }
 
+/* Was a message with this id sent? Before anybody makes room for another. */
+static int ask_first(struct rp_producer *p, const struct rp_send_options *o, int64_t timeout_ns, uint64_t *id) {
+    struct sought_id x;
+    uint64_t first;
+    if (o->dedup_id == NULL)
+        return 0;
+    sought_id_make(&x, o->dedup_id, o->dedup_id_bytes);
+    int result = dedup_look(&p->actor, &x, room_patience(p, timeout_ns), &first);
+    if (result == RP_DUPLICATE && id != NULL)
+        *id = first;
+    return result;
+}
+
 static int send_one(struct rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *o, int64_t timeout_ns,
                     uint64_t *id, bool wake) {
     uint32_t c;
-    int result = room_take(p, bytes, timeout_ns, &c);
-    if (result < 0)
+    int result = o == &plain_options ? 0 : ask_first(p, o, timeout_ns, id);
+    if (result < 0 || (result = room_take(p, bytes, timeout_ns, &c)) < 0)
         return result;
+    if (result < 0)
+        if (result < 0)
+            return result;
     struct cell *cell = segment_cell(p->actor.segment, c);
     if (!MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
@@ -205,7 +248,7 @@ static int send_one(struct rp_producer *p, const void *data, size_t bytes, const
     if (id != NULL)
         *id = cell->id;
     check_gone(p, cell->sent_wall_ns);
-    result = commit(p, lane, c, flags, timeout_ns, wake);
+    result = commit(p, lane, c, flags, o, timeout_ns, wake);
     if (MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
     if (result < 0)
@@ -227,6 +270,11 @@ static int check_options(const struct rp_producer *p, const struct rp_send_optio
         return fail(-EINVAL, o->key == NULL ? "%zu bytes of no key" : "a key of %zu bytes, the limit is 128", o->key_bytes);
     if (o->priority >= (q->keyed ? 1 : q->lane_count))
         return fail(-EINVAL, "priority %u, queue '%s' has the levels 0 to %u", o->priority, name, q->keyed ? 0 : q->lane_count - 1);
+    if (o->dedup_id != NULL && q->dedup_window_ns == 0)
+        return fail(-EINVAL, "queue '%s' has no dedup window", name);
+    if (o->dedup_id == NULL ? o->dedup_id_bytes > 0 : o->dedup_id_bytes < 1 || o->dedup_id_bytes > RP_DEDUP_ID_MAX)
+        return fail(-EINVAL, o->dedup_id == NULL ? "%zu bytes of no dedup id" : "a dedup id of %zu bytes, allowed are 1 to 128",
+                    o->dedup_id_bytes);
     return schedule_check(o);
 }
 
@@ -287,7 +335,8 @@ RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t coun
             wake_all_groups(p, sent - told);
             told = sent;
         }
-        if ((result = send_one(p, item->data, item->bytes, o, RP_TIMEOUT_POLICY, &item->id, false)) < 0)
+        result = send_one(p, item->data, item->bytes, o, RP_TIMEOUT_POLICY, &item->id, false);
+        if (result < 0 && result != RP_DUPLICATE)
             break;
     }
     if (sent == 0)
@@ -367,7 +416,7 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
     if (o->id_out != NULL)
         *o->id_out = cell->id;
     check_gone(p, cell->sent_wall_ns);
-    result = commit(p, lane, c, flags, o->timeout_ns, true);
+    result = commit(p, lane, c, flags, o, o->timeout_ns, true);
     if (result == 0)
         end_loan(p, index, l);
     return result;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "recover.h"
+#include "dedup.h"
 #include "delivery.h"
 #include "fanout.h"
 #include "lane.h"
@@ -66,6 +67,7 @@ int recover(struct actor *a, uint32_t seat) {
     if (MUTANT(bury_first))
         w = roster_bury(s, seat, w) ? w + 1 : w;
     if (seat_state(w) == SEAT_ATTACHED) {
+        done += dedup_recover(a, seat); /* first: the cells tell what became of his messages */
         for (uint32_t c = 0; c < s->layout.cell_count; c++) {
             done += recover_cell(a, c, seat);
             for (unsigned g = 0; g < s->parameters.max_groups; g++)

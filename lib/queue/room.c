@@ -77,7 +77,7 @@ static bool room_promising(void *context) {
     return r->has_cell ? byte_room_fits(a->segment, r->bytes) : pool_promising(&a->pool);
 }
 
-static int64_t patience(const struct rp_producer *p, int64_t timeout_ns) {
+int64_t room_patience(const struct rp_producer *p, int64_t timeout_ns) {
     if (timeout_ns != RP_TIMEOUT_POLICY)
         return timeout_ns;
     return p->actor.segment->parameters.overflow == RP_OVERFLOW_BLOCK ? -1 : 0;
@@ -118,7 +118,7 @@ int room_seek(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_
     int result = look_for_room(&room);
     if (result == RP_FULL) { /* memory is short: see what the dead and the late have left */
         housekeeping(a, segment_now_ms(a->segment));
-        struct wait w = {a, a->pool.free_event, room_promising, look_for_room, &room, RP_FULL, patience(p, timeout_ns)};
+        struct wait w = {a, a->pool.free_event, room_promising, look_for_room, &room, RP_FULL, room_patience(p, timeout_ns)};
         result = look_for_room(&room);
         if (result == RP_FULL)
             result = wait_for(&w);
@@ -160,7 +160,7 @@ int room_seek_place(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t f
     int result = look_for_place(&x);
     if (result != RP_FULL)
         return result;
-    struct wait w = {&p->actor, p->actor.pool.free_event, always, look_for_place, &x, RP_FULL, patience(p, timeout_ns)};
+    struct wait w = {&p->actor, p->actor.pool.free_event, always, look_for_place, &x, RP_FULL, room_patience(p, timeout_ns)};
     result = wait_for(&w);
     if (result != RP_FULL)
         return result;

@@ -25,6 +25,9 @@ static inline int room_publish(struct rp_producer *p, uint32_t lane, uint32_t c,
 /* The message in an owned cell has `bytes` after all. RP_FULL: they are more, and do not fit. */
 int room_change(struct rp_producer *p, uint32_t c, uint64_t bytes);
 
+/* How long a send with this timeout waits: that may leave it to the policy. */
+int64_t room_patience(const struct rp_producer *p, int64_t timeout_ns);
+
 /* Can no such message ever fit? */
 static inline bool room_never(const struct segment *s, uint64_t bytes) {
     return s->parameters.max_bytes > 0 && bytes > s->parameters.max_bytes;

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "id_table.h"
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+/* ---- links ---- */
+
+#define LINK_DROPPED (UINT64_C(1) << 63)
+
+static inline uint64_t link_make(uint64_t own, uint64_t next_generation, uint32_t next) {
+    return (own & 0x1fffff) << 42 | (next_generation & 0xfffff) << 22 | next;
+}
+static inline uint32_t link_next(uint64_t l) { return (uint32_t)bits(l, 0, 22); }
+static inline uint64_t link_tag(uint64_t l) { return bits(l, 22, 20); }
+static inline uint64_t link_own(uint64_t l) { return bits(l, 42, 21); }
+/* Fresh memory is all zeros, and entry 0 is an entry: so a link holds the next entry's number + 1, but for the end. */
+static inline bool link_ends(uint64_t l) { return link_next(l) == 0; }
+
+static inline a64 *head_of(const struct segment *s, uint64_t hash) {
+    return &s->known_heads[hash & ((UINT64_C(1) << s->layout.known_shift) - 1)];
+}
+
+/* ---- ids ---- */
+
+void sought_id_make(struct sought_id *x, const void *id, size_t bytes) {
+    memset(x->words, 0, sizeof x->words);
+    memcpy(x->words, id, bytes);
+    x->bytes = (uint32_t)bytes;
+    x->hash = XXH3_64bits(id, bytes);
+}
+
+/* What is read counts only if the entry's word is looked at afterwards, and has the same generation. */
+static bool same_id(const struct known_id *e, const struct sought_id *x) {
+    if (load_acquire(&e->hash, known_id) != x->hash || load_acquire(&e->bytes, known_id) != x->bytes)
+        return false;
+    for (uint32_t i = 0; i < (x->bytes + 7) / 8; i++)
+        if (load_acquire(&e->id[i], known_id) != x->words[i])
+            return false;
+    return true;
+}
+
+/* ---- walking ---- */
+
+enum step { STEP_AGAIN, STEP_SAME_PLACE, STEP_ON };
+
+/* The chain from *at on, whose link there is *link: unlinks the entry if it was dropped. ON: it is there, *word its word, *next its link. */
+static enum step pass(const struct segment *s, a64 *at, uint64_t *link, bool is_head, uint64_t *word, uint64_t *next) {
+    struct known_id *e = &s->known_ids[link_next(*link) - 1];
+    uint64_t w = load_acquire(&e->word, known_word);
+    *next = load_acquire(&e->next, known_link);
+    *word = load_acquire(&e->word, known_word);
+    if (id_generation(w) != id_generation(*word) || (id_generation(w) & 0xfffff) != link_tag(*link) || id_state(*word) < ID_PENDING)
+        return STEP_AGAIN; /* it has become another's since the link was read */
+    if (!(*next & LINK_DROPPED))
+        return STEP_ON;
+    uint64_t around = link_make(link_own(*link) + is_head, link_tag(*next), link_next(*next));
+    if (!cas_acq_rel(at, link, around, known_link))
+        return STEP_AGAIN;
+    *link = around;
+    return STEP_SAME_PLACE;
+}
+
+/* Walks the chain of `hash` and unlinks what was dropped; stops at the id, if there is one to find. */
+static enum id_look walk(const struct segment *s, uint64_t hash, const struct sought_id *x, uint64_t now_ns, struct id_entry *entry,
+                         uint64_t *head) {
+    a64 *first = head_of(s, hash), *at = first;
+    uint64_t link = load_acquire(at, known_link), word, next;
+    *head = link;
+    for (uint64_t steps = 16 * (uint64_t)s->layout.known_count + 4096; steps > 0; steps--) {
+        if (link_ends(link))
+            return ID_UNKNOWN;
+        if (link_next(link) > s->layout.known_count)
+            return ID_DAMAGED;
+        enum step step = pass(s, at, &link, at == first, &word, &next);
+        if (step == STEP_ON) {
+            struct known_id *e = &s->known_ids[link_next(link) - 1];
+            if (x != NULL && same_id(e, x)) {
+                uint64_t until = load_acquire(&e->until_ns, known_id), id = load_acquire(&e->message_id, known_id);
+                uint64_t now = load_acquire(&e->word, known_word);
+                if (now != word)
+                    continue; /* decided meanwhile, or another's: once more */
+                if (id_state(word) == ID_PENDING || (id_state(word) == ID_COMMITTED && now_ns < until)) {
+                    *entry = (struct id_entry){.index = link_next(link) - 1, .word = word, .message_id = id};
+                    return ID_KNOWN;
+                }
+            }
+            at = &e->next;
+            link = next;
+        } else if (step == STEP_AGAIN) {
+            at = first;
+            link = load_acquire(at, known_link);
+        }
+        if (at == first)
+            *head = link;
+    }
+    return ID_DAMAGED;
+}
+
+enum id_look id_table_look(const struct segment *s, const struct sought_id *x, uint64_t now_ns, struct id_entry *entry,
+                           uint64_t *head) {
+    return walk(s, x->hash, x, now_ns, entry, head);
+}
+
+/* ---- coming and going ---- */
+
+void id_table_drop(const struct segment *s, uint32_t index, uint64_t word) {
+    struct known_id *e = &s->known_ids[index];
+    uint64_t link = load_acquire(&e->next, known_link);
+    do {
+        if (load_acquire(&e->word, known_word) != word)
+            return;
+    } while (!(link & LINK_DROPPED) && !cas_acq_rel(&e->next, &link, link | LINK_DROPPED, known_link));
+    uint64_t hash = load_acquire(&e->hash, known_id), head;
+    struct id_entry none;
+    if (walk(s, hash, NULL, 0, &none, &head) == ID_UNKNOWN) /* nobody gets there any more */
+        (void)cas_acq_rel(&e->word, &word, id_word(ID_FREE, NOBODY, id_generation(word)), known_word);
+}
+
+bool id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, struct id_entry *entry, bool *forgotten) {
+    *forgotten = false;
+    for (uint64_t tries = 2 * (uint64_t)s->layout.known_count; tries > 0; tries--) {
+        uint32_t index = (uint32_t)(fetch_add_relaxed(&s->control->known_hand, 1, hint) % s->layout.known_count);
+        struct known_id *e = &s->known_ids[index];
+        uint64_t w = load_acquire(&e->word, known_word);
+        if (id_state(w) == ID_COMMITTED || id_state(w) == ID_ABORTED) {
+            bool early = id_state(w) == ID_COMMITTED && now_ns < load_acquire(&e->until_ns, known_id);
+            id_table_drop(s, index, w);
+            uint64_t now = load_acquire(&e->word, known_word);
+            *forgotten = *forgotten || (early && now != w);
+            w = now;
+        }
+        if (id_state(w) != ID_FREE)
+            continue; /* somebody's whose message is not decided */
+        uint64_t mine = id_word(ID_TAKEN, seat, id_generation(w) + 1);
+        if (cas_acq_rel(&e->word, &w, mine, known_word)) {
+            *entry = (struct id_entry){.index = index, .word = mine};
+            return true;
+        }
+    }
+    return false;
+}
+
+void id_table_fill(const struct segment *s, struct id_entry *entry, const struct sought_id *x, uint64_t until_ns, uint64_t message,
+                   uint64_t message_id) {
+    struct known_id *e = &s->known_ids[entry->index];
+    /* Releases, so that whoever reads one of these while he takes the entry for the one before sees the new word afterwards. */
+    store_release(&e->hash, x->hash, known_id);
+    store_release(&e->bytes, x->bytes, known_id);
+    for (uint32_t i = 0; i < (x->bytes + 7) / 8; i++)
+        store_release(&e->id[i], x->words[i], known_id);
+    store_release(&e->until_ns, until_ns, known_id);
+    store_release(&e->message, message, known_id);
+    store_release(&e->message_id, message_id, known_id);
+    store_release(&e->next, link_make(id_generation(entry->word), 0, 0), known_link);
+    entry->word = id_word(ID_PENDING, id_owner(entry->word), id_generation(entry->word));
+    entry->message_id = message_id;
+    store_release(&e->word, entry->word, known_word);
+}
+
+bool id_table_link(const struct segment *s, const struct id_entry *entry, const struct sought_id *x, uint64_t head) {
+    struct known_id *e = &s->known_ids[entry->index];
+    uint64_t generation = id_generation(entry->word);
+    store_release(&e->next, link_make(generation, link_tag(head), link_next(head)), known_link);
+    return cas_acq_rel(head_of(s, x->hash), &head, link_make(link_own(head) + 1, generation, entry->index + 1), known_link);
+}
+
+void id_table_give_back(const struct segment *s, const struct id_entry *entry) {
+    uint64_t word = entry->word;
+    (void)cas_acq_rel(&s->known_ids[entry->index].word, &word, id_word(ID_FREE, NOBODY, id_generation(word)), known_word);
+}
+
+bool id_table_decide(const struct segment *s, uint32_t index, uint64_t word, enum id_state state) {
+    return cas_acq_rel(&s->known_ids[index].word, &word, id_word(state, NOBODY, id_generation(word)), known_word);
+}

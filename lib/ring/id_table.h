@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ids that were used, each kept for a time: a hash table of chains in shared memory, without locks. A chain is a list as in M. Michael, "High performance
+ * dynamic lock-free hash tables and list-based sets" (SPAA 2002): new ids come in front, by one CAS of the bucket's head; what goes is marked dropped in its own
+ * link first, and unlinked by whoever passes. Entries are never given back to an allocator, and every link names the generation of the entry it leads to, so one who walks
+ * past an entry that has become another's notices, and begins anew.
+ *
+ *     word      state:4 | owner:10 | generation:50
+ *     link      dropped:1 | own generation:21 | generation of the next:20 | next:22       in a head, which is never dropped: a count of changes:21
+ *
+ *     FREE --anybody, CAS--> TAKEN(seat), generation + 1      dies: recovery makes it FREE
+ *     TAKEN: the owner writes id, time, message, link
+ *     TAKEN --owner--> PENDING(seat), then the CAS of the head    dies: whether the message was sent decides, lib/queue/dedup.h
+ *     PENDING --owner, or its recoverers--> COMMITTED or ABORTED
+ *     COMMITTED, ABORTED --anybody: link dropped; a walk over the chain that does not meet it; CAS--> FREE      dies: anybody begins anew
+ *
+ * That an id is in a chain only once follows from the head alone: whoever puts one in front has seen the whole chain, and his CAS fails if the head has changed since.
+ *
+ * Entries are taken in turn: the one whose turn it is is the oldest, and is dropped if it is still kept. So the ids of the last `count` sends are known, at least those
+ * whose time is not over. Every look is a few loads; every change is lock-free, and the steps of a walk are bounded whatever lies there.
+ */
+#ifndef RP_RING_ID_TABLE_H
+#define RP_RING_ID_TABLE_H
+
+#include "segment.h"
+
+enum id_state { ID_FREE, ID_TAKEN, ID_PENDING, ID_COMMITTED, ID_ABORTED };
+
+static inline uint64_t id_word(enum id_state state, uint32_t owner, uint64_t generation) {
+    return (uint64_t)state << 60 | (uint64_t)owner << 50 | (generation & ((UINT64_C(1) << 50) - 1));
+}
+static inline enum id_state id_state(uint64_t w) { return (enum id_state)bits(w, 60, 4); }
+static inline uint32_t id_owner(uint64_t w) { return (uint32_t)bits(w, 50, 10); }
+static inline uint64_t id_generation(uint64_t w) { return bits(w, 0, 50); }
+
+/* An id that somebody asks for, ready to be compared. */
+struct sought_id {
+    uint64_t hash;
+    uint64_t words[KNOWN_ID_BYTES / 8]; /* padded with zeros */
+    uint32_t bytes;
+};
+void sought_id_make(struct sought_id *x, const void *id, size_t bytes);
+
+/* An entry, and its word when it was looked at. */
+struct id_entry {
+    uint32_t index;
+    uint64_t word;
+    uint64_t message_id;
+};
+
+enum id_look { ID_UNKNOWN, ID_KNOWN, ID_DAMAGED };
+
+/*
+ * KNOWN: *entry is PENDING, or COMMITTED and kept at `now_ns`. UNKNOWN: there was none; *head is to be given to id_table_link, which fails if that has changed.
+ */
+enum id_look id_table_look(const struct segment *s, const struct sought_id *x, uint64_t now_ns, struct id_entry *entry,
+                           uint64_t *head);
+
+/* Takes the entry whose turn it is. True: it is TAKEN by `seat`. *forgotten: an id went before its time. False: damage. */
+bool id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, struct id_entry *entry, bool *forgotten);
+
+/* Writes a TAKEN entry and makes it PENDING; in no chain yet. */
+void id_table_fill(const struct segment *s, struct id_entry *entry, const struct sought_id *x, uint64_t until_ns, uint64_t message,
+                   uint64_t message_id);
+
+/* Puts a PENDING entry into its chain, whose head was `head`. False: that has changed, look again. */
+bool id_table_link(const struct segment *s, const struct id_entry *entry, const struct sought_id *x, uint64_t head);
+
+/* The owner of an entry that is in no chain gives it back. */
+void id_table_give_back(const struct segment *s, const struct id_entry *entry);
+
+/* PENDING becomes COMMITTED or ABORTED. False: the word had changed. */
+bool id_table_decide(const struct segment *s, uint32_t index, uint64_t word, enum id_state state);
+
+/* Drops an entry that was COMMITTED or ABORTED with `word`. */
+void id_table_drop(const struct segment *s, uint32_t index, uint64_t word);
+
+#endif

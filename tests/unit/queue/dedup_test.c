@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* Deduplication: an id that a committed send had stores nothing twice, for a window of time and of entries. */
+#include "dedup.h"
+#include "pool.h"
+
+#include "fixture.h"
+
+static struct rp_queue *q;
+static rp_producer *p;
+static rp_consumer *c;
+
+static void open_queue(uint64_t window_ns, uint32_t entries) {
+    struct rp_queue_options o = test_options();
+    o.dedup_window_ns = window_ns;
+    o.dedup_entries = entries;
+    o.capacity = 8;
+    o.max_participants = 1;
+    o.lease_ns = 0;
+    q = make_queue(&o);
+    succeeds(rp_producer_open(q, NULL, &p));
+    succeeds(rp_consumer_open(q, NULL, &c));
+}
+
+static void close_queue(void) {
+    rp_producer_close(p);
+    rp_consumer_close(c);
+    succeeds(rp_queue_sweep(q));
+    audit_is_clean(q);
+    drop_queue(q);
+}
+
+static int send_as(const void *id, size_t bytes, const char *text, uint64_t *number) {
+    struct rp_send_options o;
+    rp_send_options_init(&o, sizeof o);
+    o.dedup_id = id;
+    o.dedup_id_bytes = bytes;
+    o.id_out = number;
+    return rp_send(p, text, strlen(text) + 1, &o);
+}
+
+static void receive_and_ack(const char *expected) {
+    struct rp_message m;
+    succeeds(rp_receive(c, &m, 0));
+    assert_string_equal(m.data, expected);
+    succeeds(rp_ack(c, &m));
+}
+
+static void receives_nothing(void) {
+    struct rp_message m;
+    assert_int_equal(rp_receive(c, &m, 0), RP_EMPTY);
+}
+
+static void once(void **state) {
+    (void)state;
+    uint64_t first = 0, again = 0;
+    open_queue(UINT64_C(3600) * 1000 * MS, 0);
+    succeeds(send_as("a", 1, "one", &first));
+    assert_int_equal(send_as("a", 1, "two", &again), RP_DUPLICATE);
+    assert_int_equal(again, first);
+    receive_and_ack("one");
+    assert_int_equal(send_as("a", 1, "three", NULL), RP_DUPLICATE); /* acked or not */
+    succeeds(send_as("b", 1, "four", NULL));
+    receive_and_ack("four");
+    receives_nothing();
+    succeeds(send_text(p, "five")); /* without an id: as ever */
+    succeeds(send_text(p, "five"));
+    receive_and_ack("five");
+    receive_and_ack("five");
+    assert_int_equal(stats_of(q).duplicates, 2);
+    close_queue();
+}
+
+/* Ids are bytes, as long as they are, and compared whole. */
+static void ids_are_bytes(void **state) {
+    (void)state;
+    char longest[RP_DEDUP_ID_MAX], other[RP_DEDUP_ID_MAX];
+    open_queue(UINT64_C(3600) * 1000 * MS, 0);
+    memset(longest, 'x', sizeof longest);
+    memcpy(other, longest, sizeof other);
+    other[RP_DEDUP_ID_MAX - 1] = 'y';
+    succeeds(send_as("a", 1, "1", NULL));
+    succeeds(send_as("a\0", 2, "2", NULL));
+    succeeds(send_as(longest, sizeof longest, "3", NULL));
+    succeeds(send_as(longest, sizeof longest - 1, "4", NULL));
+    succeeds(send_as(other, sizeof other, "5", NULL));
+    assert_int_equal(send_as(longest, sizeof longest, "6", NULL), RP_DUPLICATE);
+    assert_int_equal(send_as(other, sizeof other, "6", NULL), RP_DUPLICATE);
+    assert_int_equal(send_as("a\0", 2, "6", NULL), RP_DUPLICATE);
+    for (int i = 1; i <= 5; i++)
+        receive_and_ack((char[]){(char)('0' + i), 0});
+    receives_nothing();
+    close_queue();
+}
+
+static void bad_ids(void **state) {
+    (void)state;
+    char id[RP_DEDUP_ID_MAX + 1] = {0};
+    open_queue(1000 * MS, 0);
+    assert_int_equal(send_as(id, 0, "x", NULL), -EINVAL);
+    assert_int_equal(send_as(id, sizeof id, "x", NULL), -EINVAL);
+    assert_int_equal(send_as(NULL, 1, "x", NULL), -EINVAL);
+    receives_nothing();
+    close_queue();
+    open_queue(0, 0);
+    assert_int_equal(send_as(id, 1, "x", NULL), -EINVAL);
+    assert_non_null(strstr(rp_error_detail(), "no dedup window"));
+    close_queue();
+}
+
+/* A send that failed leaves no id behind. */
+static void a_failed_send_may_be_repeated(void **state) {
+    (void)state;
+    open_queue(UINT64_C(3600) * 1000 * MS, 0);
+    int sent = 0;
+    while (rp_send(p, "fill", 5, NULL) == 0)
+        sent++;
+    assert_int_equal(send_as("a", 1, "late", NULL), RP_FULL);
+    for (int i = 0; i < sent; i++)
+        receive_and_ack("fill");
+    succeeds(send_as("a", 1, "late", NULL));
+    assert_int_equal(send_as("a", 1, "late", NULL), RP_DUPLICATE);
+    receive_and_ack("late");
+    receives_nothing();
+    close_queue();
+}
+
+/* A full queue knows a duplicate all the same. */
+static void a_full_queue_knows_duplicates(void **state) {
+    (void)state;
+    open_queue(UINT64_C(3600) * 1000 * MS, 0);
+    succeeds(send_as("a", 1, "one", NULL));
+    while (rp_send(p, "fill", 5, NULL) == 0) {
+    }
+    assert_int_equal(send_as("a", 1, "one", NULL), RP_DUPLICATE);
+    while (rp_queue_purge(q, NULL, RP_STATE_ALL) > 0) {
+    }
+    close_queue();
+}
+
+static void a_window_of_time(void **state) {
+    (void)state;
+    open_queue(20 * MS, 0);
+    succeeds(send_as("a", 1, "one", NULL));
+    int64_t end = time_ns() + 25 * MS;
+    assert_true(eventually(time_ns() > end));
+    succeeds(send_as("a", 1, "two", NULL));
+    receive_and_ack("one");
+    receive_and_ack("two");
+    close_queue();
+}
+
+/* So many ids are kept as there are entries, and the oldest goes first. */
+static void a_window_of_entries(void **state) {
+    (void)state;
+    open_queue(UINT64_C(3600) * 1000 * MS, 64);
+    for (int i = 0; i < 1000; i++) {
+        succeeds(send_as(&i, sizeof i, "x", NULL));
+        receive_and_ack("x");
+        for (int k = i > 63 ? i - 63 : 0; k <= i; k++)
+            assert_int_equal(send_as(&k, sizeof k, "x", NULL), RP_DUPLICATE);
+        if (i >= 64) {
+            int gone = i - 64;
+            struct sought_id x;
+            struct id_entry entry;
+            uint64_t head;
+            sought_id_make(&x, &gone, sizeof gone);
+            assert_int_equal(id_table_look(&q->segment, &x, 0, &entry, &head), ID_UNKNOWN);
+        }
+    }
+    assert_int_equal(stats_of(q).forgotten_ids, 1000 - 64);
+    close_queue();
+}
+
+static void loans_and_delays(void **state) {
+    (void)state;
+    struct rp_send_options o;
+    struct rp_loan loan;
+    open_queue(UINT64_C(3600) * 1000 * MS, 0);
+    rp_send_options_init(&o, sizeof o);
+    o.dedup_id = "a";
+    o.dedup_id_bytes = 1;
+    succeeds(rp_loan(p, 4, &loan));
+    memcpy(loan.data, "one", 4);
+    succeeds(rp_commit(p, &loan, &o));
+    succeeds(rp_loan(p, 4, &loan));
+    assert_int_equal(rp_commit(p, &loan, &o), RP_DUPLICATE);
+    succeeds(rp_abandon(p, &loan)); /* it is open as before */
+    o.dedup_id = "b";
+    o.delay_ns = 2 * MS;
+    succeeds(rp_send(p, "two", 4, &o));
+    assert_int_equal(rp_send(p, "two", 4, &o), RP_DUPLICATE);
+    receive_and_ack("one");
+    struct rp_message m;
+    succeeds(rp_receive(c, &m, -1));
+    assert_string_equal(m.data, "two");
+    succeeds(rp_ack(c, &m));
+    receives_nothing();
+    close_queue();
+}
+
+static void batches(void **state) {
+    (void)state;
+    open_queue(UINT64_C(3600) * 1000 * MS, 0);
+    struct rp_send_options o[3];
+    struct rp_send_item items[3] = {0};
+    for (int i = 0; i < 3; i++) {
+        rp_send_options_init(&o[i], sizeof o[i]);
+        o[i].dedup_id = i == 1 ? "same" : i == 0 ? "same" : "other";
+        o[i].dedup_id_bytes = strlen(o[i].dedup_id);
+        items[i] = (struct rp_send_item){.data = (const char *[]){"1", "2", "3"}[i], .bytes = 2, .options = &o[i]};
+    }
+    assert_int_equal(rp_send_batch(p, items, 3), 3); /* what was sent before is as good as sent */
+    assert_int_equal(items[1].id, items[0].id);
+    receive_and_ack("1");
+    receive_and_ack("3");
+    receives_nothing();
+    close_queue();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(once),
+        TEST(ids_are_bytes),
+        TEST(bad_ids),
+        TEST(a_failed_send_may_be_repeated),
+        TEST(a_full_queue_knows_duplicates),
+        TEST(a_window_of_time),
+        TEST(a_window_of_entries),
+        TEST(loans_and_delays),
+        TEST(batches),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
