@@ -12,20 +12,22 @@ static uint64_t message_word(const struct segment *s, uint32_t c) {
 
 /* ---- asking ---- */
 
-struct question {
-    struct actor *actor;
-    const struct sought_id *id;
-    struct id_entry entry;
-    uint64_t head;
-};
+int64_t once_patience(const struct once *x) {
+    if (x->timeout_ns <= 0)
+        return x->timeout_ns;
+    uint64_t now_ns = clock_boot_ns();
+    return now_ns < x->deadline_ns ? (int64_t)(x->deadline_ns - now_ns) : 0;
+}
+
+/* Windows are counted by the coarse clock. */
+static uint64_t now_ns(struct actor *a) { return actor_now_ms(a) * 1000000; }
 
 /* 0: unknown; RP_DUPLICATE; -EBUSY: not decided; RP_CORRUPT. */
-static int ask(void *context) {
-    struct question *q = context;
-    const struct segment *s = q->actor->segment;
-    switch (id_table_look(s, q->id, segment_now_ns(s), &q->entry, &q->head)) {
+static int look(void *context) {
+    struct once *x = context;
+    switch (id_table_look(x->actor->segment, &x->id, now_ns(x->actor), &x->entry, &x->head)) {
     case ID_UNKNOWN: return 0;
-    case ID_KNOWN: return id_state(q->entry.word) == ID_PENDING && !MUTANT(dedup_believes_pending) ? -EBUSY : RP_DUPLICATE;
+    case ID_KNOWN: return id_state(x->entry.word) == ID_PENDING && !MUTANT(dedup_believes_pending) ? -EBUSY : RP_DUPLICATE;
     default: return RP_CORRUPT;
     }
 }
@@ -35,68 +37,78 @@ static bool always(void *context) {
     return true;
 }
 
-/* Asks until it is decided, or the time is over. */
-static int ask_patiently(struct question *q, int64_t timeout_ns) {
-    struct actor *a = q->actor;
-    int result = ask(q);
-    if (result == -EBUSY && recover_the_dead(a) > 0)
-        result = ask(q);
-    if (result == -EBUSY) {
-        struct wait w = {a, a->pool.free_event, always, ask, q, -EBUSY, timeout_ns};
-        result = wait_for(&w);
+static int explain(const struct once *x, int result) {
+    const char *name = x->actor->queue->name;
+    switch (result) {
+    case RP_DUPLICATE:
+        return fail(result, "queue '%s': a message with this id was sent as number %llu", name,
+                    (unsigned long long)x->entry.message_id);
+    case -EBUSY:
+        return fail(result, "queue '%s': the participant in seat %u is sending a message with this id", name,
+                    id_owner(x->entry.word));
+    case RP_CORRUPT:
+        return fail(result, "queue '%s': the chain of ids with hash %#llx is damaged", name, (unsigned long long)x->id.hash);
+    default: return result;
     }
-    if (result == RP_DUPLICATE)
-        tally_add(&a->tally, COUNT_DUPLICATE, 1);
-    const char *name = a->queue->name;
-    return result == 0              ? 0
-           : result == RP_DUPLICATE ? fail(result, "queue '%s': a message with this id was sent as number %llu", name,
-                                           (unsigned long long)q->entry.message_id)
-           : result == -EBUSY
-               ? fail(result, "queue '%s': a message with this id is being sent by process %u of it", name, id_owner(q->entry.word))
-           : result == RP_CORRUPT
-               ? fail(result, "queue '%s': the chain of ids with hash %#llx is damaged", name, (unsigned long long)q->id->hash)
-               : result;
 }
 
-int dedup_look(struct actor *a, const struct sought_id *x, int64_t timeout_ns, uint64_t *message_id) {
-    struct question q = {.actor = a, .id = x};
-    int result = ask_patiently(&q, timeout_ns);
-    if (result == RP_DUPLICATE)
-        *message_id = q.entry.message_id;
-    return result;
+/* Looks until it is decided, or the time is over. */
+static int look_patiently(struct once *x, uint64_t *first) {
+    struct actor *a = x->actor;
+    int result = look(x);
+    if (result == 0)
+        return 0;
+    if (result == -EBUSY && recover_the_dead(a) > 0)
+        result = look(x);
+    if (result == -EBUSY) {
+        struct wait w = {a, a->pool.free_event, always, look, x, -EBUSY, once_patience(x)};
+        result = wait_for(&w);
+    }
+    if (result == RP_DUPLICATE) {
+        tally_add(&a->tally, COUNT_DUPLICATE, 1);
+        if (first != NULL)
+            *first = x->entry.message_id;
+    }
+    return explain(x, result);
+}
+
+int dedup_ask(struct once *x, struct actor *a, const void *id, size_t bytes, int64_t timeout_ns, uint64_t *first) {
+    x->actor = a;
+    x->timeout_ns = timeout_ns;
+    x->deadline_ns = timeout_ns > 0 ? wait_deadline_ns(clock_boot_ns(), timeout_ns) : 0;
+    sought_id_make(&x->id, id, bytes);
+    return look_patiently(x, first);
 }
 
 /* ---- sending ---- */
 
-int dedup_begin(struct actor *a, const struct sought_id *x, uint32_t c, int64_t timeout_ns, struct id_entry *entry,
-                uint64_t *message_id) {
+int dedup_begin(struct once *x, uint32_t c, uint64_t *first) {
+    struct actor *a = x->actor;
     const struct segment *s = a->segment;
-    uint64_t now_ns = segment_now_ns(s);
+    uint64_t now = now_ns(a);
+    struct id_entry mine;
     bool forgotten;
-    if (!id_table_take(s, a->seat, now_ns, entry, &forgotten))
+    if (!id_table_take(s, a->seat, now, &mine, &forgotten))
         return fail(RP_CORRUPT, "queue '%s': none of its %u places for ids is free", a->queue->name, s->layout.known_count);
     if (forgotten)
         tally_add(&a->tally, COUNT_FORGOTTEN, 1);
-    id_table_fill(s, entry, x, now_ns + s->parameters.dedup_window_ns, message_word(s, c), segment_cell(s, c)->id);
-    struct question q = {.actor = a, .id = x};
-    for (;;) {
-        int result = ask_patiently(&q, timeout_ns);
+    id_table_fill(s, &mine, &x->id, now + s->parameters.dedup_window_ns, message_word(s, c), segment_cell(s, c)->id);
+    while (!id_table_link(s, &mine, &x->id, x->head)) {
+        int result = look_patiently(x, first);
         if (result < 0) {
-            if (result == RP_DUPLICATE)
-                *message_id = q.entry.message_id;
-            id_table_give_back(s, entry);
+            id_table_give_back(s, &mine);
             return result;
         }
-        if (id_table_link(s, entry, x, q.head))
-            return 0;
     }
+    x->entry = mine;
+    return 0;
 }
 
-void dedup_end(struct actor *a, const struct id_entry *entry, bool sent) {
-    const struct segment *s = a->segment;
-    (void)id_table_decide(s, entry->index, entry->word, sent ? ID_COMMITTED : ID_ABORTED);
+void dedup_end(struct once *x, bool sent) {
+    const struct segment *s = x->actor->segment;
+    (void)id_table_decide(s, x->entry.index, x->entry.word, sent ? ID_COMMITTED : ID_ABORTED);
     if (!sent)
-        id_table_drop(s, entry->index, id_word(ID_ABORTED, NOBODY, id_generation(entry->word)));
+        id_table_drop(s, x->entry.index, id_word(ID_ABORTED, NOBODY, id_generation(x->entry.word)));
 }
 
 /* ---- recovery ---- */

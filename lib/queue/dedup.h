@@ -17,15 +17,27 @@
 #include "handle.h"
 #include "id_table.h"
 
-/* Was `id` sent? 0: not as far as is known. RP_DUPLICATE, *message_id the first one's; -EBUSY: undecided when the timeout was over; -EINTR, RP_GONE, RP_CORRUPT. */
-int dedup_look(struct actor *a, const struct sought_id *x, int64_t timeout_ns, uint64_t *message_id);
+/* A send under an id, from the question whether it was sent to the end of the send. */
+struct once {
+    struct actor *actor;
+    struct sought_id id;
+    struct id_entry entry; /* the one that was found, or ours */
+    uint64_t head;         /* of the chain, as it was when the id was not in it */
+    int64_t timeout_ns;    /* of the whole send: 0, -1, or until */
+    uint64_t deadline_ns;
+};
 
-/* The same, and if it was not: it is PENDING for the message in owned cell `c`, and *entry. */
-int dedup_begin(struct actor *a, const struct sought_id *x, uint32_t c, int64_t timeout_ns, struct id_entry *entry,
-                uint64_t *message_id);
+/* What is left of the send's timeout. */
+int64_t once_patience(const struct once *x);
+
+/* Was it sent? 0: not as far as is known. RP_DUPLICATE, *first the id of that message unless it is NULL; -EBUSY: undecided when the timeout was over; -EINTR, RP_GONE, RP_CORRUPT. */
+int dedup_ask(struct once *x, struct actor *a, const void *id, size_t bytes, int64_t timeout_ns, uint64_t *first);
+
+/* It was not: it is PENDING now, for the message in owned cell `c`, unless somebody else was quicker; as dedup_ask. */
+int dedup_begin(struct once *x, uint32_t c, uint64_t *first);
 
 /* The message was sent, or not: before its cell is given back. */
-void dedup_end(struct actor *a, const struct id_entry *entry, bool sent);
+void dedup_end(struct once *x, bool sent);
 
 /* Decides the ids of a dead sender. -> things done. */
 int dedup_recover(struct actor *a, uint32_t dead);

@@ -66,7 +66,7 @@ static uint64_t nap_ns(struct actor *a, uint64_t now_ns, uint64_t deadline_ns) {
     return nap;
 }
 
-static uint64_t deadline_ns(uint64_t now_ns, int64_t timeout_ns) {
+uint64_t wait_deadline_ns(uint64_t now_ns, int64_t timeout_ns) {
     return timeout_ns < 0 || (uint64_t)timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + (uint64_t)timeout_ns;
 }
 
@@ -80,7 +80,7 @@ int wait_for(struct wait *w) {
         if (result != w->not_yet)
             return result;
         if (deadline == 0)
-            deadline = deadline_ns(clock_boot_ns(), w->timeout_ns);
+            deadline = wait_deadline_ns(clock_boot_ns(), w->timeout_ns);
         if (interrupted(a))
             return -EINTR;
         if (queue_is_gone(a->queue))

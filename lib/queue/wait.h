@@ -22,4 +22,7 @@ struct wait {
 /* -> what look returned, or `not_yet` after the timeout, -EINTR, RP_GONE. Sleeps are bounded by a tick, the next due time and the next timer. */
 int wait_for(struct wait *w);
 
+/* When a timeout that began at `now_ns` is over; UINT64_MAX: never. */
+uint64_t wait_deadline_ns(uint64_t now_ns, int64_t timeout_ns);
+
 #endif

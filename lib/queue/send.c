@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "send.h"
+#include "error.h"
+#include "options.h"
+#include "schedule.h"
+#include "sweep.h"
+#include <errno.h>
+#include <string.h>
+
+enum { GONE_CHECK_NS = TICK_MS * 1000000 };
+
+const struct rp_send_options send_plainly = {.size = sizeof send_plainly, .timeout_ns = RP_TIMEOUT_POLICY, .ttl_ns = RP_TTL_POLICY};
+
+RP_API void rp_send_options_init(struct rp_send_options *o, size_t size) {
+    options_fill(o, size, &send_plainly, sizeof send_plainly);
+}
+
+int send_check(struct rp_producer *p, size_t bytes) {
+    if (p == NULL)
+        return fail(-EINVAL, "no producer");
+    struct rp_queue *q = p->actor.queue;
+    int result = queue_check(q);
+    if (result < 0)
+        return fail(result, "queue '%s' was opened by the parent process", q->name);
+    if (bytes > p->actor.segment->parameters.message_bytes)
+        return fail(RP_TOO_BIG, "queue '%s': message of %zu bytes, the limit is %u", q->name, bytes,
+                    p->actor.segment->parameters.message_bytes);
+    if (room_never(p->actor.segment, bytes))
+        return fail(RP_TOO_BIG, "queue '%s': message of %zu bytes, and the whole queue holds at most %llu", q->name, bytes,
+                    (unsigned long long)p->actor.segment->parameters.max_bytes);
+    if (queue_is_gone(q))
+        return fail(RP_GONE, "queue '%s' was removed", q->name);
+    return 0;
+}
+
+/* Does the queue have what the options ask for? */
+static int check_options(const struct rp_producer *p, const struct rp_send_options *o) {
+    const struct parameters *q = &p->actor.segment->parameters;
+    const char *name = p->actor.queue->name;
+    if (o->timeout_ns < -1 && o->timeout_ns != RP_TIMEOUT_POLICY)
+        return fail(-EINVAL, "negative timeout");
+    if (o->reserved != 0)
+        return fail(-E2BIG, "rp_send_options: a reserved field is not 0");
+    if (o->key != NULL && !q->keyed)
+        return fail(-EINVAL, "queue '%s' has no keyed lanes", name);
+    if (o->key_bytes > (o->key == NULL ? 0 : RP_KEY_MAX))
+        return fail(-EINVAL, o->key == NULL ? "%zu bytes of no key" : "a key of %zu bytes, the limit is 128", o->key_bytes);
+    if (o->priority >= (q->keyed ? 1 : q->lane_count))
+        return fail(-EINVAL, "priority %u, queue '%s' has the levels 0 to %u", o->priority, name, q->keyed ? 0 : q->lane_count - 1);
+    if (o->dedup_id != NULL && q->dedup_window_ns == 0)
+        return fail(-EINVAL, "queue '%s' has no dedup window", name);
+    if (o->dedup_id == NULL ? o->dedup_id_bytes > 0 : o->dedup_id_bytes < 1 || o->dedup_id_bytes > RP_DEDUP_ID_MAX)
+        return fail(-EINVAL, o->dedup_id == NULL ? "%zu bytes of no dedup id" : "a dedup id of %zu bytes, allowed are 1 to 128",
+                    o->dedup_id_bytes);
+    return schedule_check(o);
+}
+
+int send_options_given(const struct rp_producer *p, const struct rp_send_options *given, struct rp_send_options *copy,
+                       const struct rp_send_options **o) {
+    *o = given;
+    if (given->size != sizeof *given) {
+        *o = copy;
+        *copy = send_plainly;
+        int result = options_take(copy, sizeof *copy, given, "rp_send_options");
+        if (result < 0)
+            return result;
+    }
+    return check_options(p, *o);
+}
+
+uint32_t send_describe_more(struct rp_producer *p, uint32_t c, const struct rp_send_options *o) {
+    const struct segment *s = p->actor.segment;
+    uint32_t flags = 0;
+    if (o->key != NULL) { /* the queue is keyed */
+        struct extra *extra = segment_extra(s, c);
+        extra->key_bytes = (uint32_t)o->key_bytes;
+        memcpy(extra->key, o->key, o->key_bytes);
+        flags |= CELL_HAS_KEY;
+    }
+    return schedule_asked(s, o) ? flags | schedule_describe(s, c, o) : flags;
+}
+
+void send_refresh(struct rp_producer *p) {
+    for (uint32_t i = 0; i < p->actor.segment->parameters.lane_count; i++)
+        head_refresh(&p->lanes[i].tail, p->lanes[i].ring.tail);
+}
+
+void send_check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
+    if (now_wall_ns < p->next_check_wall_ns && now_wall_ns + 2 * GONE_CHECK_NS > p->next_check_wall_ns)
+        return;
+    p->next_check_wall_ns = now_wall_ns + GONE_CHECK_NS;
+    send_refresh(p);
+    notice_removal(p->actor.queue);
+}
+
+int send_timed(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake) {
+    const struct segment *s = p->actor.segment;
+    if (flags & CELL_WAITS) {
+        field_write(&segment_cell(s, c)->flags, flags);
+        schedule_send(&p->actor, c, lane);
+        return 0;
+    }
+    uint64_t expires = field_read(&segment_extra(s, c)->expires_ns);
+    int result = room_publish(p, lane, c, flags, timeout_ns, wake);
+    if (result == 0)
+        schedule_timer(&p->actor, c, flags, expires, false);
+    return result;
+}
+
+int send_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, struct once *once, uint64_t *id, bool wake) {
+    int result = dedup_begin(once, c, id);
+    if (result < 0)
+        return result;
+    int64_t timeout_ns = once_patience(once);
+    result = flags & (CELL_WAITS | CELL_EXPIRES) ? send_timed(p, lane, c, flags, timeout_ns, wake)
+                                                 : room_publish(p, lane, c, flags, timeout_ns, wake);
+    dedup_end(once, result == 0);
+    return result;
+}

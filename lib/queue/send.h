@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* What rp_send, rp_send_batch and rp_commit share: what is checked, what is written beside the payload, and the commit. */
+#ifndef RP_QUEUE_SEND_H
+#define RP_QUEUE_SEND_H
+
+#include "dedup.h"
+#include "keyed.h"
+#include "room.h"
+
+/* What a send without options asks for. */
+extern const struct rp_send_options send_plainly;
+
+/* May this producer send so many bytes? 0, or a negative result with the detail set. */
+int send_check(struct rp_producer *p, size_t bytes);
+
+/* *o: the caller's options, checked. `copy` is for a caller whose struct is shorter or longer than ours. */
+int send_options_given(const struct rp_producer *p, const struct rp_send_options *given, struct rp_send_options *copy,
+                       const struct rp_send_options **o);
+static inline int send_options(const struct rp_producer *p, const struct rp_send_options *given, struct rp_send_options *copy,
+                               const struct rp_send_options **o) {
+    *o = &send_plainly;
+    return given == NULL ? 0 : send_options_given(p, given, copy, o);
+}
+static inline bool send_has_id(const struct rp_send_options *o) { return o != &send_plainly && o->dedup_id != NULL; }
+
+/* A message's key and times. -> the cell's flags. */
+uint32_t send_describe_more(struct rp_producer *p, uint32_t c, const struct rp_send_options *o);
+
+/* Laps wrap; a producer that was idle for long must not rely on them. */
+void send_refresh(struct rp_producer *p);
+
+/* Now and then: is the name still there, and are we? The coarse time of sending tells when. */
+void send_check_gone(struct rp_producer *p, uint64_t now_wall_ns);
+
+/* Commits a cell that has a time; or one with an id, unless a message with this id was sent: *id is its id then. */
+int send_timed(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake);
+int send_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, struct once *once, uint64_t *id, bool wake);
+
+enum { SEND_IDS_PER_BLOCK = 256 };
+
+/* Fills in what a receiver needs to know beside the payload. -> the cell's flags. */
+static ALWAYS_INLINE uint32_t send_describe(struct rp_producer *p, uint32_t c, size_t bytes, const struct rp_send_options *o) {
+    if (p->next_id == p->id_end) {
+        p->next_id = fetch_add_relaxed(&p->actor.segment->control->next_id, SEND_IDS_PER_BLOCK, hint);
+        p->id_end = p->next_id + SEND_IDS_PER_BLOCK;
+    }
+    struct cell *cell = segment_cell(p->actor.segment, c);
+    cell->id = p->next_id++;
+    cell->sent_wall_ns = clock_wall_coarse_ns();
+    cell->bytes = (uint32_t)bytes;
+    return p->plain && o == &send_plainly ? 0 : send_describe_more(p, c, o);
+}
+
+/* Which lane a message goes to. */
+static inline uint32_t send_lane(struct rp_producer *p, const struct rp_send_options *o) {
+    const struct parameters *q = &p->actor.segment->parameters;
+    if (!q->keyed)
+        return o->priority;
+    return o->key != NULL ? keyed_lane(p->actor.segment, o->key, o->key_bytes) : p->lane_turn++ % q->lane_count;
+}
+
+/* Sends an owned cell whose payload is written. `once`: where it has an id, what was asked about that. A failure leaves the cell OWNED. */
+static ALWAYS_INLINE int send_cell(struct rp_producer *p, uint32_t c, size_t bytes, const struct rp_send_options *o,
+                                   struct once *once, int64_t timeout_ns, uint64_t *id, bool wake) {
+    uint32_t lane = send_lane(p, o), flags = send_describe(p, c, bytes, o);
+    const struct cell *cell = segment_cell(p->actor.segment, c);
+    if (id != NULL)
+        *id = cell->id;
+    send_check_gone(p, cell->sent_wall_ns);
+    if (once != NULL)
+        return send_once(p, lane, c, flags, once, id, wake);
+    return flags & (CELL_WAITS | CELL_EXPIRES) ? send_timed(p, lane, c, flags, timeout_ns, wake)
+                                               : room_publish(p, lane, c, flags, timeout_ns, wake);
+}
+
+#endif
