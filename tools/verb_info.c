@@ -42,6 +42,8 @@ static json_t *options_json(const struct rp_queue_options *o) {
     json_object_set_new(object, "ttl_ns", cli_json_u64(o->ttl_ns));
     json_object_set_new(object, "expired", json_string(expired_name(o->expired)));
     json_object_set_new(object, "max_bytes", cli_json_u64(o->max_bytes));
+    json_object_set_new(object, "dedup_window_ns", cli_json_u64(o->dedup_window_ns));
+    json_object_set_new(object, "dedup_entries", cli_json_u64(o->dedup_entries));
     json_object_set_new(object, "max_groups", cli_json_u64(o->max_groups));
     json_object_set_new(object, "max_participants", cli_json_u64(o->max_participants));
     json_object_set_new(object, "mode", json_sprintf("%04o", o->mode));
@@ -105,6 +107,9 @@ static void print_options(const struct rp_queue_options *o, const struct rp_queu
                o->expired == RP_EXPIRED_DEAD ? "the dead ring" : "dropped");
     if (o->max_bytes)
         printf("  %-18s%s of payload\n", "at most", cli_format_size(a, o->max_bytes));
+    if (o->dedup_window_ns)
+        printf("  %-18s%s, at most the last %u ids\n", "deduplication", cli_format_duration(a, o->dedup_window_ns),
+               o->dedup_entries);
     printf("  %-18sat most %u\n", "groups", o->max_groups);
     printf("  %-18s%04o\n", "mode", o->mode);
 }

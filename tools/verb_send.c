@@ -22,7 +22,10 @@ struct sender {
     bool one_by_one; /* --wait on a queue whose policy would wait longer */
     bool print_ids;
     bool json;
+    bool no_newline; /* at the end of the one message */
+    bool ids;        /* a record begins with its id and a tab */
     uint64_t sent;
+    uint64_t duplicates; /* of those */
     uint64_t bytes;
     const char *unit; /* "line", "record" */
 };
@@ -34,12 +37,16 @@ static void print_id(const struct sender *s, uint64_t id) {
 }
 
 static int send_one(struct sender *s, struct rp_send_item *item) {
-    struct rp_send_options options = s->options;
+    struct rp_send_options options = item->options ? *item->options : s->options;
     if (s->wait_ns != WAIT_BY_POLICY)
         options.timeout_ns = s->wait_ns;
     options.id_out = &item->id;
     for (;;) {
         int result = rp_send(s->producer, item->data, item->bytes, &options);
+        if (result == RP_DUPLICATE) {
+            item->result = result;
+            return 0;
+        }
         if (result != -EINTR || cli_stop_count() > 0)
             return result;
     }
@@ -64,7 +71,8 @@ static int send_items(struct sender *s, struct rp_send_item *items, size_t count
         }
         for (size_t i = before; i < done; i++) {
             print_id(s, items[i].id);
-            s->bytes += items[i].bytes;
+            s->bytes += items[i].result == RP_DUPLICATE ? 0 : items[i].bytes;
+            s->duplicates += items[i].result == RP_DUPLICATE;
         }
     }
     s->sent += done;
@@ -79,25 +87,52 @@ static int say_why(const struct sender *s, int result) {
     return cli_fail(result, "%s %" PRIu64 " was not sent to '%s'", s->unit, s->sent + 1, s->name);
 }
 
+/* "ID<tab>payload": *options become those of the record. */
+static bool take_id(struct rp_send_item *item, const struct rp_send_options *all, struct rp_send_options *options) {
+    const char *tab = memchr(item->data, '\t', item->bytes);
+    size_t bytes = tab ? (size_t)(tab - (const char *)item->data) : 0;
+    if (bytes < 1 || bytes > RP_DEDUP_ID_MAX)
+        return false;
+    *options = *all;
+    options->dedup_id = item->data;
+    options->dedup_id_bytes = bytes;
+    item->options = options;
+    item->data = tab + 1;
+    item->bytes -= bytes + 1;
+    return true;
+}
+
+static int bad_id(const struct sender *s) {
+    cli_error("%s %" PRIu64 " does not begin with an id of 1 to %d bytes and a tab", s->unit, s->sent + 1, RP_DEDUP_ID_MAX);
+    return CLI_FAILED;
+}
+
 /* Sends every record that is there already. CLI_DONE or why not. */
 static int send_available(struct sender *s, struct records *r) {
     struct rp_send_item items[BATCH_MOST];
+    struct rp_send_options options[BATCH_MOST];
     for (;;) {
         size_t count = 0;
-        int result;
+        int result = 0;
+        bool good = true;
+        const char *data;
         memset(items, 0, sizeof items);
-        while (count < BATCH_MOST) {
-            const char *data;
-            if (!records_next(r, &data, &items[count].bytes))
-                break;
+        while (count < BATCH_MOST && good && records_next(r, &data, &items[count].bytes)) {
+            items[count].data = data;
             items[count].options = s->with_options ? &s->options : NULL;
-            items[count++].data = data;
+            if (s->no_newline && items[count].bytes > 0 && data[items[count].bytes - 1] == '\n')
+                items[count].bytes--;
+            good = !s->ids || take_id(&items[count], &s->options, &options[count]);
+            count += good;
         }
-        if (count == 0)
-            return CLI_DONE;
-        result = send_items(s, items, count);
+        if (count > 0)
+            result = send_items(s, items, count);
         if (result < 0)
             return say_why(s, result);
+        if (!good)
+            return bad_id(s);
+        if (count == 0)
+            return CLI_DONE;
     }
 }
 
@@ -141,7 +176,8 @@ static int send_from(struct sender *s, rp_queue *q, int fd, int separator) {
     if (result < 0)
         return cli_fail(result, "'%s'", s->name);
     s->one_by_one = s->wait_ns != WAIT_BY_POLICY && options.overflow != RP_OVERFLOW_REJECT;
-    result = records_init(&records, fd, separator, options.message_bytes);
+    result =
+        records_init(&records, fd, separator, options.message_bytes + (s->ids ? RP_DEDUP_ID_MAX + 1 : 0) + (s->no_newline ? 1 : 0));
     if (result < 0) {
         rp_producer_close(s->producer);
         return cli_fail(result, "'%s'", s->name);
@@ -171,10 +207,15 @@ static int send_file(struct sender *s, const char *file, int separator) {
         cli_signals_release();
         rp_queue_close(q);
         if (s->json && !s->print_ids) {
-            cli_json_print(stdout, json_pack("{s:s, s:o, s:o}", "queue", s->name, "sent", cli_json_u64(s->sent), "bytes",
-                                             cli_json_u64(s->bytes)));
+            cli_json_print(stdout,
+                           json_pack("{s:s, s:o, s:o, s:o}", "queue", s->name, "sent", cli_json_u64(s->sent - s->duplicates),
+                                     "duplicates", cli_json_u64(s->duplicates), "bytes", cli_json_u64(s->bytes)));
         } else {
-            cli_note("sent %" PRIu64 " message%s to %s", s->sent, cli_plural(s->sent), s->name);
+            uint64_t fresh = s->sent - s->duplicates;
+            char before[64] = "";
+            if (s->duplicates > 0)
+                snprintf(before, sizeof before, ", %" PRIu64 " had been sent before", s->duplicates);
+            cli_note("sent %" PRIu64 " message%s to %s%s", fresh, cli_plural(fresh), s->name, before);
         }
     }
     if (fd != STDIN_FILENO)
@@ -204,7 +245,7 @@ static bool parse_ttl(const char *text, void *target) {
 int verb_send(int argc, char **argv) {
     struct sender s = {.wait_ns = WAIT_BY_POLICY, .unit = "line"};
     bool nul = false, whole = false;
-    const char *key = NULL;
+    const char *key = NULL, *id = NULL;
     const struct flag flags[] = {
         CLI_FLAG("--delay", 0, FLAG_DURATION, &s.options.delay_ns, "D",
                  "nobody receives them before so much time has passed (none)"),
@@ -215,6 +256,10 @@ int verb_send(int argc, char **argv) {
         CLI_FLAG("--priority", 0, FLAG_COUNT32, &s.options.priority, "N", "their level, 0 is the lowest (0)"),
         CLI_FLAG("--key", 0, FLAG_TEXT, &key, "KEY",
                  "in a queue made with --keyed: messages of one key are received in order, one at a time (none)"),
+        CLI_FLAG("--id", 0, FLAG_TEXT, &id, "ID",
+                 "in a queue made with --dedup: the input, without a newline at its end, is one message; not sent if one with this "
+                 "ID was (none)"),
+        CLI_SWITCH("--ids", 0, &s.ids, "the same for many: each line begins with its id and a tab, which are not sent"),
         CLI_FLAG("--wait", 0, FLAG_TIMEOUT, &s.wait_ns, "D",
                  "how long to wait for room when the queue is full, or forever (what the queue's --overflow says)"),
         CLI_SWITCH("--null", '0', &nul, "messages are separated by NUL, not newline"),
@@ -224,15 +269,15 @@ int verb_send(int argc, char **argv) {
     };
     const struct usage usage = {
         .verb = "send",
-        .synopsis =
-            "NAME [--delay D | --at TIME] [--ttl D] [--priority N] [--key KEY] [--wait D] [-0 | --whole] [--print-ids] [--json] "
-            "[FILE]",
+        .synopsis = "NAME [--delay D | --at TIME] [--ttl D] [--priority N] [--key KEY] [--id ID | --ids] [--wait D] [-0 | --whole] "
+                    "[--print-ids] [--json] [FILE]",
         .about = "Sends one message a line, without the newline, from FILE or stdin; an empty line is an empty message. Says how\n"
                  "many on stderr. Stops at the first that could not be sent and says which one and why.",
         .examples = "  ringpost send orders access.log\n"
                     "  tail -f access.log | ringpost send orders --wait forever\n"
                     "  ringpost send images --whole photo.jpg\n"
-                    "  echo 'wake up' | ringpost send orders --at 2030-01-01T08:00:00+01:00",
+                    "  echo 'wake up' | ringpost send orders --at 2030-01-01T08:00:00+01:00\n"
+                    "  ringpost send payments --id invoice-4711 --wait 1s invoice.json",
         .statuses = "4 the queue is full",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],
@@ -251,7 +296,17 @@ int verb_send(int argc, char **argv) {
         return cli_usage_error("a key has 1 to %d bytes", RP_KEY_MAX);
     s.options.key = key;
     s.options.key_bytes = key ? strlen(key) : 0;
-    s.with_options = key || s.options.delay_ns || s.options.at_ns || s.options.priority || s.options.ttl_ns != RP_TTL_POLICY;
+    if (id && (*id == '\0' || strlen(id) > RP_DEDUP_ID_MAX))
+        return cli_usage_error("an id has 1 to %d bytes", RP_DEDUP_ID_MAX);
+    if (id && (s.ids || nul))
+        return cli_usage_error("--id is of one message: neither --ids nor -0 goes with it");
+    if (s.ids && whole)
+        return cli_usage_error("--ids and --whole exclude each other");
+    s.options.dedup_id = id;
+    s.options.dedup_id_bytes = id ? strlen(id) : 0;
+    s.with_options = key || id || s.options.delay_ns || s.options.at_ns || s.options.priority || s.options.ttl_ns != RP_TTL_POLICY;
+    s.no_newline = id && !whole;
+    whole = whole || id;
     if (nul && whole)
         return cli_usage_error("-0 and --whole exclude each other");
     if (nul || whole)

@@ -47,14 +47,16 @@ struct rp_send_options {
     size_t dedup_id_bytes; /**< 1 .. RP_DEDUP_ID_MAX. Default 0 */
 };
 
-/** One message of a batch. The library writes `id`. */
+/** One message of a batch. The library writes `id` and `result`. */
 struct rp_send_item {
     const void *data;
     size_t bytes;
-    uint64_t id; /**< out: set for each item that was sent */
+    uint64_t id; /**< out: set for each item that was sent, now or before */
     const struct rp_send_options
-        *options; /**< key, priority, delay and so on of this item; NULL: none. Its timeout_ns and id_out say nothing here */
-    uint64_t reserved[4];
+        *options;   /**< key, priority, delay and so on of this item; NULL: none. Its timeout_ns and id_out say nothing here */
+    int32_t result; /**< out: 0, or RP_DUPLICATE: sent before, `id` is the first one's */
+    uint32_t reserved0;
+    uint64_t reserved[3];
 };
 
 /** Memory for a message that is written in place. */
@@ -77,8 +79,9 @@ RP_API void rp_producer_close(rp_producer *p);
  * Sends a copy of `bytes` bytes (0 is fine). When it returned 0 the message is kept: it will be delivered and acked, or
  * lie in the dead ring, or be dropped by a policy that counts it. Any other result: it was not sent.
  * Errors: RP_FULL (no room before the timeout; the detail says why), RP_TOO_BIG, -EINTR (interrupted), RP_GONE, RP_FORKED, -EINVAL,
- * RP_CORRUPT. With a `dedup_id`: RP_DUPLICATE, a message with this id was sent within the window, `id_out` receives its id, and nothing was stored; -EBUSY, somebody who lives is
- * sending it just now and was not done when the timeout was over (a dead sender's is decided within a tick).
+ * RP_CORRUPT. With a `dedup_id`: RP_DUPLICATE, a message with this id was sent within the window, `id_out` receives its id, and
+ * nothing was stored; -EBUSY, somebody who lives is sending one just now and was not done when the timeout was over (what a dead
+ * sender did is decided by whoever comes next). The id is an application's own; the same id always means the same message.
  * Lock-free while there is room, no system call unless a receiver sleeps. Crash: the message was sent or not, as a
  * whole; memory of one that was not is recovered by the next sweep.
  */
@@ -86,7 +89,7 @@ RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct 
 
 /**
  * Sends `count` messages in order and wakes receivers once. -> how many were sent, which is less than `count` when the queue
- * filled up and its policy is reject; an error only if none was. Each message stands for itself: a crash or an error in
+ * filled up and its policy is reject; an error only if none was. A duplicate counts as sent. Each message stands for itself: a crash or an error in
  * the middle leaves those before it sent.
  */
 RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t count);

@@ -19,13 +19,12 @@ int64_t once_patience(const struct once *x) {
     return now_ns < x->deadline_ns ? (int64_t)(x->deadline_ns - now_ns) : 0;
 }
 
-/* Windows are counted by the coarse clock. */
-static uint64_t now_ns(struct actor *a) { return actor_now_ms(a) * 1000000; }
-
 /* 0: unknown; RP_DUPLICATE; -EBUSY: not decided; RP_CORRUPT. */
 static int look(void *context) {
     struct once *x = context;
-    switch (id_table_look(x->actor->segment, &x->id, now_ns(x->actor), &x->entry, &x->head)) {
+    const struct segment *s = x->actor->segment;
+    x->now_ns = coarse_clock_boot_ns(&x->actor->clock) - s->epoch_boot_ns;
+    switch (id_table_look(s, &x->id, x->now_ns, &x->entry, &x->head)) {
     case ID_UNKNOWN: return 0;
     case ID_KNOWN: return id_state(x->entry.word) == ID_PENDING && !MUTANT(dedup_believes_pending) ? -EBUSY : RP_DUPLICATE;
     default: return RP_CORRUPT;
@@ -85,14 +84,13 @@ int dedup_ask(struct once *x, struct actor *a, const void *id, size_t bytes, int
 int dedup_begin(struct once *x, uint32_t c, uint64_t *first) {
     struct actor *a = x->actor;
     const struct segment *s = a->segment;
-    uint64_t now = now_ns(a);
     struct id_entry mine;
     bool forgotten;
-    if (!id_table_take(s, a->seat, now, &mine, &forgotten))
+    if (!id_table_take(s, a->seat, x->now_ns, &mine, &forgotten))
         return fail(RP_CORRUPT, "queue '%s': none of its %u places for ids is free", a->queue->name, s->layout.known_count);
     if (forgotten)
         tally_add(&a->tally, COUNT_FORGOTTEN, 1);
-    id_table_fill(s, &mine, &x->id, now + s->parameters.dedup_window_ns, message_word(s, c), segment_cell(s, c)->id);
+    id_table_fill(s, &mine, &x->id, x->now_ns + s->parameters.dedup_window_ns, message_word(s, c), segment_cell(s, c)->id);
     while (!id_table_link(s, &mine, &x->id, x->head)) {
         int result = look_patiently(x, first);
         if (result < 0) {
@@ -106,9 +104,9 @@ int dedup_begin(struct once *x, uint32_t c, uint64_t *first) {
 
 void dedup_end(struct once *x, bool sent) {
     const struct segment *s = x->actor->segment;
-    (void)id_table_decide(s, x->entry.index, x->entry.word, sent ? ID_COMMITTED : ID_ABORTED);
+    id_table_decide_mine(s, &x->entry, sent ? ID_COMMITTED : ID_ABORTED);
     if (!sent)
-        id_table_drop(s, x->entry.index, id_word(ID_ABORTED, NOBODY, id_generation(x->entry.word)));
+        id_table_drop(s, x->entry.index, x->entry.word);
 }
 
 /* ---- recovery ---- */

@@ -93,17 +93,9 @@ static inline void copy_in(unsigned char *to, const unsigned char *from, size_t 
     }
 }
 
-static int send_one(struct rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *o, int64_t timeout_ns,
-                    uint64_t *id, bool wake) {
+static ALWAYS_INLINE int send_one_as(struct rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *o,
+                                     struct once *once, int64_t timeout_ns, uint64_t *id, bool wake) {
     uint32_t c;
-    struct once asked, *once = NULL;
-    if (send_has_id(o)) { /* before anybody makes room for a message that was sent */
-        once = &asked;
-        int result = dedup_ask(once, &p->actor, o->dedup_id, o->dedup_id_bytes, room_patience(p, timeout_ns), id);
-        if (result < 0)
-            return result;
-        timeout_ns = once_patience(once);
-    }
     int result = room_take(p, bytes, timeout_ns, &c);
     if (result < 0)
         return result;
@@ -116,6 +108,20 @@ static int send_one(struct rp_producer *p, const void *data, size_t bytes, const
     if (result < 0)
         pool_give_back(&p->actor.pool, c);
     return result;
+}
+
+/* Asks first, before anybody makes room for a message that was sent. */
+static __attribute__((noinline)) int send_one_once(struct rp_producer *p, const void *data, size_t bytes,
+                                                   const struct rp_send_options *o, int64_t timeout_ns, uint64_t *id, bool wake) {
+    struct once once;
+    int result = dedup_ask(&once, &p->actor, o->dedup_id, o->dedup_id_bytes, room_patience(p, timeout_ns), id);
+    return result < 0 ? result : send_one_as(p, data, bytes, o, &once, once_patience(&once), id, wake);
+}
+
+static int send_one(struct rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *o, int64_t timeout_ns,
+                    uint64_t *id, bool wake) {
+    return send_has_id(o) ? send_one_once(p, data, bytes, o, timeout_ns, id, wake)
+                          : send_one_as(p, data, bytes, o, NULL, timeout_ns, id, wake);
 }
 
 RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *given) {
@@ -158,6 +164,7 @@ RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t coun
         result = send_one(p, item->data, item->bytes, o, RP_TIMEOUT_POLICY, &item->id, false);
         if (result < 0 && result != RP_DUPLICATE)
             break;
+        item->result = result;
     }
     if (sent == 0)
         return result;

@@ -24,7 +24,7 @@ static inline a64 *head_of(const struct segment *s, uint64_t hash) {
 /* ---- ids ---- */
 
 void sought_id_make(struct sought_id *x, const void *id, size_t bytes) {
-    memset(x->words, 0, sizeof x->words);
+    x->words[(bytes - 1) / 8] = 0; /* the padding */
     memcpy(x->words, id, bytes);
     x->bytes = (uint32_t)bytes;
     x->hash = XXH3_64bits(id, bytes);
@@ -104,34 +104,32 @@ enum id_look id_table_look(const struct segment *s, const struct sought_id *x, u
 
 /* ---- coming and going ---- */
 
-void id_table_drop(const struct segment *s, uint32_t index, uint64_t word) {
+/* Takes what was COMMITTED or ABORTED with `word` out of its chain. True: nobody gets there any more. */
+static bool take_out(const struct segment *s, uint32_t index, uint64_t word) {
     struct known_id *e = &s->known_ids[index];
-    uint64_t link = load_acquire(&e->next, known_link);
+    uint64_t link = load_acquire(&e->next, known_link), head;
     do {
         if (load_acquire(&e->word, known_word) != word)
-            return;
+            return false;
     } while (!(link & LINK_DROPPED) && !cas_acq_rel(&e->next, &link, link | LINK_DROPPED, known_link));
-    uint64_t hash = load_acquire(&e->hash, known_id), head;
     struct id_entry none;
-    if (walk(s, hash, NULL, 0, &none, &head) == ID_UNKNOWN) /* nobody gets there any more */
-        (void)cas_acq_rel(&e->word, &word, id_word(ID_FREE, NOBODY, id_generation(word)), known_word);
+    return walk(s, load_acquire(&e->hash, known_id), NULL, 0, &none, &head) == ID_UNKNOWN;
+}
+
+void id_table_drop(const struct segment *s, uint32_t index, uint64_t word) {
+    if (take_out(s, index, word))
+        (void)cas_acq_rel(&s->known_ids[index].word, &word, id_word(ID_FREE, NOBODY, id_generation(word)), known_word);
 }
 
 bool id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, struct id_entry *entry, bool *forgotten) {
-    *forgotten = false;
     for (uint64_t tries = 2 * (uint64_t)s->layout.known_count; tries > 0; tries--) {
         uint32_t index = (uint32_t)(fetch_add_relaxed(&s->control->known_hand, 1, hint) % s->layout.known_count);
         struct known_id *e = &s->known_ids[index];
         uint64_t w = load_acquire(&e->word, known_word);
-        if (id_state(w) == ID_COMMITTED || id_state(w) == ID_ABORTED) {
-            bool early = id_state(w) == ID_COMMITTED && now_ns < load_acquire(&e->until_ns, known_id);
-            id_table_drop(s, index, w);
-            uint64_t now = load_acquire(&e->word, known_word);
-            *forgotten = *forgotten || (early && now != w);
-            w = now;
-        }
-        if (id_state(w) != ID_FREE)
-            continue; /* somebody's whose message is not decided */
+        bool kept = id_state(w) == ID_COMMITTED || id_state(w) == ID_ABORTED;
+        if (kept ? !take_out(s, index, w) : id_state(w) != ID_FREE)
+            continue; /* somebody's whose message is not decided, or who takes it just now */
+        *forgotten = id_state(w) == ID_COMMITTED && now_ns < load_acquire(&e->until_ns, known_id);
         uint64_t mine = id_word(ID_TAKEN, seat, id_generation(w) + 1);
         if (cas_acq_rel(&e->word, &w, mine, known_word)) {
             *entry = (struct id_entry){.index = index, .word = mine};
@@ -168,6 +166,11 @@ bool id_table_link(const struct segment *s, const struct id_entry *entry, const 
 void id_table_give_back(const struct segment *s, const struct id_entry *entry) {
     uint64_t word = entry->word;
     (void)cas_acq_rel(&s->known_ids[entry->index].word, &word, id_word(ID_FREE, NOBODY, id_generation(word)), known_word);
+}
+
+void id_table_decide_mine(const struct segment *s, struct id_entry *entry, enum id_state state) {
+    entry->word = id_word(state, NOBODY, id_generation(entry->word));
+    store_release(&s->known_ids[entry->index].word, entry->word, known_word);
 }
 
 bool id_table_decide(const struct segment *s, uint32_t index, uint64_t word, enum id_state state) {

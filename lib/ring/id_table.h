@@ -12,7 +12,7 @@
  *     TAKEN: the owner writes id, time, message, link
  *     TAKEN --owner--> PENDING(seat), then the CAS of the head    dies: whether the message was sent decides, lib/queue/dedup.h
  *     PENDING --owner, or its recoverers--> COMMITTED or ABORTED
- *     COMMITTED, ABORTED --anybody: link dropped; a walk over the chain that does not meet it; CAS--> FREE      dies: anybody begins anew
+ *     COMMITTED, ABORTED --anybody: link dropped; a walk over the chain that does not meet it; CAS--> FREE or TAKEN      dies: anybody begins anew
  *
  * That an id is in a chain only once follows from the head alone: whoever puts one in front has seen the whole chain, and his CAS fails if the head has changed since.
  *
@@ -69,7 +69,8 @@ bool id_table_link(const struct segment *s, const struct id_entry *entry, const 
 /* The owner of an entry that is in no chain gives it back. */
 void id_table_give_back(const struct segment *s, const struct id_entry *entry);
 
-/* PENDING becomes COMMITTED or ABORTED. False: the word had changed. */
+/* PENDING becomes COMMITTED or ABORTED: the owner's, whom nobody disturbs while he lives; and a dead owner's. False: the word had changed. */
+void id_table_decide_mine(const struct segment *s, struct id_entry *entry, enum id_state state);
 bool id_table_decide(const struct segment *s, uint32_t index, uint64_t word, enum id_state state);
 
 /* Drops an entry that was COMMITTED or ABORTED with `word`. */
