@@ -11,6 +11,7 @@
 #define RINGPOST_CONSUMER_H
 
 #include <ringpost/export.h>
+#include <ringpost/headers.h>
 #include <ringpost/queue.h>
 
 #ifdef __cplusplus
@@ -46,8 +47,13 @@ struct rp_message {
     const void *key;       /**< valid as long as `data`; NULL: none */
     uint32_t key_bytes;
     uint32_t priority;
-    uint64_t reserved[6];
+    struct rp_headers
+        headers; /**< valid as long as `data`; read with rp_message_header, rp_headers_next. `&m.headers` as `carry` of a send passes them on */
+    uint64_t reserved[4];
 };
+
+/** The value of a header of the message, or NULL: rp_headers_get(&m->headers, name). */
+RP_API const char *rp_message_header(const struct rp_message *m, const char *name);
 
 /** Why a message is delivered again. Fields that could not be recorded are 0 or empty. */
 struct rp_last_failure {

@@ -50,7 +50,9 @@ struct rp_dead_letter {
     uint32_t pid;             /**< the last holder that failed, as seen in its own pid namespace; 0: nobody did */
     char executable[20];      /**< its name, at most 15 bytes */
     char text[96];            /**< the reason given with the last nack or reject */
-    uint64_t reserved[8];
+    struct rp_headers
+        headers; /**< in `buffer`, behind the payload at the next multiple of 8; block NULL: there was no room for `headers.bytes` there */
+    uint64_t reserved[6];
 };
 
 /** Which dead letters, and what of them. All that is given must be so of a letter. */
@@ -69,6 +71,8 @@ struct rp_redrive_options {
     uint64_t after_id;   /**< only those with higher ids. Default 0 */
     uint64_t
         *last_id; /**< out: the id of the last one that went, left alone if none did; for who goes on from there. Default NULL */
+    const char *header;       /**< only those that have this header; NULL: any. Default NULL */
+    const char *header_value; /**< and with this value; NULL: with any. Default NULL */
 };
 
 RP_API void rp_redrive_options_init(struct rp_redrive_options *o, size_t size);
@@ -92,7 +96,7 @@ RP_API int rp_dead_next(rp_queue *q, const char *group, const struct rp_redrive_
  * In a keyed queue a letter comes to its lane's end once nobody else needs it where it is: views it, or has yet to ack it in
  * another group. One that is dead in two groups waits until it is redriven, or purged, in the other one, too.
  *
- * With `to`: each is sent to that queue, where it is a new message with a new id, then dropped here. No waiting: the call ends at
+ * With `to`: each is sent to that queue, where it is a new message with a new id and the same headers, then dropped here. No waiting: the call ends at
  * the first that cannot be sent, and says how many went, or if none did why: RP_FULL, RP_TOO_BIG and what else rp_send returns.
  * -EINVAL if it is this queue, or has no group. The producer is used by the calling thread. Crash: each was moved or not, and one may be in both
  * queues; so it may if somebody redrives the same letter at the same time, and twice in that one if he sends it there, too.

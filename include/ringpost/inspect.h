@@ -61,7 +61,7 @@ struct rp_queue_stats {
     uint64_t dropped;           /**< dropped to make room (RP_OVERFLOW_DROP_OLDEST), per group */
     uint64_t cancelled;         /**< rp_queue_cancel */
     uint64_t scheduled;         /**< sent with a delay or a time */
-    uint64_t bytes;             /**< payload bytes held now */
+    uint64_t bytes;             /**< bytes of payloads and headers held now */
     uint64_t dead_by_reason[7]; /**< of `dead`: how many have enum rp_dead_reason 1, 2, 4, .. 64 */
     uint64_t duplicates;        /**< sends refused with RP_DUPLICATE */
     uint64_t forgotten_ids;     /**< deduplication: ids given up before the window was over, since dedup_entries newer ones came */
@@ -83,7 +83,9 @@ struct rp_peeked {
     uint32_t key_bytes; /**< 0: it has no key */
     uint32_t priority;  /**< its level; 0 in a queue with keyed lanes */
     unsigned char key[RP_KEY_MAX];
-    uint64_t reserved[8];
+    struct rp_headers
+        headers; /**< in `buffer`, behind the payload at the next multiple of 8; block NULL: there was no room for `headers.bytes` there */
+    uint64_t reserved[6];
 };
 
 /**

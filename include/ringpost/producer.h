@@ -8,6 +8,7 @@
 #define RINGPOST_PRODUCER_H
 
 #include <ringpost/export.h>
+#include <ringpost/headers.h>
 #include <ringpost/queue.h>
 
 #ifdef __cplusplus
@@ -43,8 +44,13 @@ struct rp_send_options {
         at_ns; /**< nobody receives it before this wall-clock time (ns since 1970), which follows changes of the clock; 0: at once.
                              Not together with delay_ns. Default 0 */
     int64_t ttl_ns; /**< expires when nobody has received it so long after it became ready; -1: never. Default RP_TTL_POLICY */
-    const void *dedup_id;  /**< queues with a dedup window: under which id it is sent; NULL: under none. Default NULL */
-    size_t dedup_id_bytes; /**< 1 .. RP_DEDUP_ID_MAX. Default 0 */
+    const void *dedup_id;            /**< queues with a dedup window: under which id it is sent; NULL: under none. Default NULL */
+    size_t dedup_id_bytes;           /**< 1 .. RP_DEDUP_ID_MAX. Default 0 */
+    const struct rp_header *headers; /**< see headers.h; one whose value is NULL is not sent, nor carried. Default NULL */
+    size_t header_count;             /**< 0 .. RP_HEADERS_MAX. Default 0 */
+    const struct rp_headers
+        *carry; /**< headers of another message, which are sent as well, but for those named in `headers`; NULL: none.
+                                         `&m->headers` passes on what a received message had. Default NULL */
 };
 
 /** One message of a batch. The library writes `id` and `result`. */
@@ -96,7 +102,7 @@ RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t coun
 
 /**
  * Borrows memory for a message of up to `bytes` bytes, to be filled in place and then committed or abandoned. Waits for
- * room as rp_send does by policy. Loans occupy capacity. Errors: as rp_send.
+ * room as rp_send does by policy. Loans occupy capacity. Headers, which come with the commit, must fit beside `bytes`. Errors: as rp_send.
  * Crash: the memory is recovered by the next sweep.
  */
 RP_API int rp_loan(rp_producer *p, size_t bytes, struct rp_loan *out);

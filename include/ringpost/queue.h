@@ -34,7 +34,7 @@ typedef struct rp_queue rp_queue;
  * that is killed in the middle may take one count with it. No more is dropped than needed, but in a queue of more than 1,024 cells one in
  * 1,024 may be free at the time. Senders that wait are woken in no order, and a large message may wait while small ones pass.
  *
- * max_bytes counts the payload of all messages that are held, whatever their state, and loans; a larger message is RP_TOO_BIG. The bound is
+ * max_bytes counts the payload and the headers of all messages that are held, whatever their state, and loans; a larger message is RP_TOO_BIG. The bound is
  * kept to the byte, but for one message of each process that is interrupted just as it frees one, while somebody counts anew. After a
  * death what the dead had counted is missing until the next count: for at most 100 ms while anybody sends or receives.
  */
@@ -89,14 +89,15 @@ struct rp_queue_options {
     uint64_t ttl_ns;    /**< age at which a message that nobody has received yet expires; 0: never. Default 0 */
     uint32_t expired;   /**< enum rp_expired. Default RP_EXPIRED_DEAD */
     uint32_t reserved;  /**< 0 */
-    uint64_t max_bytes; /**< payload bytes held at once; 0: as many as there is room for. Default 0 */
+    uint64_t max_bytes; /**< bytes of payloads and headers held at once; 0: as many as there is room for. Default 0 */
     uint64_t
         dedup_window_ns; /**< a second send under the `dedup_id` of a message that was sent so recently gets RP_DUPLICATE and stores nothing; 0: ids are not
                                    kept. At most 10 years. Default 0 */
     uint32_t
         dedup_entries; /**< with dedup_window_ns: ids kept at once, 1 .. 4,000,000, 192 bytes each; never fewer than cells. When more are sent within the window, the
                                    oldest are forgotten, and counted. 0: four times the capacity. Default 0 */
-    uint32_t reserved2; /**< 0 */
+    uint32_t
+        header_bytes; /**< room for headers beside the largest payload, 0 .. 1 MiB; headers.h says what one takes. Without it they have what the payload leaves. Default 0 */
 };
 
 /** How a queue is opened. */

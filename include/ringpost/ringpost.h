@@ -33,6 +33,7 @@
 #include <ringpost/error.h>
 #include <ringpost/export.h>
 #include <ringpost/group.h>
+#include <ringpost/headers.h>
 #include <ringpost/inspect.h>
 #include <ringpost/producer.h>
 #include <ringpost/queue.h>

@@ -36,6 +36,7 @@ static int check_parameters(const struct parameters *p) {
     } const limits[] = {
         {"capacity", p->capacity, 1, 4000000},
         {"message_bytes", p->message_bytes, 1, 1 << 30},
+        {"header_bytes", p->header_bytes, 0, 1 << 20},
         {"max_groups", p->max_groups, 1, MAX_GROUPS},
         {"max_participants", p->max_participants, 1, MAX_PARTICIPANTS},
         {"lanes", p->lane_count, 1, MAX_LANES},
@@ -87,7 +88,9 @@ int layout_compute(const struct parameters *p, struct layout *out) {
         return result;
     struct layout l = {0};
     l.cell_count = p->capacity + CELLS_PER_PARTICIPANT * p->max_participants;
-    l.cell_stride = (uint32_t)(offsetof(struct cell, payload) + p->message_bytes + LINE - 1) & ~(uint32_t)(LINE - 1);
+    l.cell_stride =
+        (uint32_t)(offsetof(struct cell, payload) + ((p->message_bytes + 7) & ~UINT32_C(7)) + p->header_bytes + LINE - 1) &
+        ~(uint32_t)(LINE - 1);
     uint32_t lane_slots = p->keyed ? keyed_lane_slots(p) : l.cell_count;
     l.lane_slot_shift = shift_for(lane_slots < MIN_SLOTS ? MIN_SLOTS : lane_slots);
 #ifdef RP_SIM

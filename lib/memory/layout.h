@@ -47,6 +47,8 @@ struct parameters {
     uint32_t keyed;
     uint32_t lane_capacity;
     uint32_t expired;
+    uint32_t header_bytes; /* room beside message_bytes */
+    uint32_t reserved;
     uint64_t lease_ns;
     uint64_t backoff_ns;
     uint64_t backoff_max_ns;
@@ -210,17 +212,18 @@ struct cell {
     a64 time;     /* group 0: stamp of the lease or backoff */
     uint64_t id;
     uint64_t sent_wall_ns;
-    uint32_t bytes;
-    a32 flags; /* version of the groups it was published for:24 | enum cell_flags:8 */
+    uint32_t bytes; /* of payload and headers */
+    a32 flags;      /* version of the groups it was published for:24 | enum cell_flags:8 */
     unsigned char payload[];
 };
 
 /* Which optional parts a message has, in its extra line. */
 enum cell_flags {
     CELL_HAS_KEY = 1,
-    CELL_EXPIRES = 2, /* has a time to live */
-    CELL_WAITS = 4,   /* was sent with a delay or a time */
-    CELL_BY_WALL = 8  /* its times are of the wall clock, not ns of boot time since the epoch */
+    CELL_EXPIRES = 2,     /* has a time to live */
+    CELL_WAITS = 4,       /* was sent with a delay or a time */
+    CELL_BY_WALL = 8,     /* its times are of the wall clock, not ns of boot time since the epoch */
+    CELL_HAS_HEADERS = 16 /* behind its payload, and `bytes` counts both; lib/queue/headers.h */
 };
 
 /* What one group knows of one cell beyond the words; touched only when a delivery failed, but for groups above 0. */
@@ -243,7 +246,7 @@ struct extra {
     uint64_t producer_seq;
     uint64_t journal_seq;
     uint32_t key_bytes;
-    uint32_t header_bytes;
+    uint32_t reserved0;
     uint64_t reserved;
     unsigned char key[]; /* KEY_BYTES of them in keyed queues */
 };

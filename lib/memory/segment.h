@@ -48,6 +48,11 @@ static inline struct cell *segment_cell(const struct segment *s, uint32_t c) {
     return (struct cell *)(void *)(s->cells + (size_t)c * s->layout.cell_stride);
 }
 
+/* The room of a cell for payload and headers together; a multiple of 8. */
+static inline uint32_t segment_room(const struct segment *s) {
+    return s->layout.cell_stride - (uint32_t)offsetof(struct cell, payload);
+}
+
 static inline struct delivery *segment_delivery(const struct segment *s, unsigned group, uint32_t c) {
     return &s->deliveries[(size_t)group * s->layout.cell_count + c];
 }

@@ -4,6 +4,7 @@
 #include "delivery.h"
 #include "error.h"
 #include "groups.h"
+#include "headers.h"
 #include "lane.h"
 #include "lookup.h"
 #include "roster.h"
@@ -140,8 +141,10 @@ static void check_cell(struct check *k, uint32_t c) {
     for (unsigned g = 0; g < s->parameters.max_groups; g++)
         if (cell_pends(w, g))
             check_delivery(k, g, c, w);
-    if (segment_cell(s, c)->bytes > s->parameters.message_bytes)
-        violation(k, "cell %u: a message of %u bytes", c, segment_cell(s, c)->bytes);
+    struct content parts;
+    const struct cell *cell = segment_cell(s, c);
+    if (!content_parts(s, cell, cell->bytes, field_read(&cell->flags), &parts))
+        violation(k, "cell %u: a message of %u bytes", c, cell->bytes);
 }
 
 /* All slots of a ring in one number: did anything move meanwhile? */

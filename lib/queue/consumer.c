@@ -3,6 +3,7 @@
 #include "error.h"
 #include "expiry.h"
 #include "groups.h"
+#include "headers.h"
 #include "lane.h"
 #include "lease.h"
 #include "lookup.h"
@@ -34,7 +35,7 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
     if (c->prefetch > 0)
         c->ahead = calloc(c->prefetch, sizeof *c->ahead);
     if (o->ack == RP_ACK_NONE)
-        c->copy = malloc((size_t)s->parameters.message_bytes + KEY_BYTES);
+        c->copy = malloc((size_t)segment_room(s) + KEY_BYTES);
     c->lane_count = s->parameters.lane_count;
     c->plain = c->lane_count == 1 && !s->parameters.keyed;
     c->lanes = calloc(c->lane_count, sizeof *c->lanes);
@@ -143,8 +144,8 @@ static int bury_corrupt(struct rp_consumer *c, struct view *v, uint32_t index, u
                              .delay_ms = (int64_t)duration_ms(c->actor.segment->parameters.backoff_max_ns)};
         (void)view_end(c, v, &f);
     }
-    return fail(RP_CORRUPT, "queue '%s': cell %u says its message has %u bytes, the limit is %u", c->actor.queue->name, index,
-                bytes, c->actor.segment->parameters.message_bytes);
+    return fail(RP_CORRUPT, "queue '%s': cell %u says its message has %u bytes, or its headers do not fit, the limit is %u",
+                c->actor.queue->name, index, bytes, c->actor.segment->parameters.message_bytes);
 }
 
 /* The key or the priority of a claimed message. */
@@ -165,8 +166,14 @@ static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
     uint32_t index = load_relaxed(&v->cell, own) - 1;
     const struct cell *cell = segment_cell(s, index);
     uint32_t bytes = *(const volatile uint32_t *)&cell->bytes; /* read once, checked, then used */
-    if (bytes > s->parameters.message_bytes)
-        return bury_corrupt(c, v, index, bytes);
+    m->headers = (struct rp_headers){NULL, 0};
+    if (bytes > s->parameters.message_bytes || field_read(&cell->flags) & CELL_HAS_HEADERS) {
+        struct content parts;
+        if (!content_parts(s, cell, bytes, field_read(&cell->flags), &parts))
+            return bury_corrupt(c, v, index, bytes);
+        bytes = parts.payload;
+        m->headers = (struct rp_headers){cell->payload + parts.headers_at, parts.headers};
+    }
     m->data = cell->payload;
     m->bytes = bytes;
     m->id = cell->id;
@@ -186,8 +193,10 @@ static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
     if (c->ack_mode == RP_ACK_NONE) {
         memcpy(c->copy, m->data, m->bytes);
         m->data = c->copy;
+        if (m->headers.block != NULL)
+            m->headers.block = memcpy(c->copy + content_aligned(m->bytes), m->headers.block, m->headers.bytes);
         if (m->key != NULL)
-            m->key = memcpy(c->copy + s->parameters.message_bytes, m->key, m->key_bytes);
+            m->key = memcpy(c->copy + segment_room(s), m->key, m->key_bytes);
         memset(m->receipt, 0, sizeof m->receipt);
         if (view_end(c, v, NULL) != 0) {
             tally_add(&c->actor.tally, COUNT_LEASE_LOST, 1);

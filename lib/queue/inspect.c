@@ -149,6 +149,7 @@ RP_API int rp_peek(rp_queue *q, const char *group, unsigned states, uint64_t aft
         out->key_bytes = (uint32_t)lookup_key(q, &f, out->key);
         uint32_t lane = lane_of(s, f.cell);
         out->priority = !s->parameters.keyed && lane_exists(s, lane) ? lane : 0;
+        out->headers = lookup_headers(q, &f, buffer, capacity);
         if (lookup_copy(q, g.index, &f, buffer, capacity))
             return 0;
     }

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "expiry.h"
 #include "groups.h"
+#include "headers.h"
 #include "keyed.h"
 #include "lane.h"
 #include "listing.h"
@@ -26,6 +27,16 @@ static bool has_key(const rp_queue *q, const struct found *f, const struct rp_re
     return lookup_key(q, f, key) == o->key_bytes && memcmp(key, o->key, o->key_bytes) == 0;
 }
 
+static bool has_header(const rp_queue *q, const struct found *f, const struct rp_redrive_options *o) {
+    size_t room = f->headers_at + (size_t)f->headers;
+    void *copy = f->headers > 0 ? malloc(room) : NULL;
+    struct rp_headers headers = lookup_headers(q, f, copy, room);
+    const char *value = rp_headers_get(&headers, o->header);
+    bool has = value != NULL && (o->header_value == NULL || strcmp(value, o->header_value) == 0);
+    free(copy);
+    return has;
+}
+
 /* `letter` says what is known of `f`. One whose time of death is not known yet has no age; the next sweep writes it down. */
 static bool chosen(const rp_queue *q, const struct found *f, const struct rp_dead_letter *letter,
                    const struct rp_redrive_options *o) {
@@ -39,7 +50,7 @@ static bool chosen(const rp_queue *q, const struct found *f, const struct rp_dea
     }
     if (o->text != NULL && strstr(letter->text, o->text) == NULL)
         return false;
-    return o->key_bytes == 0 || has_key(q, f, o);
+    return (o->key_bytes == 0 || has_key(q, f, o)) && (o->header == NULL || has_header(q, f, o));
 }
 
 /* Reads the notes of a dead letter and says whether it is one of those. */
@@ -77,8 +88,11 @@ RP_API int rp_dead_next(rp_queue *q, const char *group, const struct rp_redrive_
     uint64_t after = o.id != 0 ? o.id - 1 : after_id;
     struct found f;
     while (listing_next(q, &g, RP_STATE_DEAD, after, &f) && (o.id == 0 || f.id == o.id)) {
-        if (read_chosen(q, g.index, &f, &o, out) && lookup_copy(q, g.index, &f, buffer, capacity))
-            return 0;
+        if (read_chosen(q, g.index, &f, &o, out)) {
+            out->headers = lookup_headers(q, &f, buffer, capacity);
+            if (lookup_copy(q, g.index, &f, buffer, capacity))
+                return 0;
+        }
         after = f.id; /* not one of those, or it moved while it was read */
     }
     return RP_EMPTY;
@@ -138,10 +152,10 @@ struct task {
     struct known_group group;
     enum verb verb;
     struct rp_redrive_options which;
-    void *copy; /* FORWARD: of the payload */
+    void *copy; /* FORWARD: of payload and headers */
 };
 
-/* What travels with the letter, as far as the other queue has it: the key, or the priority. */
+/* What travels with the letter, beside its headers and as far as the other queue has it: the key, or the priority. */
 static void send_as(const struct task *t, const struct found *f, unsigned char *key, struct rp_send_options *o) {
     const struct parameters *from = &t->queue->segment.parameters, *to = &t->which.to->actor.segment->parameters;
     rp_send_options_init(o, sizeof *o);
@@ -167,6 +181,8 @@ static int forward(struct task *t, const struct found *f, enum outcome *outcome)
         groups_active(to, groups_load(to)) == 0) /* it would take the letter, count it as unroutable, and that would be its end */
         return fail(-EINVAL, "queue '%s' has no group that would receive them", t->which.to->actor.queue->name);
     send_as(t, f, key, &o);
+    struct rp_headers headers = lookup_headers(t->queue, f, t->copy, segment_room(&t->queue->segment));
+    o.carry = &headers;
     *outcome = LETTER_MOVED;
     if (!lookup_copy(t->queue, t->group.index, f, t->copy, f->bytes) && !MUTANT(forward_moved))
         return 0;
@@ -252,7 +268,7 @@ static int letters_do(rp_queue *q, const char *group, const struct rp_redrive_op
         if (shm_same(&t.which.to->actor.queue->prober.identity, &q->prober.identity))
             return fail(-EINVAL, "queue '%s': its dead letters sent to itself would never end; redrive them", q->name);
         t.verb = FORWARD;
-        t.copy = malloc(q->segment.parameters.message_bytes);
+        t.copy = malloc(segment_room(&q->segment));
         if (t.copy == NULL)
             return fail(-ENOMEM, "no memory for a message");
     }

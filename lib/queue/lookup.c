@@ -2,6 +2,7 @@
 #include "lookup.h"
 #include "delivery.h"
 #include "error.h"
+#include "headers.h"
 #include "lane.h"
 #include <errno.h>
 
@@ -28,16 +29,18 @@ static unsigned state_of(const struct segment *s, uint32_t c, uint64_t w, uint64
 }
 
 /* The plain fields of a cell that may be rewritten while we look; the words, read before and after, tell whether they were. */
-__attribute__((no_sanitize("thread"))) static void read_fields(const struct cell *cell, struct found *out) {
+__attribute__((no_sanitize("thread"))) static bool read_fields(const struct segment *s, const struct cell *cell,
+                                                               struct found *out) {
+    struct content parts;
+    uint32_t bytes = *(const volatile uint32_t *)&cell->bytes;
     out->id = *(const volatile uint64_t *)&cell->id;
     out->sent_wall_ns = *(const volatile uint64_t *)&cell->sent_wall_ns;
-    out->bytes = *(const volatile uint32_t *)&cell->bytes;
-}
-
-__attribute__((no_sanitize("thread"))) static void read_payload(const struct cell *cell, unsigned char *to, size_t bytes) {
-    const volatile unsigned char *from = cell->payload;
-    for (size_t i = 0; i < bytes; i++)
-        to[i] = from[i];
+    if (!content_parts(s, cell, bytes, field_read(&cell->flags), &parts))
+        return false;
+    out->bytes = parts.payload;
+    out->headers_at = parts.headers_at;
+    out->headers = parts.headers;
+    return true;
 }
 
 __attribute__((no_sanitize("thread"))) uint64_t lookup_id(const struct segment *s, uint32_t c) {
@@ -67,8 +70,7 @@ bool lookup_cell(const rp_queue *q, const struct known_group *group, uint32_t c,
         return false;
     if (!MUTANT(lookup_no_group_check) && !early && !group_is_still(s, group))
         return false;
-    read_fields(segment_cell(s, c), out);
-    return out->bytes <= s->parameters.message_bytes && unmoved(s, g, out);
+    return read_fields(s, segment_cell(s, c), out) && unmoved(s, g, out);
 }
 
 bool lookup_next(const rp_queue *q, const struct known_group *group, unsigned states, uint64_t after_id, struct found *out) {
@@ -86,8 +88,16 @@ bool lookup_next(const rp_queue *q, const struct known_group *group, unsigned st
 
 bool lookup_copy(const rp_queue *q, unsigned group, const struct found *f, void *buffer, size_t capacity) {
     if (buffer != NULL)
-        read_payload(segment_cell(&q->segment, f->cell), buffer, f->bytes < capacity ? f->bytes : capacity);
+        content_copy(buffer, segment_cell(&q->segment, f->cell)->payload, f->bytes < capacity ? f->bytes : capacity);
     return unmoved(&q->segment, group, f);
+}
+
+struct rp_headers lookup_headers(const rp_queue *q, const struct found *f, void *buffer, size_t capacity) {
+    if (f->headers == 0 || buffer == NULL || f->headers_at > capacity || f->headers > capacity - f->headers_at)
+        return (struct rp_headers){NULL, f->headers};
+    unsigned char *to = (unsigned char *)buffer + f->headers_at;
+    content_copy(to, segment_cell(&q->segment, f->cell)->payload + f->headers_at, f->headers);
+    return (struct rp_headers){to, f->headers};
 }
 
 __attribute__((no_sanitize("thread"))) size_t lookup_key(const rp_queue *q, const struct found *f, unsigned char *key) {

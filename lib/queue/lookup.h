@@ -10,7 +10,9 @@ struct found {
     uint64_t word;
     uint64_t delivery;
     uint64_t sent_wall_ns;
-    uint32_t bytes;
+    uint32_t bytes;      /* of its payload, and where its headers are behind it */
+    uint32_t headers_at; /* 0: none */
+    uint32_t headers;
     uint32_t cell;
     uint32_t state; /* enum rp_state */
 };
@@ -34,6 +36,12 @@ bool lookup_next(const rp_queue *q, const struct known_group *group, unsigned st
 
 /* Copies the payload (as much as fits). False: the message moved meanwhile, the copy is worth nothing. */
 bool lookup_copy(const rp_queue *q, unsigned group, const struct found *f, void *buffer, size_t capacity);
+
+/*
+ * Copies its headers as lookup_copy does, behind the payload of the same buffer. Before lookup_copy, which finds out whether it moved meanwhile. -> where they are; nowhere
+ * when there is no room for all.
+ */
+struct rp_headers lookup_headers(const rp_queue *q, const struct found *f, void *buffer, size_t capacity);
 
 /* Copies the key (KEY_BYTES of room). -> its bytes, 0: it has none. Worth nothing if the message moved meanwhile. */
 size_t lookup_key(const rp_queue *q, const struct found *f, unsigned char *key);

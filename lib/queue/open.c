@@ -205,6 +205,7 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
     *p = (struct parameters){
         .capacity = o->capacity,
         .message_bytes = o->message_bytes,
+        .header_bytes = o->header_bytes,
         .max_groups = o->max_groups,
         .max_participants = o->max_participants,
         .lane_count = o->lanes > 0 ? o->lanes : o->priorities,
@@ -245,7 +246,7 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         return fail(-EINVAL, "lane_capacity is for queues with keyed lanes");
     if (p->dedup_window_ns > 0 && p->dedup_entries == 0)
         p->dedup_entries = o->capacity < 1000000 ? 4 * (uint64_t)o->capacity : 4000000;
-    if (o->reserved != 0 || o->reserved2 != 0)
+    if (o->reserved != 0)
         return fail(-E2BIG, "rp_queue_options: a reserved field is not 0");
     int result = permille("backoff_factor", o->backoff_factor, 1, 100, &p->backoff_factor_permille);
     return result < 0 ? result : permille("jitter", o->jitter, 0, 1, &p->jitter_permille);
@@ -312,6 +313,7 @@ RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out) {
     rp_queue_options_init(out, sizeof *out);
     out->capacity = p->capacity;
     out->message_bytes = p->message_bytes;
+    out->header_bytes = p->header_bytes;
     out->lease_ns = p->lease_ns;
     out->max_deliveries = p->max_deliveries;
     out->backoff_ns = p->backoff_ns;

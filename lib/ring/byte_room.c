@@ -49,7 +49,7 @@ bool byte_room_take(const struct segment *s, uint32_t cell, uint64_t bytes) {
 /* The cell may be freed and its next owner write these bytes while we read them: then its word has moved, or they are counted roughly. */
 __attribute__((no_sanitize("thread"))) uint64_t byte_room_in(const struct segment *s, uint32_t cell) {
     uint32_t bytes = *(const volatile uint32_t *)&segment_cell(s, cell)->bytes;
-    return bytes <= s->parameters.message_bytes ? bytes : 0;
+    return bytes <= segment_room(s) ? bytes : 0;
 }
 
 void byte_room_give_counted(const struct segment *s, uint64_t bytes) {
@@ -71,7 +71,7 @@ bool byte_room_change(const struct segment *s, uint32_t cell, uint64_t before, u
 
 __attribute__((no_sanitize("thread"))) void byte_count_cell(const struct segment *s, uint32_t cell, struct byte_count *k) {
     uint32_t bytes = *(const volatile uint32_t *)&segment_cell(s, cell)->bytes, asked = bytes & ~(uint32_t)ASKS;
-    if (asked > s->parameters.message_bytes)
+    if (asked > segment_room(s))
         return;
     if (bytes == asked)
         k->found += bytes;

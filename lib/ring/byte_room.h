@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bound on payload bytes (max_bytes). Queues without one pay a branch for it.
+ * The bound on bytes of payloads and headers (max_bytes). Queues without one pay a branch for it.
  *
  * What is held is `bytes_in` - `bytes_out`: two counters that only grow, so that senders and receivers have a line each. What they count is said by the cells: each that is not
  * FREE holds `bytes` bytes, a loan, too.
@@ -29,7 +29,7 @@ int64_t byte_room_held(const struct segment *s);
 /* Takes `bytes` for the owned cell. False: they do not fit, and the cell holds none. */
 bool byte_room_take(const struct segment *s, uint32_t cell, uint64_t bytes);
 
-/* The payload bytes of a cell that is not FREE, as far as anybody can tell who does not own it. */
+/* The bytes of a cell that is not FREE, as far as anybody can tell who does not own it. */
 uint64_t byte_room_in(const struct segment *s, uint32_t cell);
 
 /* Those that the cell holds of max_bytes: 0 where nothing is counted. */
