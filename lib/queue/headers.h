@@ -28,8 +28,6 @@ struct content {
 /* Of a message of `bytes` with these flags. False: it cannot be so. */
 bool content_parts(const struct segment *s, const struct cell *cell, uint32_t bytes, uint32_t flags, struct content *out);
 
-static inline bool headers_asked(const struct rp_send_options *o) { return o->header_count > 0 || o->carry != NULL; }
-
 /* *content: the bytes of a message with `payload` bytes and what headers `o` asks for. -EINVAL, RP_TOO_BIG, RP_CORRUPT (those it carries), with the detail set. */
 int headers_measure(const struct segment *s, const char *queue, size_t payload, const struct rp_send_options *o, size_t *content);
 

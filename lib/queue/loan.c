@@ -62,10 +62,11 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
     if (index < 0)
         return (int)index;
     int result = send_options(p, given, &copy, &o);
-    if (result < 0)
+    size_t content = l->bytes;
+    if (result < 0 || (send_has_headers(o) && (result = send_measure(p, l->bytes, o, &content)) < 0))
         return result;
     uint32_t c = p->loans[index];
-    result = room_change(p, c, l->bytes);
+    result = room_change(p, c, content);
     if (result < 0)
         return result;
     struct once asked, *once = NULL;
@@ -75,7 +76,7 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
         if (result < 0)
             return result;
     }
-    result = send_cell(p, c, l->bytes, o, once, o->timeout_ns, o->id_out, true);
+    result = send_cell(p, c, l->bytes, content, o, once, o->timeout_ns, o->id_out, true);
     if (result == 0)
         end_loan(p, index, l);
     return result;

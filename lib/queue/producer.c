@@ -93,16 +93,16 @@ static inline void copy_in(unsigned char *to, const unsigned char *from, size_t 
     }
 }
 
-static ALWAYS_INLINE int send_one_as(struct rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *o,
-                                     struct once *once, int64_t timeout_ns, uint64_t *id, bool wake) {
+static ALWAYS_INLINE int send_one_as(struct rp_producer *p, const void *data, size_t bytes, size_t content,
+                                     const struct rp_send_options *o, struct once *once, int64_t timeout_ns, uint64_t *id, bool wake) {
     uint32_t c;
-    int result = room_take(p, bytes, timeout_ns, &c);
+    int result = room_take(p, content, timeout_ns, &c);
     if (result < 0)
         return result;
     struct cell *cell = segment_cell(p->actor.segment, c);
     if (!MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
-    result = send_cell(p, c, bytes, o, once, timeout_ns, id, wake);
+    result = send_cell(p, c, bytes, content, o, once, timeout_ns, id, wake);
     if (MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
     if (result < 0)
@@ -111,17 +111,23 @@ static ALWAYS_INLINE int send_one_as(struct rp_producer *p, const void *data, si
 }
 
 /* Asks first, before anybody makes room for a message that was sent. */
-static __attribute__((noinline)) int send_one_once(struct rp_producer *p, const void *data, size_t bytes,
+static __attribute__((noinline)) int send_one_with(struct rp_producer *p, const void *data, size_t bytes,
                                                    const struct rp_send_options *o, int64_t timeout_ns, uint64_t *id, bool wake) {
-    struct once once;
-    int result = dedup_ask(&once, &p->actor, o->dedup_id, o->dedup_id_bytes, room_patience(p, timeout_ns), id);
-    return result < 0 ? result : send_one_as(p, data, bytes, o, &once, once_patience(&once), id, wake);
+    struct once asked, *once = NULL;
+    size_t content = bytes;
+    int result = send_has_headers(o) ? send_measure(p, bytes, o, &content) : 0;
+    if (result == 0 && send_has_id(o)) {
+        once = &asked;
+        result = dedup_ask(once, &p->actor, o->dedup_id, o->dedup_id_bytes, room_patience(p, timeout_ns), id);
+        timeout_ns = once_patience(once);
+    }
+    return result < 0 ? result : send_one_as(p, data, bytes, content, o, once, timeout_ns, id, wake);
 }
 
 static int send_one(struct rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *o, int64_t timeout_ns,
                     uint64_t *id, bool wake) {
-    return send_has_id(o) ? send_one_once(p, data, bytes, o, timeout_ns, id, wake)
-                          : send_one_as(p, data, bytes, o, NULL, timeout_ns, id, wake);
+    return o == &send_plainly ? send_one_as(p, data, bytes, bytes, o, NULL, timeout_ns, id, wake)
+                              : send_one_with(p, data, bytes, o, timeout_ns, id, wake);
 }
 
 RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *given) {

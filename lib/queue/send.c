@@ -68,7 +68,18 @@ int send_options_given(const struct rp_producer *p, const struct rp_send_options
     return check_options(p, *o);
 }
 
-uint32_t send_describe_more(struct rp_producer *p, uint32_t c, const struct rp_send_options *o) {
+int send_measure(const struct rp_producer *p, size_t payload, const struct rp_send_options *o, size_t *content) {
+    const struct segment *s = p->actor.segment;
+    int result = headers_measure(s, p->actor.queue->name, payload, o, content);
+    if (result == 0 && room_never(s, *content))
+        return fail(RP_TOO_BIG, "queue '%s': %zu bytes with headers, and the whole queue holds at most %llu", p->actor.queue->name,
+                    *content, (unsigned long long)s->parameters.max_bytes);
+    return result;
+}
+
+static int damaged(void) { return fail(RP_CORRUPT, "the headers to carry were changed while they were copied"); }
+
+uint32_t send_describe_more(struct rp_producer *p, uint32_t c, size_t payload, size_t content, const struct rp_send_options *o) {
     const struct segment *s = p->actor.segment;
     uint32_t flags = 0;
     if (o->key != NULL) { /* the queue is keyed */
@@ -77,6 +88,8 @@ uint32_t send_describe_more(struct rp_producer *p, uint32_t c, const struct rp_s
         memcpy(extra->key, o->key, o->key_bytes);
         flags |= CELL_HAS_KEY;
     }
+    if (content != payload)
+        flags |= headers_write(segment_cell(s, c)->payload, payload, content, o) ? CELL_HAS_HEADERS : SEND_DAMAGED;
     return schedule_asked(s, o) ? flags | schedule_describe(s, c, o) : flags;
 }
 
@@ -95,6 +108,8 @@ void send_check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
 
 int send_timed(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake) {
     const struct segment *s = p->actor.segment;
+    if (flags & SEND_DAMAGED)
+        return damaged();
     if (flags & CELL_WAITS) {
         field_write(&segment_cell(s, c)->flags, flags);
         schedule_send(&p->actor, c, lane);
@@ -108,7 +123,7 @@ int send_timed(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags,
 }
 
 int send_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, struct once *once, uint64_t *id, bool wake) {
-    int result = dedup_begin(once, c, id);
+    int result = flags & SEND_DAMAGED ? damaged() : dedup_begin(once, c, id);
     if (result < 0)
         return result;
     int64_t timeout_ns = once_patience(once);

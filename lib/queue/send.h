@@ -4,6 +4,7 @@
 #define RP_QUEUE_SEND_H
 
 #include "dedup.h"
+#include "headers.h"
 #include "keyed.h"
 #include "room.h"
 
@@ -23,8 +24,15 @@ static inline int send_options(const struct rp_producer *p, const struct rp_send
 }
 static inline bool send_has_id(const struct rp_send_options *o) { return o != &send_plainly && o->dedup_id != NULL; }
 
-/* A message's key and times. -> the cell's flags. */
-uint32_t send_describe_more(struct rp_producer *p, uint32_t c, const struct rp_send_options *o);
+/* *content: how many bytes payload and headers have together. -EINVAL, RP_TOO_BIG, RP_CORRUPT. */
+int send_measure(const struct rp_producer *p, size_t payload, const struct rp_send_options *o, size_t *content);
+static inline bool send_has_headers(const struct rp_send_options *o) {
+    return o != &send_plainly && (o->header_count > 0 || o->carry != NULL);
+}
+
+/* A message's key, headers and times. -> the cell's flags, and: */
+enum { SEND_DAMAGED = 1 << 8 }; /* the headers that it carries were changed since they were measured */
+uint32_t send_describe_more(struct rp_producer *p, uint32_t c, size_t payload, size_t content, const struct rp_send_options *o);
 
 /* Laps wrap; a producer that was idle for long must not rely on them. */
 void send_refresh(struct rp_producer *p);
@@ -32,14 +40,15 @@ void send_refresh(struct rp_producer *p);
 /* Now and then: is the name still there, and are we? The coarse time of sending tells when. */
 void send_check_gone(struct rp_producer *p, uint64_t now_wall_ns);
 
-/* Commits a cell that has a time; or one with an id, unless a message with this id was sent: *id is its id then. */
+/* Commits a cell that has a time, or refuses a damaged one; or one with an id, unless a message with this id was sent: *id is its id then. */
 int send_timed(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake);
 int send_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, struct once *once, uint64_t *id, bool wake);
 
 enum { SEND_IDS_PER_BLOCK = 256 };
 
 /* Fills in what a receiver needs to know beside the payload. -> the cell's flags. */
-static ALWAYS_INLINE uint32_t send_describe(struct rp_producer *p, uint32_t c, size_t bytes, const struct rp_send_options *o) {
+static ALWAYS_INLINE uint32_t send_describe(struct rp_producer *p, uint32_t c, size_t payload, size_t content,
+                                            const struct rp_send_options *o) {
     if (p->next_id == p->id_end) {
         p->next_id = fetch_add_relaxed(&p->actor.segment->control->next_id, SEND_IDS_PER_BLOCK, hint);
         p->id_end = p->next_id + SEND_IDS_PER_BLOCK;
@@ -47,8 +56,8 @@ static ALWAYS_INLINE uint32_t send_describe(struct rp_producer *p, uint32_t c, s
     struct cell *cell = segment_cell(p->actor.segment, c);
     cell->id = p->next_id++;
     cell->sent_wall_ns = clock_wall_coarse_ns();
-    cell->bytes = (uint32_t)bytes;
-    return p->plain && o == &send_plainly ? 0 : send_describe_more(p, c, o);
+    cell->bytes = (uint32_t)content;
+    return p->plain && o == &send_plainly ? 0 : send_describe_more(p, c, payload, content, o);
 }
 
 /* Which lane a message goes to. */
@@ -60,17 +69,18 @@ static inline uint32_t send_lane(struct rp_producer *p, const struct rp_send_opt
 }
 
 /* Sends an owned cell whose payload is written. `once`: where it has an id, what was asked about that. A failure leaves the cell OWNED. */
-static ALWAYS_INLINE int send_cell(struct rp_producer *p, uint32_t c, size_t bytes, const struct rp_send_options *o,
-                                   struct once *once, int64_t timeout_ns, uint64_t *id, bool wake) {
-    uint32_t lane = send_lane(p, o), flags = send_describe(p, c, bytes, o);
+static ALWAYS_INLINE int send_cell(struct rp_producer *p, uint32_t c, size_t payload, size_t content,
+                                   const struct rp_send_options *o, struct once *once, int64_t timeout_ns, uint64_t *id,
+                                   bool wake) {
+    uint32_t lane = send_lane(p, o), flags = send_describe(p, c, payload, content, o);
     const struct cell *cell = segment_cell(p->actor.segment, c);
     if (id != NULL)
         *id = cell->id;
     send_check_gone(p, cell->sent_wall_ns);
     if (once != NULL)
         return send_once(p, lane, c, flags, once, id, wake);
-    return flags & (CELL_WAITS | CELL_EXPIRES) ? send_timed(p, lane, c, flags, timeout_ns, wake)
-                                               : room_publish(p, lane, c, flags, timeout_ns, wake);
+    return flags & (CELL_WAITS | CELL_EXPIRES | SEND_DAMAGED) ? send_timed(p, lane, c, flags, timeout_ns, wake)
+                                                              : room_publish(p, lane, c, flags, timeout_ns, wake);
 }
 
 #endif
