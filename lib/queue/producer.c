@@ -94,7 +94,8 @@ static inline void copy_in(unsigned char *to, const unsigned char *from, size_t 
 }
 
 static ALWAYS_INLINE int send_one_as(struct rp_producer *p, const void *data, size_t bytes, size_t content,
-                                     const struct rp_send_options *o, struct once *once, int64_t timeout_ns, uint64_t *id, bool wake) {
+                                     const struct rp_send_options *o, struct once *once, int64_t timeout_ns, uint64_t *id,
+                                     bool wake) {
     uint32_t c;
     int result = room_take(p, content, timeout_ns, &c);
     if (result < 0)
