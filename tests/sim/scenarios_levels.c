@@ -101,7 +101,7 @@ static void body_aged(unsigned me) {
         for (unsigned i = 0; i < TURNS; i++) {
             if (witness_receive(&d, 0) != 0)
                 continue;
-            met = met || d.held[0].reserved[5] == THE_OLD_ONE;
+            met = met || d.held[0].reserved[3] == THE_OLD_ONE;
             witness_ack(&d, 0);
         }
         if (!met && !sim_frozen())

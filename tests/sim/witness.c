@@ -101,7 +101,7 @@ void witness_check_view(const struct rp_message *m, uint32_t tag) {
         sim_fail("the bytes under a view of message %x were changed", tag);
 }
 
-uint32_t witness_tag_of(const struct rp_message *m) { return (uint32_t)m->reserved[5]; }
+uint32_t witness_tag_of(const struct rp_message *m) { return (uint32_t)m->reserved[3]; }
 
 /* ---- handles ---- */
 

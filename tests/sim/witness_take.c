@@ -28,7 +28,7 @@ static void take(struct desk *d, const struct rp_message *m, struct event *e) {
     e->until_ns = witness.lease_ns ? e->begin_ns + witness.lease_ns : UINT64_MAX;
     if (!d->at_most_once) {
         d->held[d->held_count] = *m;
-        d->held[d->held_count++].reserved[5] = tag;
+        d->held[d->held_count++].reserved[3] = tag;
     }
     witness_learn(e);
     sim_note("  message %x, id %llu, acquisition %u, delivery %u", tag, (unsigned long long)m->id, m->acquisitions, m->deliveries);
