@@ -7,6 +7,7 @@
 #define RP_QUEUE_DEAD_H
 
 #include "dead_count.h"
+#include "delivery.h"
 
 /* Does the policy refuse another death now? */
 static inline bool dead_refuses(const struct segment *s, unsigned group) {
@@ -18,6 +19,11 @@ void dead_added(struct actor *a, unsigned group, uint32_t c, const struct dead_c
 
 /* Drops the letter `d`. False: the word is not `d` any more. */
 bool dead_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d);
+
+/* The same of any word of a message that was taken, a letter's or another. */
+static inline bool taken_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
+    return delivery_state(d) == DELIVERY_DEAD ? dead_drop(a, group, c, d) : delivery_drop(a, group, c, d);
+}
 
 /* Drops oldest deaths until the count is within capacity again, or none is found. -> how many. */
 int dead_evict(struct actor *a, unsigned group);

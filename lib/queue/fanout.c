@@ -70,7 +70,7 @@ enum fanout_purge fanout_purge(struct actor *a, unsigned group, uint32_t c) {
             return PURGE_DONE;
         } else if (delivery_state(d) == DELIVERY_LIMBO) {
             return PURGE_NOTHING;
-        } else if (delivery_state(d) == DELIVERY_DEAD ? dead_drop(a, group, c, d) : delivery_drop(a, group, c, d)) {
+        } else if (taken_drop(a, group, c, d)) {
             tally_add(&a->tally, COUNT_PURGED, 1);
             return PURGE_DONE;
         }

@@ -22,8 +22,7 @@ RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states) {
         struct found f;
         while (lookup_cell(q, &g, c, states, &f)) {
             bool done = cell_state(f.word) == CELL_DELAYED ? schedule_cancel(&a, c, f.word)
-                        : f.state == RP_STATE_DEAD         ? dead_drop(&a, g.index, c, f.delivery)
-                        : taken(f.delivery, f.word)        ? delivery_drop(&a, g.index, c, f.delivery)
+                        : taken(f.delivery, f.word)        ? taken_drop(&a, g.index, c, f.delivery)
                                                            : delivery_drop_unheld(&a, g.index, c, f.delivery);
             if (done) {
                 purged++;
