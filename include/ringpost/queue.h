@@ -91,8 +91,8 @@ struct rp_queue_options {
     uint32_t reserved;  /**< 0 */
     uint64_t max_bytes; /**< bytes of payloads and headers held at once; 0: as many as there is room for. Default 0 */
     uint64_t
-        dedup_window_ns; /**< a second send under the `dedup_id` of a message that was sent so recently gets RP_DUPLICATE and stores nothing; 0: ids are not
-                                   kept. At most 10 years. Default 0 */
+        dedup_window_ns; /**< a second send under the `dedup_id` of a message that was sent so recently, or up to 25 ms earlier, gets RP_DUPLICATE and stores
+                                   nothing; 0: ids are not kept. At most 10 years. Default 0 */
     uint32_t
         dedup_entries; /**< with dedup_window_ns: ids kept at once, 1 .. 4,000,000, 192 bytes each; never fewer than cells. When more are sent within the window, the
                                    oldest are forgotten, and counted. 0: four times the capacity. Default 0 */

@@ -111,6 +111,10 @@ int layout_compute(const struct parameters *p, struct layout *out) {
 
     if (p->dedup_window_ns > 0) { /* who keeps an id holds a cell meanwhile: with as many as cells, one is always to be had */
         l.known_count = p->dedup_entries > l.cell_count ? (uint32_t)p->dedup_entries : l.cell_count;
+#ifdef RP_SIM
+        if (sim_known_ids != 0)
+            l.known_count = sim_known_ids;
+#endif
         l.known_shift = shift_for(l.known_count);
     }
 

@@ -34,6 +34,8 @@ extern uint32_t sim_tag_mask;   /* how much of a generation an entry carries */
 extern uint32_t sim_stamp_mask; /* and how much of a hold its position */
 extern uint32_t sim_lane_slots; /* of the lane; 0: as many as usual */
 extern uint32_t sim_min_slots;  /* how small rings may be, a power of two */
+extern uint32_t sim_known_ids;  /* how many are kept; 0: as many as usual */
+extern bool sim_one_hash;       /* all ids have the same */
 /*
  * Defects of the accesses themselves (sim --sites): at one place in the code a compare-and-swap believes whatever it finds, or an access that should
  * change something does nothing and says that it did.

@@ -19,6 +19,12 @@ int64_t once_patience(const struct once *x) {
     return now_ns < x->deadline_ns ? (int64_t)(x->deadline_ns - now_ns) : 0;
 }
 
+/* Windows are counted by the coarse clock, and are longer by as much as it may be late. */
+static uint64_t now_ns(struct actor *a) { return coarse_clock_boot_ns(&a->clock) - a->segment->epoch_boot_ns; }
+static uint64_t until_ns(struct actor *a) {
+    return now_ns(a) + a->segment->parameters.dedup_window_ns + COARSE_CLOCK_MS * UINT64_C(1000000);
+}
+
 /* 0: unknown; RP_DUPLICATE; -EBUSY: not decided; RP_CORRUPT. */
 static int look(void *context) {
     struct once *x = context;
@@ -86,15 +92,20 @@ int dedup_begin(struct once *x, uint32_t c, uint64_t *first) {
     const struct segment *s = a->segment;
     struct id_entry mine;
     bool forgotten;
-    if (!id_table_take(s, a->seat, x->now_ns, &mine, &forgotten))
-        return fail(RP_CORRUPT, "queue '%s': none of its %u places for ids is free", a->queue->name, s->layout.known_count);
+    enum id_take taken = id_table_take(s, a->seat, x->now_ns, &a->id_spare, &mine, &forgotten);
+    if (taken == ID_TAKE_DAMAGED)
+        return fail(RP_CORRUPT, "queue '%s': a chain of ids is damaged", a->queue->name);
+    if (taken == ID_TAKE_NONE)
+        return fail(RP_FULL, "queue '%s': all %u places for ids are held by sends under way", a->queue->name,
+                    s->layout.known_count);
     if (forgotten)
         tally_add(&a->tally, COUNT_FORGOTTEN, 1);
-    id_table_fill(s, &mine, &x->id, x->now_ns + s->parameters.dedup_window_ns, message_word(s, c), segment_cell(s, c)->id);
+    id_table_fill(s, &mine, &x->id, message_word(s, c), segment_cell(s, c)->id);
     while (!id_table_link(s, &mine, &x->id, x->head)) {
         int result = look_patiently(x, first);
         if (result < 0) {
             id_table_give_back(s, &mine);
+            a->id_spare = (struct id_spare){mine.turn, true};
             return result;
         }
     }
@@ -103,10 +114,16 @@ int dedup_begin(struct once *x, uint32_t c, uint64_t *first) {
 }
 
 void dedup_end(struct once *x, bool sent) {
-    const struct segment *s = x->actor->segment;
-    id_table_decide_mine(s, &x->entry, sent ? ID_COMMITTED : ID_ABORTED);
-    if (!sent)
-        id_table_drop(s, x->entry.index, x->entry.word);
+    struct actor *a = x->actor;
+    const struct segment *s = a->segment;
+    struct id_entry *e = &x->entry;
+    if (sent) {
+        id_table_commit_mine(s, e, until_ns(a));
+    } else {
+        id_table_abort_mine(s, e);
+        (void)id_table_drop(s, e->index, e->word);
+        a->id_spare = (struct id_spare){e->turn, true};
+    }
 }
 
 /* ---- recovery ---- */
@@ -116,18 +133,22 @@ static bool sent(const struct segment *s, uint64_t message, uint32_t dead) {
     uint32_t c = (uint32_t)(message >> GENERATION_BITS);
     if (!segment_has_cell(s, c))
         return false;
-    uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word), before = message & GENERATION_MASK;
+    a64 *word = &segment_cell(s, c)->word;
+    uint64_t w = load_acquire(word, cell_word), before = message & GENERATION_MASK;
     if (cell_generation(w) == before)
-        return cell_state(w) == CELL_DELAYED || cell_state(w) == CELL_JOURNALED;
-    if (cell_state(w) == CELL_PUBLISHED && cell_owner(w) == dead && cell_generation(w) == ((before + 1) & GENERATION_MASK))
-        return fanout_committed(s, c, w);
+        return (cell_state(w) == CELL_DELAYED && !MUTANT(dedup_delayed_unsent)) || cell_state(w) == CELL_JOURNALED;
+    if (cell_state(w) == CELL_PUBLISHED && cell_owner(w) == dead && cell_generation(w) == ((before + 1) & GENERATION_MASK)) {
+        /* Where the verdict says no, and the word has moved: it was settled meanwhile, and the cell may carry another message, which the verdict knows nothing of. */
+        return fanout_committed(s, c, w) || (load_acquire(word, cell_word) != w && !MUTANT(dedup_verdict_once));
+    }
     return true;
 }
 
 int dedup_recover(struct actor *a, uint32_t dead) {
     const struct segment *s = a->segment;
     int done = 0;
-    for (uint32_t i = 0; i < s->layout.known_count; i++) {
+    uint64_t used = load_relaxed(&s->control->known_hand, hint); /* memory that nobody has touched need not be there */
+    for (uint32_t i = 0; i < s->layout.known_count && i < used; i++) {
         struct known_id *e = &s->known_ids[i];
         uint64_t w = load_acquire(&e->word, known_word);
         if (id_owner(w) != dead)
@@ -136,8 +157,8 @@ int dedup_recover(struct actor *a, uint32_t dead) {
             id_table_give_back(s, &(struct id_entry){.index = i, .word = w});
             done++;
         } else if (id_state(w) == ID_PENDING) {
-            enum id_state verdict = sent(s, load_acquire(&e->message, known_id), dead) ? ID_COMMITTED : ID_ABORTED;
-            done += id_table_decide(s, i, w, verdict);
+            bool was_sent = sent(s, load_acquire(&e->message, known_id), dead);
+            done += was_sent ? id_table_commit(s, i, w, until_ns(a)) : id_table_abort(s, i, w);
         }
     }
     return done;

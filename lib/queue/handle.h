@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "counters.h"
 #include "groups.h"
+#include "id_table.h"
 #include "index_ring.h"
 #include "liveness.h"
 #include "policy.h"
@@ -63,6 +64,7 @@ struct actor {
     uint64_t mended; /* by its ticks, for rp_queue_keep to tell */
     uint32_t spin;   /* rounds that waiting has paid off for, adaptive */
     bool alone;      /* on the only processor we may use: spinning never pays */
+    struct id_spare id_spare;
 };
 
 void actor_open(struct actor *a, struct rp_queue *q);

@@ -67,12 +67,15 @@ int recover(struct actor *a, uint32_t seat) {
     if (MUTANT(bury_first))
         w = roster_bury(s, seat, w) ? w + 1 : w;
     if (seat_state(w) == SEAT_ATTACHED) {
-        done += dedup_recover(a, seat); /* first: the cells tell what became of his messages */
+        if (!MUTANT(recover_ids_last))
+            done += dedup_recover(a, seat); /* first: the cells tell what became of his messages */
         for (uint32_t c = 0; c < s->layout.cell_count; c++) {
             done += recover_cell(a, c, seat);
             for (unsigned g = 0; g < s->parameters.max_groups; g++)
                 done += recover_delivery(a, g, c, seat);
         }
+        if (MUTANT(recover_ids_last))
+            done += dedup_recover(a, seat);
         done += fanout_recover(a, seat);
         pool_flush(&a->pool);
         if (roster_bury(s, seat, w)) {

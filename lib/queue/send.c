@@ -127,8 +127,12 @@ int send_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, 
     if (result < 0)
         return result;
     int64_t timeout_ns = once_patience(once);
+    if (MUTANT(dedup_commits_early))
+        dedup_end(once, true);
     result = flags & (CELL_WAITS | CELL_EXPIRES) ? send_timed(p, lane, c, flags, timeout_ns, wake)
                                                  : room_publish(p, lane, c, flags, timeout_ns, wake);
+    if (MUTANT(dedup_decides_late) && result < 0)
+        pool_give_back(&p->actor.pool, c);
     dedup_end(once, result == 0);
     return result;
 }

@@ -21,6 +21,9 @@ static inline a64 *head_of(const struct segment *s, uint64_t hash) {
     return &s->known_heads[hash & ((UINT64_C(1) << s->layout.known_shift) - 1)];
 }
 
+/* `until` of an entry that is not decided. */
+static inline uint64_t undecided(uint64_t word) { return UINT64_C(1) << 63 | id_generation(word); }
+
 /* ---- ids ---- */
 
 void sought_id_make(struct sought_id *x, const void *id, size_t bytes) {
@@ -28,6 +31,10 @@ void sought_id_make(struct sought_id *x, const void *id, size_t bytes) {
     memcpy(x->words, id, bytes);
     x->bytes = (uint32_t)bytes;
     x->hash = XXH3_64bits(id, bytes);
+#ifdef RP_SIM
+    if (sim_one_hash)
+        x->hash = 0;
+#endif
 }
 
 /* What is read counts only if the entry's word is looked at afterwards, and has the same generation. */
@@ -35,7 +42,7 @@ static bool same_id(const struct known_id *e, const struct sought_id *x) {
     if (load_acquire(&e->hash, known_id) != x->hash || load_acquire(&e->bytes, known_id) != x->bytes)
         return false;
     for (uint32_t i = 0; i < (x->bytes + 7) / 8; i++)
-        if (load_acquire(&e->id[i], known_id) != x->words[i])
+        if (load_acquire(&e->id[i], known_id) != x->words[i] && !MUTANT(id_hash_only))
             return false;
     return true;
 }
@@ -50,7 +57,8 @@ static enum step pass(const struct segment *s, a64 *at, uint64_t *link, bool is_
     uint64_t w = load_acquire(&e->word, known_word);
     *next = load_acquire(&e->next, known_link);
     *word = load_acquire(&e->word, known_word);
-    if (id_generation(w) != id_generation(*word) || (id_generation(w) & 0xfffff) != link_tag(*link) || id_state(*word) < ID_PENDING)
+    bool same = id_generation(w) == id_generation(*word) && (id_generation(w) & 0xfffff) == link_tag(*link);
+    if ((!same && !MUTANT(id_no_generation)) || id_state(*word) < ID_PENDING)
         return STEP_AGAIN; /* it has become another's since the link was read */
     if (!(*next & LINK_DROPPED))
         return STEP_ON;
@@ -78,7 +86,7 @@ static enum id_look walk(const struct segment *s, uint64_t hash, const struct so
             if (x != NULL && same_id(e, x)) {
                 uint64_t until = load_acquire(&e->until_ns, known_id), id = load_acquire(&e->message_id, known_id);
                 uint64_t now = load_acquire(&e->word, known_word);
-                if (now != word)
+                if (now != word && !MUTANT(id_word_once))
                     continue; /* decided meanwhile, or another's: once more */
                 if (id_state(word) == ID_PENDING || (id_state(word) == ID_COMMITTED && now_ns < until)) {
                     *entry = (struct id_entry){.index = link_next(link) - 1, .word = word, .message_id = id};
@@ -104,42 +112,78 @@ enum id_look id_table_look(const struct segment *s, const struct sought_id *x, u
 
 /* ---- coming and going ---- */
 
-/* Takes what was COMMITTED or ABORTED with `word` out of its chain. True: nobody gets there any more. */
-static bool take_out(const struct segment *s, uint32_t index, uint64_t word) {
+enum take_out { OUT, CHANGED, DAMAGED };
+
+/* Takes what was COMMITTED or ABORTED with `word` out of its chain. OUT: nobody gets there any more. */
+static enum take_out take_out(const struct segment *s, uint32_t index, uint64_t word) {
     struct known_id *e = &s->known_ids[index];
     uint64_t link = load_acquire(&e->next, known_link), head;
     do {
         if (load_acquire(&e->word, known_word) != word)
-            return false;
+            return CHANGED;
     } while (!(link & LINK_DROPPED) && !cas_acq_rel(&e->next, &link, link | LINK_DROPPED, known_link));
     struct id_entry none;
-    return walk(s, load_acquire(&e->hash, known_id), NULL, 0, &none, &head) == ID_UNKNOWN;
+    if (MUTANT(id_freed_linked))
+        return OUT;
+    return walk(s, load_acquire(&e->hash, known_id), NULL, 0, &none, &head) == ID_UNKNOWN ? OUT : DAMAGED;
 }
 
-void id_table_drop(const struct segment *s, uint32_t index, uint64_t word) {
-    if (take_out(s, index, word))
+bool id_table_drop(const struct segment *s, uint32_t index, uint64_t word) {
+    enum take_out out = take_out(s, index, word);
+    if (out == OUT)
         (void)cas_acq_rel(&s->known_ids[index].word, &word, id_word(ID_FREE, NOBODY, id_generation(word)), known_word);
+    return out != DAMAGED;
 }
 
-bool id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, struct id_entry *entry, bool *forgotten) {
-    for (uint64_t tries = 2 * (uint64_t)s->layout.known_count; tries > 0; tries--) {
-        uint32_t index = (uint32_t)(fetch_add_relaxed(&s->control->known_hand, 1, hint) % s->layout.known_count);
+static bool take(struct known_id *e, uint32_t index, uint64_t turn, uint64_t w, uint32_t seat, struct id_entry *entry) {
+    uint64_t mine = id_word(ID_TAKEN, seat, id_generation(w) + !MUTANT(id_keeps_generation));
+    if (!cas_acq_rel(&e->word, &w, mine, known_word))
+        return false;
+    *entry = (struct id_entry){.index = index, .word = mine, .turn = turn};
+    return true;
+}
+
+static bool take_spare(const struct segment *s, uint32_t seat, struct id_spare *spare, struct id_entry *entry) {
+    uint32_t count = s->layout.known_count;
+    if (!spare->any)
+        return false;
+    spare->any = false;
+    if (load_relaxed(&s->control->known_hand, hint) - spare->turn > count / 2)
+        return false;
+    struct known_id *e = &s->known_ids[spare->turn % count];
+    uint64_t w = load_acquire(&e->word, known_word);
+    return id_state(w) == ID_FREE && take(e, (uint32_t)(spare->turn % count), spare->turn, w, seat, entry);
+}
+
+enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, struct id_spare *spare, struct id_entry *entry,
+                           bool *forgotten) {
+    *forgotten = false;
+    if (take_spare(s, seat, spare, entry))
+        return ID_TAKE_DONE;
+    for (uint64_t tries = 2 * (uint64_t)s->layout.known_count; tries > 0;) {
+        uint64_t turn = fetch_add_relaxed(&s->control->known_hand, 1, hint);
+        uint32_t index = (uint32_t)(turn % s->layout.known_count);
         struct known_id *e = &s->known_ids[index];
         uint64_t w = load_acquire(&e->word, known_word);
-        bool kept = id_state(w) == ID_COMMITTED || id_state(w) == ID_ABORTED;
-        if (kept ? !take_out(s, index, w) : id_state(w) != ID_FREE)
-            continue; /* somebody's whose message is not decided, or who takes it just now */
-        *forgotten = id_state(w) == ID_COMMITTED && now_ns < load_acquire(&e->until_ns, known_id);
-        uint64_t mine = id_word(ID_TAKEN, seat, id_generation(w) + 1);
-        if (cas_acq_rel(&e->word, &w, mine, known_word)) {
-            *entry = (struct id_entry){.index = index, .word = mine};
-            return true;
+        if (id_state(w) == ID_COMMITTED || id_state(w) == ID_ABORTED) {
+            enum take_out out = take_out(s, index, w);
+            if (out == DAMAGED)
+                return ID_TAKE_DAMAGED;
+            if (out == CHANGED)
+                continue; /* somebody was quicker, and goes on */
+        } else if (id_state(w) != ID_FREE) {
+            tries--; /* somebody's whose message is not decided */
+            continue;
         }
+        *forgotten = id_state(w) == ID_COMMITTED && now_ns < load_acquire(&e->until_ns, known_id);
+        if (take(e, index, turn, w, seat, entry))
+            return ID_TAKE_DONE;
+        *forgotten = false;
     }
-    return false;
+    return ID_TAKE_NONE;
 }
 
-void id_table_fill(const struct segment *s, struct id_entry *entry, const struct sought_id *x, uint64_t until_ns, uint64_t message,
+void id_table_fill(const struct segment *s, struct id_entry *entry, const struct sought_id *x, uint64_t message,
                    uint64_t message_id) {
     struct known_id *e = &s->known_ids[entry->index];
     /* Releases, so that whoever reads one of these while he takes the entry for the one before sees the new word afterwards. */
@@ -147,7 +191,7 @@ void id_table_fill(const struct segment *s, struct id_entry *entry, const struct
     store_release(&e->bytes, x->bytes, known_id);
     for (uint32_t i = 0; i < (x->bytes + 7) / 8; i++)
         store_release(&e->id[i], x->words[i], known_id);
-    store_release(&e->until_ns, until_ns, known_id);
+    store_release(&e->until_ns, undecided(entry->word), known_id);
     store_release(&e->message, message, known_id);
     store_release(&e->message_id, message_id, known_id);
     store_release(&e->next, link_make(id_generation(entry->word), 0, 0), known_link);
@@ -159,6 +203,8 @@ void id_table_fill(const struct segment *s, struct id_entry *entry, const struct
 bool id_table_link(const struct segment *s, const struct id_entry *entry, const struct sought_id *x, uint64_t head) {
     struct known_id *e = &s->known_ids[entry->index];
     uint64_t generation = id_generation(entry->word);
+    if (MUTANT(id_link_blind))
+        head = load_acquire(head_of(s, x->hash), known_link);
     store_release(&e->next, link_make(generation, link_tag(head), link_next(head)), known_link);
     return cas_acq_rel(head_of(s, x->hash), &head, link_make(link_own(head) + 1, generation, entry->index + 1), known_link);
 }
@@ -168,11 +214,25 @@ void id_table_give_back(const struct segment *s, const struct id_entry *entry) {
     (void)cas_acq_rel(&s->known_ids[entry->index].word, &word, id_word(ID_FREE, NOBODY, id_generation(word)), known_word);
 }
 
-void id_table_decide_mine(const struct segment *s, struct id_entry *entry, enum id_state state) {
-    entry->word = id_word(state, NOBODY, id_generation(entry->word));
+void id_table_commit_mine(const struct segment *s, struct id_entry *entry, uint64_t until_ns) {
+    struct known_id *e = &s->known_ids[entry->index];
+    entry->word = id_word(ID_COMMITTED, NOBODY, id_generation(entry->word));
+    store_release(&e->until_ns, until_ns, known_id);
+    store_release(&e->word, entry->word, known_word);
+}
+
+void id_table_abort_mine(const struct segment *s, struct id_entry *entry) {
+    entry->word = id_word(ID_ABORTED, NOBODY, id_generation(entry->word));
     store_release(&s->known_ids[entry->index].word, entry->word, known_word);
 }
 
-bool id_table_decide(const struct segment *s, uint32_t index, uint64_t word, enum id_state state) {
-    return cas_acq_rel(&s->known_ids[index].word, &word, id_word(state, NOBODY, id_generation(word)), known_word);
+bool id_table_commit(const struct segment *s, uint32_t index, uint64_t word, uint64_t until_ns) {
+    struct known_id *e = &s->known_ids[index];
+    uint64_t before = undecided(word);
+    (void)cas_acq_rel(&e->until_ns, &before, until_ns, known_id);
+    return cas_acq_rel(&e->word, &word, id_word(ID_COMMITTED, NOBODY, id_generation(word)), known_word);
+}
+
+bool id_table_abort(const struct segment *s, uint32_t index, uint64_t word) {
+    return cas_acq_rel(&s->known_ids[index].word, &word, id_word(ID_ABORTED, NOBODY, id_generation(word)), known_word);
 }

@@ -11,13 +11,18 @@
  *     FREE --anybody, CAS--> TAKEN(seat), generation + 1      dies: recovery makes it FREE
  *     TAKEN: the owner writes id, time, message, link
  *     TAKEN --owner--> PENDING(seat), then the CAS of the head    dies: whether the message was sent decides, lib/queue/dedup.h
- *     PENDING --owner, or its recoverers--> COMMITTED or ABORTED
+ *     PENDING --owner, or its recoverers--> COMMITTED, with the time until which it is kept, or ABORTED
  *     COMMITTED, ABORTED --anybody: link dropped; a walk over the chain that does not meet it; CAS--> FREE or TAKEN      dies: anybody begins anew
  *
  * That an id is in a chain only once follows from the head alone: whoever puts one in front has seen the whole chain, and his CAS fails if the head has changed since.
  *
  * Entries are taken in turn: the one whose turn it is is the oldest, and is dropped if it is still kept. So the ids of the last `count` sends are known, at least those
- * whose time is not over. Every look is a few loads; every change is lock-free, and the steps of a walk are bounded whatever lies there.
+ * whose time is not over. An entry that came to nothing is taken again by whoever had it, for half a round: else one who polls a full lane would soon have taken the places of all
+ * that are kept.
+ *
+ * How long an id is kept is known when it is decided; until then `until` names the generation, so that of its recoverers one sets it, and none that sleeps sets another's.
+ *
+ * Every look is a few loads; every change is lock-free, and the steps of a walk are bounded whatever lies there.
  */
 #ifndef RP_RING_ID_TABLE_H
 #define RP_RING_ID_TABLE_H
@@ -46,6 +51,13 @@ struct id_entry {
     uint32_t index;
     uint64_t word;
     uint64_t message_id;
+    uint64_t turn; /* of one that was taken */
+};
+
+/* The turn of an entry that its taker did not need. */
+struct id_spare {
+    uint64_t turn;
+    bool any;
 };
 
 enum id_look { ID_UNKNOWN, ID_KNOWN, ID_DAMAGED };
@@ -56,11 +68,14 @@ enum id_look { ID_UNKNOWN, ID_KNOWN, ID_DAMAGED };
 enum id_look id_table_look(const struct segment *s, const struct sought_id *x, uint64_t now_ns, struct id_entry *entry,
                            uint64_t *head);
 
-/* Takes the entry whose turn it is. True: it is TAKEN by `seat`. *forgotten: an id went before its time. False: damage. */
-bool id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, struct id_entry *entry, bool *forgotten);
+enum id_take { ID_TAKE_DONE, ID_TAKE_NONE, ID_TAKE_DAMAGED };
+
+/* Takes the spare one, or that whose turn it is. DONE: it is TAKEN by `seat`. *forgotten: an id went before its time. NONE: all are somebody's whose message is undecided. */
+enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, struct id_spare *spare, struct id_entry *entry,
+                           bool *forgotten);
 
 /* Writes a TAKEN entry and makes it PENDING; in no chain yet. */
-void id_table_fill(const struct segment *s, struct id_entry *entry, const struct sought_id *x, uint64_t until_ns, uint64_t message,
+void id_table_fill(const struct segment *s, struct id_entry *entry, const struct sought_id *x, uint64_t message,
                    uint64_t message_id);
 
 /* Puts a PENDING entry into its chain, whose head was `head`. False: that has changed, look again. */
@@ -69,11 +84,13 @@ bool id_table_link(const struct segment *s, const struct id_entry *entry, const 
 /* The owner of an entry that is in no chain gives it back. */
 void id_table_give_back(const struct segment *s, const struct id_entry *entry);
 
-/* PENDING becomes COMMITTED or ABORTED: the owner's, whom nobody disturbs while he lives; and a dead owner's. False: the word had changed. */
-void id_table_decide_mine(const struct segment *s, struct id_entry *entry, enum id_state state);
-bool id_table_decide(const struct segment *s, uint32_t index, uint64_t word, enum id_state state);
+/* PENDING becomes COMMITTED, kept until then, or ABORTED: the owner's, whom nobody disturbs while he lives; and a dead owner's. False: the word had changed. */
+void id_table_commit_mine(const struct segment *s, struct id_entry *entry, uint64_t until_ns);
+void id_table_abort_mine(const struct segment *s, struct id_entry *entry);
+bool id_table_commit(const struct segment *s, uint32_t index, uint64_t word, uint64_t until_ns);
+bool id_table_abort(const struct segment *s, uint32_t index, uint64_t word);
 
-/* Drops an entry that was COMMITTED or ABORTED with `word`. */
-void id_table_drop(const struct segment *s, uint32_t index, uint64_t word);
+/* Drops an entry that was COMMITTED or ABORTED with `word`. False: its chain is damaged. */
+bool id_table_drop(const struct segment *s, uint32_t index, uint64_t word);
 
 #endif

@@ -9,6 +9,8 @@ uint64_t sim_first_lap = 1;
 uint32_t sim_tag_mask = 0x3fff;
 uint32_t sim_stamp_mask = 0xffffff;
 uint32_t sim_lane_slots;
+uint32_t sim_known_ids;
+bool sim_one_hash;
 uint32_t sim_min_slots = 8;
 enum sim_site_defect sim_site_defect;
 

@@ -15,6 +15,8 @@ uint32_t sim_tag_mask = 0x3fff;
 uint32_t sim_stamp_mask = 0xffffff;
 extern uint32_t sim_lane_slots;
 uint32_t sim_lane_slots;
+uint32_t sim_known_ids;
+bool sim_one_hash;
 
 /* ---- what programs use ---- */
 
@@ -153,6 +155,8 @@ void world_prepare(const struct sim_program *p) {
     sim_first_lap = p->first_lap ? p->first_lap : 1;
     sim_min_slots = p->min_slots ? p->min_slots : 8;
     sim_lane_slots = p->lane_slots;
+    sim_known_ids = p->known_ids;
+    sim_one_hash = p->one_hash;
     sim_tag_mask = p->tag_bits ? (1u << p->tag_bits) - 1 : 0x3fff;
     sim_stamp_mask = p->stamp_mask ? p->stamp_mask : 0xffffff;
     memory_reset();

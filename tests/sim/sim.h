@@ -61,6 +61,8 @@ struct sim_program {
     uint32_t lane_slots;          /* of the lane, also fewer than there are cells; 0: as many as usual */
     uint32_t tag_bits;            /* of a generation in an entry; 0: all 14 */
     uint32_t stamp_mask;          /* of a hold in the position of an entry; 0: all 24 bits */
+    uint32_t known_ids;           /* ids that are kept; 0: as many as usual */
+    bool one_hash;                /* all ids have the same hash */
     bool large;                   /* random schedules only */
     bool bare;                    /* about one part, without a queue: not for tests/threads */
     bool renames;                 /* names of files come and go in the explored part */

@@ -17,7 +17,8 @@
 /* From here on: sizes of rings, their laps and tags are the scenario's (layout.c, open.c, words.h). */
 #define RP_SIM
 extern uint64_t sim_first_lap;
-extern uint32_t sim_tag_mask, sim_stamp_mask, sim_lane_slots, sim_min_slots;
+extern uint32_t sim_tag_mask, sim_stamp_mask, sim_lane_slots, sim_min_slots, sim_known_ids;
+extern bool sim_one_hash;
 bool sim_mutant(const char *name);
 #undef MUTANT
 #define MUTANT(name) sim_mutant(#name)

@@ -20,9 +20,11 @@ const struct sim_program *scenario;
 struct run_counts *counts;
 
 extern uint64_t sim_first_lap;
-extern uint32_t sim_min_slots, sim_tag_mask, sim_stamp_mask, sim_lane_slots;
+extern uint32_t sim_min_slots, sim_tag_mask, sim_stamp_mask, sim_lane_slots, sim_known_ids;
+extern bool sim_one_hash;
 uint64_t sim_first_lap;
-uint32_t sim_min_slots, sim_tag_mask, sim_stamp_mask, sim_lane_slots;
+uint32_t sim_min_slots, sim_tag_mask, sim_stamp_mask, sim_lane_slots, sim_known_ids;
+bool sim_one_hash;
 
 static uint64_t run_seed;
 static _Atomic unsigned turn; /* whose body begins, or ends: number + 1 */
@@ -253,6 +255,8 @@ void run(uint64_t seed) {
     sim_first_lap = scenario->first_lap ? scenario->first_lap : 1;
     sim_min_slots = scenario->min_slots ? scenario->min_slots : 8;
     sim_lane_slots = scenario->lane_slots;
+    sim_known_ids = scenario->known_ids;
+    sim_one_hash = scenario->one_hash;
     sim_stamp_mask = scenario->stamp_mask ? scenario->stamp_mask : 0xffffff;
     sim_tag_mask = scenario->tag_bits ? (1u << scenario->tag_bits) - 1 : 0x3fff;
     SET(killed, 0);

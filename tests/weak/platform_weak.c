@@ -19,7 +19,8 @@
 /* The knobs of an RP_SIM build. */
 uint64_t sim_first_lap = 1;
 uint32_t sim_tag_mask = 0x3fff, sim_stamp_mask = 0xffffff;
-uint32_t sim_lane_slots, sim_min_slots = 8;
+uint32_t sim_lane_slots, sim_min_slots = 8, sim_known_ids;
+bool sim_one_hash;
 bool sim_mutant(const char *name) {
     (void)name;
     return false;

@@ -141,11 +141,88 @@ static void a_window_of_time(void **state) {
     (void)state;
     open_queue(20 * MS, 0);
     succeeds(send_as("a", 1, "one", NULL));
-    int64_t end = time_ns() + 25 * MS;
+    int64_t end = time_ns() + 60 * MS;
     assert_true(eventually(time_ns() > end));
     succeeds(send_as("a", 1, "two", NULL));
     receive_and_ack("one");
     receive_and_ack("two");
+    close_queue();
+}
+
+/* The window begins when the message is sent, however long its sender had to wait before. */
+static void a_window_from_the_commit(void **state) {
+    (void)state;
+    struct once once;
+    uint32_t cell;
+    open_queue(100 * MS, 0);
+    assert_int_equal(dedup_ask(&once, &p->actor, "a", 1, 0, NULL), 0);
+    assert_true(pool_take(&p->actor.pool, &cell));
+    assert_int_equal(dedup_begin(&once, cell, NULL), 0);
+    int64_t end = time_ns() + 150 * MS;
+    assert_true(eventually(time_ns() > end));
+    dedup_end(&once, true);
+    pool_give_back(&p->actor.pool, cell);
+    struct id_entry entry;
+    uint64_t head, then_ns = segment_now_ns(&q->segment) + 20 * MS;
+    assert_int_equal(id_table_look(&q->segment, &once.id, then_ns, &entry, &head), ID_KNOWN);
+    close_queue();
+}
+
+/* Sends that come to nothing do not use up the places of ids that are kept. */
+static void failed_sends_forget_nothing(void **state) {
+    (void)state;
+    struct rp_queue_options o = test_options();
+    struct rp_send_options to_lane;
+    o.dedup_window_ns = UINT64_C(3600) * 1000 * MS;
+    o.capacity = 8;
+    o.lanes = 2;
+    o.lane_capacity = 1;
+    o.max_participants = 1;
+    q = make_queue(&o);
+    succeeds(rp_producer_open(q, NULL, &p));
+    succeeds(rp_consumer_open(q, NULL, &c));
+    rp_send_options_init(&to_lane, sizeof to_lane);
+    to_lane.key = "k";
+    to_lane.key_bytes = 1;
+    to_lane.dedup_id_bytes = sizeof(int);
+    int id = 0, result;
+    for (to_lane.dedup_id = &id; (result = rp_send(p, "x", 1, &to_lane)) == 0; id++) {
+    }
+    assert_int_equal(result, RP_FULL);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(rp_send(p, "x", 1, &to_lane), RP_FULL);
+    for (int sent = id; sent-- > 0;) {
+        id = sent;
+        assert_int_equal(rp_send(p, "x", 1, &to_lane), RP_DUPLICATE);
+    }
+    assert_int_equal(stats_of(q).forgotten_ids, 0);
+    while (rp_queue_purge(q, NULL, RP_STATE_ALL) > 0) {
+    }
+    close_queue();
+}
+
+/* More sends than there are cells stopped after their commit, threads of one process: the others hear of it, and lose nothing. */
+static void no_place_for_an_id(void **state) {
+    (void)state;
+    open_queue(UINT64_C(3600) * 1000 * MS, 0);
+    uint32_t count = q->segment.layout.known_count, cell;
+    struct once *once = calloc(count, sizeof *once);
+    assert_non_null(once);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(dedup_ask(&once[i], &p->actor, &i, sizeof i, 0, NULL), 0);
+        assert_true(pool_take(&p->actor.pool, &cell));
+        assert_int_equal(dedup_begin(&once[i], cell, NULL), 0);
+        pool_give_back(&p->actor.pool, cell); /* in life, the one who acked the message */
+    }
+    assert_int_equal(send_as("a", 1, "x", NULL), RP_FULL);
+    assert_non_null(strstr(rp_error_detail(), "places for ids"));
+    succeeds(send_text(p, "y"));
+    for (uint32_t i = 0; i < count; i++)
+        dedup_end(&once[i], i % 2 == 0);
+    free(once);
+    succeeds(send_as("a", 1, "x", NULL));
+    receive_and_ack("y");
+    receive_and_ack("x");
     close_queue();
 }
 
@@ -225,6 +302,9 @@ int main(void) {
         TEST(a_failed_send_may_be_repeated),
         TEST(a_full_queue_knows_duplicates),
         TEST(a_window_of_time),
+        TEST(a_window_from_the_commit),
+        TEST(failed_sends_forget_nothing),
+        TEST(no_place_for_an_id),
         TEST(a_window_of_entries),
         TEST(loans_and_delays),
         TEST(batches),
