@@ -170,6 +170,7 @@ void witness_finish(void) {
     struct rp_queue_stats s;
     rp_queue_stats(d.queue, &s);
     witness.dropped = (unsigned)s.dropped;
+    witness.forgotten = (unsigned)s.forgotten_ids;
     witness_close(&d);
     witness_judge();
     check_rest();

@@ -12,7 +12,8 @@ const struct sim_program *const *const scenario_lists[] = {
     scenarios_schedule,   scenarios_leave,
     scenarios_operators,  scenarios_forward,
     scenarios_key_groups, scenarios_wait_groups,
-    scenarios_drops,      NULL,
+    scenarios_drops,      scenarios_once,
+    NULL,
 };
 
 struct rp_queue_options scenario_options(uint32_t capacity) {

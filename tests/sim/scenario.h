@@ -31,6 +31,7 @@ extern const struct sim_program *const scenarios_forward[];
 extern const struct sim_program *const scenarios_drops[];
 extern const struct sim_program *const scenarios_key_groups[];
 extern const struct sim_program *const scenarios_wait_groups[];
+extern const struct sim_program *const scenarios_once[];
 /* All of them; ends with NULL. */
 extern const struct sim_program *const *const scenario_lists[];
 

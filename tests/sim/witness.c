@@ -15,7 +15,7 @@ void witness_learn(const struct event *e) {
     sim_learn(e->begin_ns);
     sim_learn(e->end_ns ^ e->until_ns << 1);
     sim_learn((uint64_t)e->kind << 32 | e->tag);
-    sim_learn((uint64_t)e->group << 56 ^ e->id << 16 ^ (uint64_t)(uint32_t)e->result << 8 ^ e->acquisitions << 4 ^ e->deliveries);
+    sim_learn((uint64_t)e->group << 56 ^ (uint64_t)e->once << 48 ^ e->id << 16 ^ (uint64_t)(uint32_t)e->result << 8 ^ e->acquisitions << 4 ^ e->deliveries);
 }
 
 struct event *witness_append(enum event_kind kind, uint32_t tag) {
@@ -127,7 +127,8 @@ void witness_create(const struct rp_queue_options *o, const struct witness_expec
                                    .participants = o->max_participants,
                                    .lease_ns = o->lease_ns,
                                    .keyed = o->lanes > 0,
-                                   .levels = o->priorities > 1};
+                                   .levels = o->priorities > 1,
+                                   .window_ns = o->dedup_window_ns};
     if (e)
         witness.expect = *e;
     rp_queue *q;
@@ -186,7 +187,8 @@ void witness_close(struct desk *d) {
 
 /* ---- sending ---- */
 
-static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t delay_ns, uint64_t at_ns, uint64_t ttl_ns) {
+static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t delay_ns, uint64_t at_ns, uint64_t ttl_ns,
+                    uint8_t once) {
     uint32_t tag = new_tag();
     unsigned char data[64];
     write_payload(tag, data);
@@ -196,6 +198,8 @@ static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t d
     o.timeout_ns = timeout_ns;
     o.id_out = &e->id;
     e->lane = lane;
+    e->once = once;
+    witness_once(&o, &e->once);
     if (witness.keyed) {
         o.key = &lane;
         o.key_bytes = 1;
@@ -212,18 +216,22 @@ static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t d
     int result = witness_end(e, rp_send(d->producer, data, payload_bytes(tag), &o), true);
     if (timeout_ns >= 0 && sim_now_ns() > begin_ns + (uint64_t)timeout_ns + 1000000 && !sim_frozen() && !sim_killed())
         sim_note("  took %.3f ms", (double)(sim_now_ns() - begin_ns) / 1e6);
-    if (result < 0 && result != RP_FULL)
+    if (result < 0 && result != RP_FULL && !(once && (result == RP_DUPLICATE || result == -EBUSY)))
         witness_must(result, "rp_send");
     return result;
 }
 
-int witness_send(struct desk *d, int64_t timeout_ns) { return send_new(d, 0, timeout_ns, 0, 0, 0); }
+int witness_send(struct desk *d, int64_t timeout_ns) { return send_new(d, 0, timeout_ns, 0, 0, 0, 0); }
 
-int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns) { return send_new(d, lane, timeout_ns, 0, 0, 0); }
+int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns) { return send_new(d, lane, timeout_ns, 0, 0, 0, 0); }
 
-int witness_send_timed(struct desk *d, uint64_t delay_ns, uint64_t ttl_ns) { return send_new(d, 0, 0, delay_ns, 0, ttl_ns); }
+int witness_send_timed(struct desk *d, uint64_t delay_ns, uint64_t ttl_ns) { return send_new(d, 0, 0, delay_ns, 0, ttl_ns, 0); }
 
-int witness_send_at(struct desk *d, uint64_t at_ns) { return send_new(d, 0, 0, 0, at_ns, 0); }
+int witness_send_at(struct desk *d, uint64_t at_ns) { return send_new(d, 0, 0, 0, at_ns, 0, 0); }
+
+int witness_send_once(struct desk *d, uint8_t once, int64_t timeout_ns, uint64_t delay_ns) {
+    return send_new(d, 0, timeout_ns, delay_ns, 0, 0, once);
+}
 
 int witness_send_batch(struct desk *d, unsigned count) {
     unsigned char data[8][64];
@@ -268,13 +276,17 @@ int witness_loan(struct desk *d, struct lent *l) {
     return result;
 }
 
-int witness_commit(struct desk *d, struct lent *l) {
+int witness_commit(struct desk *d, struct lent *l) { return witness_commit_once(d, l, 0); }
+
+int witness_commit_once(struct desk *d, struct lent *l, uint8_t once) {
     struct event *e = witness_begin(SEND, l->tag, "rp_commit");
     struct rp_send_options o;
     rp_send_options_init(&o, sizeof o);
     o.id_out = &e->id;
+    e->once = once;
+    witness_once(&o, &e->once);
     int result = witness_end(e, rp_commit(d->producer, &l->loan, &o), true);
-    if (result < 0 && result != RP_FULL)
+    if (result < 0 && result != RP_FULL && !(once && (result == RP_DUPLICATE || result == -EBUSY)))
         witness_must(result, "rp_commit");
     return result;
 }

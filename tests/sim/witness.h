@@ -59,6 +59,8 @@ int witness_send(struct desk *d, int64_t timeout_ns);
 int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns);
 int witness_send_timed(struct desk *d, uint64_t delay_ns, uint64_t ttl_ns);
 int witness_send_at(struct desk *d, uint64_t at_ns); /* of the wall clock */
+/* Under id `once`, 1 to 255; also RP_DUPLICATE and -EBUSY are answers. */
+int witness_send_once(struct desk *d, uint8_t once, int64_t timeout_ns, uint64_t delay_ns);
 int witness_send_batch(struct desk *d, unsigned count);
 struct lent {
     struct rp_loan loan;
@@ -66,6 +68,7 @@ struct lent {
 };
 int witness_loan(struct desk *d, struct lent *l); /* fills it in, too */
 int witness_commit(struct desk *d, struct lent *l);
+int witness_commit_once(struct desk *d, struct lent *l, uint8_t once);
 int witness_abandon(struct desk *d, struct lent *l);
 
 /* Groups 1 to WITNESS_GROUPS - 1 are called "g1" and so on, and each is made once in a run at most by each who tries. Results of rp_group_create and _remove. */
@@ -101,5 +104,7 @@ int witness_dead_purge_first(struct desk *d);
 /* For a program's interim and finish. */
 void witness_interim(void);
 void witness_finish(void);
+/* The same, and before it whoever survived sends once more under each id that was used. */
+void witness_finish_once(void);
 
 #endif

@@ -37,6 +37,7 @@ struct event {
     bool at_most_once; /* a receive that settles, too: he who dies in it may take the message with him */
     bool at_once;      /* a nack without delay */
     uint8_t lane;      /* of a send: its key or its priority */
+    uint8_t once;      /* of a send: its id; 0: none */
     uint32_t tag;
     uint64_t id; /* of a message that is being sent: written by the library */
     uint32_t acquisitions, deliveries;
@@ -55,6 +56,8 @@ struct witness_log {
     uint64_t lease_ns;
     bool keyed, levels;
     unsigned dropped; /* as the queue counted, at the end */
+    unsigned forgotten;
+    uint64_t window_ns;
     const char *call_of[SIM_FIBERS];
     struct witness_expectations expect;
     struct event events[EVENTS]; /* not saved: those written before a run are never changed in it */
@@ -85,6 +88,13 @@ bool witness_group_may_be_gone(unsigned group);
 
 /* As rp_group_create calls it; NULL: "default". */
 const char *witness_group_name(unsigned group);
+
+/* The id of a send. */
+void witness_once(struct rp_send_options *o, const uint8_t *once);
+/* Was somebody told that this send, whose caller died in it, is a message? */
+bool witness_vouched(const struct event *send);
+/* An id that a committed send had is not committed again; RP_DUPLICATE is said only of such, and names it. */
+void witness_judge_once(void);
 
 /* Writes down that the finisher saw this payload among the dead letters of a group. */
 void witness_died(unsigned group, const void *data, size_t bytes);
