@@ -15,11 +15,20 @@ void witness_once(struct rp_send_options *o, const uint8_t *once) {
 
 static bool unknown(const struct event *e) { return e->result == UNKNOWN; }
 
+/* A send that was killed may have been told of another message just before: the id that it left is that one's. */
+static bool is_anothers(const struct event *send) {
+    for
+        EACH(e)
+    if (e->kind == SEND && e != send && e->id == send->id && e->result == 0)
+        return true;
+    return false;
+}
+
 bool witness_vouched(const struct event *send) {
     for
         EACH(e)
     if (e->kind == SEND && e->result == RP_DUPLICATE && e->once == send->once && e->id == send->id)
-        return true;
+        return !is_anothers(send);
     return false;
 }
 
