@@ -22,6 +22,7 @@ struct book {
     volatile int stage; /* 1: the operation began, 2: it returned */
     volatile int result;
     unsigned next_serial, next_victim_serial;
+    unsigned once; /* the letter with an id; 0: none */
     /* The fate of each message when the victim is killed before the operation, and after it; 0: no such message. Killed inside, it is one of the two. */
     uint8_t before[SERIALS], after[SERIALS];
     bool kept[SERIALS]; /* held by the neighbour: its fate depends on what he does next */
@@ -52,6 +53,8 @@ void party_die(struct party *p); /* as kill -9: the mapping goes, and with it th
 
 /* Does not wait, whatever the queue's policy. */
 int party_send(struct party *p, unsigned serial);
+/* Under an id of its own. */
+int party_send_once(struct party *p, unsigned serial);
 /* Receives a message and keeps it: its serial, or -1: nothing there. */
 int party_receive(struct party *p);
 
@@ -117,6 +120,7 @@ struct scenario {
     bool limited;       /* the first failure is the last */
     bool refusing;      /* a full dead ring refuses */
     bool blocking;      /* a full queue waits */
+    bool once;          /* the victim's letter has an id: a survivor sends it again */
     bool keyed;         /* many lanes; messages have no key and go round them */
     unsigned dead_ring; /* capacity of the dead ring; 0: large */
     bool held;          /* the neighbour holds a message in any case */

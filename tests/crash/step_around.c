@@ -18,6 +18,7 @@ struct rp_queue_options scenario_options(const struct scenario *s, enum surround
     o.dead_overflow = s->refusing ? RP_DEAD_REFUSE : RP_DEAD_DROP_OLDEST;
     o.overflow = s->blocking ? RP_OVERFLOW_BLOCK : RP_OVERFLOW_REJECT;
     o.lanes = s->keyed ? 16 : 0;
+    o.dedup_window_ns = s->once ? UINT64_C(365) * 24 * 3600 * 1000000000 : 0;
     o.max_groups = 1;
     o.max_participants = SEATS;
     o.prefault = 0;

@@ -154,6 +154,15 @@ static void neighbour_ends(struct court *k, enum neighbour neighbour) {
     n->held_count = 0;
 }
 
+/* He who did not hear what became of it sends it again: then it is there, once. */
+static void send_again(struct court *k) {
+    unsigned serial = k->world->book->once, delivered = k->delivered[serial];
+    int result = party_send_once(&k->survivor, serial), again = party_send_once(&k->survivor, serial);
+    if (result != (delivered > 0 ? RP_DUPLICATE : 0) || again != RP_DUPLICATE)
+        object(k, "letter %u was delivered %u times; it was sent again: %s, and again: %s", serial, delivered,
+               rp_error_name(result), rp_error_name(again));
+}
+
 /* ---- what must be true ---- */
 
 static void audit(struct court *k, const char *when, bool mended) {
@@ -234,6 +243,10 @@ static void proceed(struct court *k, enum neighbour neighbour) {
     audit(k, "of the crash itself", false);
     unsigned kept = w->neighbour_died ? 0 : neighbour_begins(k, neighbour);
     drain(k, kept, !k->world->options.lanes);
+    if (k->world->book->once != 0) {
+        send_again(k);
+        drain(k, kept, false);
+    }
     unsigned dead = list_dead(k);
     if (k->scenario->dead_letters && dead != (unsigned)k->scenario->dead_letters)
         object(k, "%u dead letters, not %d", dead, k->scenario->dead_letters);

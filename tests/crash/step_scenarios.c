@@ -75,6 +75,30 @@ static int act_loan_and_abandon(struct victim *v) {
     return result ? result : rp_abandon(v->party.producer, &v->loan);
 }
 
+/* Whenever he is killed, it is sent again. */
+static void ready_send_once(struct victim *v) {
+    will_send(v, 1);
+    v->world->book->before[v->serial] = FATE_DELIVERED;
+    v->world->book->once = v->serial;
+}
+static void ready_sent_once(struct victim *v) {
+    ready_send_once(v);
+    must(party_send_once(&v->party, v->serial) == 0);
+}
+static int act_send_once(struct victim *v) { return party_send_once(&v->party, v->serial); }
+static int act_loan_and_commit_once(struct victim *v) {
+    int result = rp_loan(v->party.producer, LETTER_BYTES, &v->loan);
+    if (result == 0) {
+        struct rp_send_options o;
+        rp_send_options_init(&o, sizeof o);
+        o.dedup_id = &v->serial;
+        o.dedup_id_bytes = sizeof v->serial;
+        v->loan.bytes = letter_write(v->loan.data, v->serial);
+        result = rp_commit(v->party.producer, &v->loan, &o);
+    }
+    return result;
+}
+
 /* Into a queue that is full, for as long as it takes to look everywhere and prepare for sleep. */
 static int act_send_in_vain(struct victim *v) {
     struct rp_send_options o;
@@ -308,6 +332,9 @@ const struct scenario scenarios[] = {
     {"send-batch", "send", BUT_FULL, .ready = ready_batch, .act = act_batch, .result = 3},
     {"loan-commit", "send", BUT_FULL, .ready = ready_send, .act = act_loan_and_commit},
     {"loan-abandon", "send", BUT_FULL, .act = act_loan_and_abandon},
+    {"send-once", "send", BUT_FULL, .once = true, .ready = ready_send_once, .act = act_send_once},
+    {"send-twice", "send", BUT_FULL, .once = true, .ready = ready_sent_once, .act = act_send_once, .result = RP_DUPLICATE},
+    {"loan-once", "send", BUT_FULL, .once = true, .ready = ready_send_once, .act = act_loan_and_commit_once},
     {"send-in-vain", "send", IN_FULL, .act = act_send_in_vain, .result = RP_FULL},
     {"send-blocking", "send", IN_EMPTY | IN_WRAPPED, .blocking = true, .prepare = prepare_room_to_come,
      .ready = ready_full_and_send, .act = act_send_patiently, .during = make_room},

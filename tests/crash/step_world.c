@@ -91,6 +91,17 @@ int party_send(struct party *p, unsigned serial) {
     return rp_send(p->producer, letter, bytes, &o);
 }
 
+int party_send_once(struct party *p, unsigned serial) {
+    unsigned char letter[LETTER_BYTES];
+    size_t bytes = letter_write(letter, serial);
+    struct rp_send_options o;
+    rp_send_options_init(&o, sizeof o);
+    o.timeout_ns = 0;
+    o.dedup_id = &serial;
+    o.dedup_id_bytes = sizeof serial;
+    return rp_send(p->producer, letter, bytes, &o);
+}
+
 int party_receive(struct party *p) {
     must(p->held_count < PARTY_HOLDS);
     struct rp_message *m = &p->held[p->held_count];
