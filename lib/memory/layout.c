@@ -115,7 +115,7 @@ int layout_compute(const struct parameters *p, struct layout *out) {
         if (sim_known_ids != 0)
             l.known_count = sim_known_ids;
 #endif
-        l.known_shift = shift_for(l.known_count);
+        l.known_shift = shift_for(l.known_count) + KNOWN_SPREAD;
     }
 
     uint64_t end = 0;

@@ -254,6 +254,13 @@ enum { KEY_BYTES = 128 };
 
 enum { KNOWN_ID_BYTES = 128 };
 
+/* Buckets for each id, as a shift: each entry that a walk passes is a line that is mostly in nobody's cache. */
+#ifdef RP_SIM
+enum { KNOWN_SPREAD = 0 };
+#else
+enum { KNOWN_SPREAD = 2 };
+#endif
+
 /* An id under which a message was sent, kept for the dedup window; lib/ring/id_table.h. */
 struct known_id {
     a64 word; /* state:4 | owner:10 | generation:50 */

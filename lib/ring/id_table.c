@@ -155,6 +155,14 @@ static bool take_spare(const struct segment *s, uint32_t seat, struct id_spare *
     return id_state(w) == ID_FREE && take(e, (uint32_t)(spare->turn % count), spare->turn, w, seat, entry);
 }
 
+/* The lines that the next turns will write: a sender mostly has several in a row, and each CAS waits for the stores before it. */
+static void prefetch(const struct segment *s, uint64_t turn) {
+    struct known_id *second = &s->known_ids[(turn + 2) % s->layout.known_count];
+    __builtin_prefetch((const char *)second, 1);
+    __builtin_prefetch((const char *)second + LINE, 1);
+    __builtin_prefetch((const char *)head_of(s, load_relaxed(&s->known_ids[(turn + 1) % s->layout.known_count].hash, hint)), 1);
+}
+
 enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, struct id_spare *spare, struct id_entry *entry,
                            bool *forgotten) {
     *forgotten = false;
@@ -165,6 +173,7 @@ enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_
         uint32_t index = (uint32_t)(turn % s->layout.known_count);
         struct known_id *e = &s->known_ids[index];
         uint64_t w = load_acquire(&e->word, known_word);
+        prefetch(s, turn);
         if (id_state(w) == ID_COMMITTED || id_state(w) == ID_ABORTED) {
             enum take_out out = take_out(s, index, w);
             if (out == DAMAGED)
