@@ -37,6 +37,7 @@
 #include <ringpost/inspect.h>
 #include <ringpost/producer.h>
 #include <ringpost/queue.h>
+#include <ringpost/request.h>
 
 #ifdef __cplusplus
 extern "C" {

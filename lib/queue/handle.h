@@ -150,7 +150,9 @@ struct rp_consumer {
     uint64_t serial;
     struct rp_message *ahead; /* prefetched, in order */
     uint32_t prefetch, ahead_count, ahead_first;
-    unsigned char *copy; /* at most once: the message's bytes */
+    unsigned char *copy;   /* at most once: the message's bytes */
+    uint64_t requester[2]; /* requests: names this consumer for ever */
+    uint64_t requests;
 };
 
 /* Every public call begins here. `q` may be NULL. */
