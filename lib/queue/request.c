@@ -247,7 +247,7 @@ static int send_reply(rp_responder *r, const char *name, const struct rp_message
     char id[COPIED_BYTES], trace[COPIED_BYTES];
     struct headers h = {.count = 0};
     struct rp_send_options o;
-    struct reply_queue *e;
+    struct reply_queue *e = NULL;
     if (copy_header(m, RP_HEADER_CORRELATION_ID, id, sizeof id))
         add_default(&h, given, RP_HEADER_CORRELATION_ID, id);
     if (copy_header(m, RP_HEADER_TRACEPARENT, trace, sizeof trace))
