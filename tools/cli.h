@@ -163,6 +163,7 @@ const char *cli_plural(uint64_t count); /* "" or "s" */
 /* JSON: cli_json.c -------------------------------------------------------------------------------------------------- */
 
 json_t *cli_json_u64(uint64_t value);
+json_t *cli_json_base64(const void *data, size_t bytes);
 json_t *cli_json_failure(const struct rp_last_failure *f);
 /* Adds `data` when the payload is UTF-8, else `data_base64`. */
 void cli_json_payload(json_t *object, const void *data, size_t bytes);

@@ -12,7 +12,8 @@ json_t *cli_json_u64(uint64_t value) {
     return json_sprintf("%" PRIu64, value);
 }
 
-static json_t *base64(const unsigned char *p, size_t bytes) {
+json_t *cli_json_base64(const void *data, size_t bytes) {
+    const unsigned char *p = data;
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t length = (bytes + 2) / 3 * 4, at = 0;
     char *text = malloc(length + 1);
@@ -40,7 +41,7 @@ static void set_bytes(json_t *object, const char *name, const char *base64_name,
     if (text) {
         json_object_set_new(object, name, text);
     } else {
-        json_object_set_new(object, base64_name, base64(data, bytes));
+        json_object_set_new(object, base64_name, cli_json_base64(data, bytes));
     }
 }
 

@@ -9,6 +9,8 @@
 struct dead_choice {
     const char *group;
     struct rp_redrive_options which; /* id, limit, reasons, dry_run */
+    const char *filter;              /* a header NAME, or NAME=VALUE; NULL: any */
+    char header[RP_HEADER_NAME_MAX + 1];
     bool dry_run;
     bool whole;
     bool json;
@@ -25,6 +27,9 @@ int dead_no_group(rp_queue *q, const char *group);
 /* Prints the chosen letters, `*shown` of them. CLI_DONE, CLI_EMPTY, or another exit status after having said why. */
 int dead_print(rp_queue *q, const struct dead_choice *c, bool in_full, uint64_t *shown);
 
+/* --filter, for CLI_PARSED; the target is dead_choice.filter. */
+bool dead_parse_filter(const char *text, void *filter);
+
 /* After the flags were read. CLI_DONE or CLI_USAGE. */
 int dead_check(struct dead_choice *c);
 
@@ -39,6 +44,8 @@ int dead_check(struct dead_choice *c);
         CLI_FLAG("--older", 0, FLAG_DURATION, &(c).which.min_age_ns, "D", "only those that died at least so long ago: 10m, 7d"), \
         CLI_FLAG("--younger", 0, FLAG_DURATION, &(c).which.max_age_ns, "D", "only those that died at most so long ago"),         \
         CLI_FLAG("--key", 0, FLAG_TEXT, &(c).which.key, "KEY", "only those with this key"),                                      \
-        CLI_FLAG("--text", 0, FLAG_TEXT, &(c).which.text, "TEXT", "only those whose last error contains this")
+        CLI_FLAG("--text", 0, FLAG_TEXT, &(c).which.text, "TEXT", "only those whose last error contains this"),                  \
+        CLI_PARSED("--filter", &(c).filter, "FILTER", dead_parse_filter, "header.NAME=VALUE, or header.NAME for any value",      \
+                   "only those with this header: header.NAME=VALUE, or header.NAME for any value")
 
 #endif

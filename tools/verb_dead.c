@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost dead ls|show NAME: looking into the dead ring; also finds the other two verbs. */
 #include "dead.h"
+#include "headers.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,6 +27,7 @@ static void print_json(const struct rp_dead_letter *d, const void *data, size_t 
     json_object_set_new(object, "pid", cli_json_u64(d->pid));
     json_object_set_new(object, "executable", json_stringn(d->executable, strnlen(d->executable, sizeof d->executable)));
     json_object_set_new(object, "bytes", cli_json_u64(d->bytes));
+    cli_json_headers(object, &d->headers);
     cli_json_payload(object, data, d->bytes < held ? d->bytes : held);
     cli_json_print(stdout, object);
 }
@@ -66,12 +68,31 @@ static void print_letter(const struct rp_dead_letter *d, const void *data, size_
     printf("\n  %-14s%zu bytes: ", "payload", d->bytes);
     cli_print_payload(stdout, data, d->bytes < held ? d->bytes : held, d->bytes, whole ? 0 : 10 * CLI_PAYLOAD_COLUMNS);
     putchar('\n');
+    if (d->headers.bytes > 0)
+        puts("  headers");
+    headers_print(stdout, &d->headers, "    ");
+}
+
+bool dead_parse_filter(const char *text, void *filter) {
+    static const char prefix[] = "header.";
+    if (strncmp(text, prefix, sizeof prefix - 1) != 0)
+        return false;
+    *(const char **)filter = text + sizeof prefix - 1;
+    return true;
 }
 
 int dead_check(struct dead_choice *c) {
     c->which.key_bytes = c->which.key ? strlen(c->which.key) : 0;
     if (c->which.key && (c->which.key_bytes == 0 || c->which.key_bytes > RP_KEY_MAX))
         return cli_usage_error("--key: a key has 1 to %d bytes", RP_KEY_MAX);
+    if (c->filter) {
+        size_t length = strcspn(c->filter, "=");
+        if (length < 1 || length > RP_HEADER_NAME_MAX)
+            return cli_usage_error("--filter: a header's name has 1 to %d characters", RP_HEADER_NAME_MAX);
+        memcpy(c->header, c->filter, length);
+        c->which.header = c->header;
+        c->which.header_value = c->filter[length] ? c->filter + length + 1 : NULL;
+    }
     if (c->which.max_age_ns && c->which.max_age_ns < c->which.min_age_ns)
         return cli_usage_error("no letter is older than --older and younger than --younger here");
     return CLI_DONE;
@@ -85,7 +106,9 @@ int dead_print(rp_queue *q, const struct dead_choice *c, bool in_full, uint64_t 
         return cli_fail(result, "'%s'", rp_queue_name(q));
     size_t message_bytes = options.message_bytes;
     size_t columns = (in_full ? 10 : 1) * CLI_PAYLOAD_COLUMNS;
-    size_t capacity = c->json || c->whole || message_bytes < 4 * columns ? message_bytes : 4 * columns;
+    size_t capacity = c->json || c->whole || in_full || message_bytes < 4 * columns ? message_bytes : 4 * columns;
+    if (c->json || in_full)
+        capacity += options.header_bytes + HEADERS_BESIDE;
     char *buffer = malloc(capacity);
     struct rp_dead_letter d;
     uint64_t after = 0;

@@ -26,6 +26,7 @@ static json_t *options_json(const struct rp_queue_options *o) {
     json_t *object = json_object();
     json_object_set_new(object, "capacity", cli_json_u64(o->capacity));
     json_object_set_new(object, "message_bytes", cli_json_u64(o->message_bytes));
+    json_object_set_new(object, "header_bytes", cli_json_u64(o->header_bytes));
     json_object_set_new(object, "lease_ns", cli_json_u64(o->lease_ns));
     json_object_set_new(object, "max_deliveries", cli_json_u64(o->max_deliveries));
     json_object_set_new(object, "backoff_ns", cli_json_u64(o->backoff_ns));
@@ -89,6 +90,8 @@ static void print_order(const struct rp_queue_options *o) {
 static void print_options(const struct rp_queue_options *o, const struct rp_queue_stats *s) {
     char a[CLI_TEXT_MAX], b[CLI_TEXT_MAX];
     printf("  %-18s%u messages of up to %u bytes\n", "capacity", o->capacity, o->message_bytes);
+    if (o->header_bytes)
+        printf("  %-18s%u bytes beside the payload\n", "headers", o->header_bytes);
     printf("  %-18s%s, %" PRIu64 " bytes per message beside the payload\n", "memory", cli_format_size(a, s->segment_bytes),
            s->overhead_bytes_per_message);
     printf("  %-18s%s\n", "lease", o->lease_ns ? cli_format_duration(a, o->lease_ns) : "until the receiver's process dies");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost peek NAME */
 #include "cli.h"
+#include "headers.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,6 +27,7 @@ static void print_json(const struct rp_peeked *m, const void *data) {
     json_object_set_new(object, "pid", cli_json_u64(m->pid));
     json_object_set_new(object, "bytes", cli_json_u64(m->bytes));
     cli_json_order(object, m->key, m->key_bytes, m->priority);
+    cli_json_headers(object, &m->headers);
     cli_json_payload(object, data, m->bytes);
     cli_json_print(stdout, object);
 }
@@ -81,9 +83,11 @@ static void print_row(const struct peek *p, const struct rp_peeked *m, const voi
     putchar('\n');
 }
 
-static int print_messages(rp_queue *q, const struct peek *p, size_t message_bytes) {
+static int print_messages(rp_queue *q, const struct peek *p, size_t message_bytes, size_t header_bytes) {
     /* characters have at most 4 bytes */
     size_t capacity = p->json || p->whole || message_bytes < 4 * CLI_PAYLOAD_COLUMNS ? message_bytes : 4 * CLI_PAYLOAD_COLUMNS;
+    if (p->json)
+        capacity += header_bytes + HEADERS_BESIDE;
     char *buffer = malloc(capacity);
     struct rp_peeked m;
     uint64_t after = 0, shown = 0;
@@ -155,7 +159,8 @@ int verb_peek(int argc, char **argv) {
     result = rp_queue_options_get(q, &options);
     p.keyed = options.lanes > 0;
     p.levels = options.priorities > 1;
-    status = result < 0 ? cli_fail(result, "'%s'", operands.value[0]) : print_messages(q, &p, options.message_bytes);
+    status = result < 0 ? cli_fail(result, "'%s'", operands.value[0])
+                        : print_messages(q, &p, options.message_bytes, options.header_bytes);
     rp_queue_close(q);
     return cli_finish(status);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost receive NAME: a message is acked only after the kernel took all of its bytes; whatever goes wrong before, it goes back. */
 #include "cli.h"
+#include "headers.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -51,6 +52,7 @@ static bool append_json(struct receiver *r, const struct rp_message *m) {
     json_object_set_new(object, "bytes", cli_json_u64(m->bytes));
     if (m->acquisitions > 1 && !r->no_ack && rp_message_failure(r->consumer, m, &failure) == 0)
         json_object_set_new(object, "last_failure", cli_json_failure(&failure));
+    cli_json_headers(object, &m->headers);
     cli_json_payload(object, m->data, m->bytes);
     text = cli_json_text(object);
     done = text && output_append(&r->output, text, strlen(text));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost send NAME [FILE] */
 #include "cli.h"
+#include "headers.h"
 #include "records.h"
 #include "when.h"
 
@@ -17,6 +18,7 @@ struct sender {
     const char *name;
     rp_producer *producer;
     int64_t wait_ns;
+    struct header_flags headers;
     struct rp_send_options options; /* of every message */
     bool with_options;
     bool one_by_one; /* --wait on a queue whose policy would wait longer */
@@ -47,7 +49,9 @@ static int send_one(struct sender *s, struct rp_send_item *item) {
             item->result = result;
             return 0;
         }
-        if (result != -EINTR || cli_stop_count() > 0)
+        if (result == RP_TOO_BIG && s->headers.trace_taken && options.header_count == s->headers.count)
+            options.header_count--; /* the traceparent of our environment goes along where there is room, and only there */
+        else if (result != -EINTR || cli_stop_count() > 0)
             return result;
     }
 }
@@ -260,6 +264,7 @@ int verb_send(int argc, char **argv) {
                  "in a queue made with --dedup: the input, without a newline at its end, is one message; not sent if one with this "
                  "ID was (none)"),
         CLI_SWITCH("--ids", 0, &s.ids, "the same for many: each line begins with its id and a tab, which are not sent"),
+        HEADER_FLAGS(s.headers),
         CLI_FLAG("--wait", 0, FLAG_TIMEOUT, &s.wait_ns, "D",
                  "how long to wait for room when the queue is full, or forever (what the queue's --overflow says)"),
         CLI_SWITCH("--null", '0', &nul, "messages are separated by NUL, not newline"),
@@ -269,8 +274,8 @@ int verb_send(int argc, char **argv) {
     };
     const struct usage usage = {
         .verb = "send",
-        .synopsis = "NAME [--delay D | --at TIME] [--ttl D] [--priority N] [--key KEY] [--id ID | --ids] [--wait D] [-0 | --whole] "
-                    "[--print-ids] [--json] [FILE]",
+        .synopsis = "NAME [--delay D | --at TIME] [--ttl D] [--priority N] [--key KEY] [--id ID | --ids] [--header NAME=VALUE] "
+                    "[--wait D] [-0 | --whole] [--print-ids] [--json] [FILE]",
         .about = "Sends one message a line, without the newline, from FILE or stdin; an empty line is an empty message. Says how\n"
                  "many on stderr. Stops at the first that could not be sent and says which one and why.",
         .examples = "  ringpost send orders access.log\n"
@@ -304,7 +309,12 @@ int verb_send(int argc, char **argv) {
         return cli_usage_error("--ids and --whole exclude each other");
     s.options.dedup_id = id;
     s.options.dedup_id_bytes = id ? strlen(id) : 0;
-    s.with_options = key || id || s.options.delay_ns || s.options.at_ns || s.options.priority || s.options.ttl_ns != RP_TTL_POLICY;
+    if ((status = header_flags_done(&s.headers)) != CLI_PROCEED)
+        return status;
+    s.options.headers = s.headers.list;
+    s.options.header_count = s.headers.count;
+    s.with_options = s.headers.count || key || id || s.options.delay_ns || s.options.at_ns || s.options.priority ||
+                     s.options.ttl_ns != RP_TTL_POLICY;
     s.no_newline = id && !whole;
     whole = whole || id;
     if (nul && whole)

@@ -105,17 +105,20 @@ int verb_work(int argc, char **argv) {
             "start no more than N commands per second, minute or hour; what may not start yet stays in the queue (no limit)"),
         CLI_FLAG("--wait", 0, FLAG_TIMEOUT, &w.wait_ns, "D", "stop when nothing ran and nothing came for so long (forever)"),
         CLI_FLAG("--group", 0, FLAG_TEXT, &w.group, "GROUP", "consumer group (default)"),
+        CLI_SWITCH("--no-trace", 0, &w.no_trace, "leave TRACEPARENT as it is; else it is that of the message, or unset"),
         CLI_SWITCH("--verbose", 'v', &w.verbose, "say when the number of slots changes"),
         CLI_SWITCH("--json", 0, &w.json,
                    "one JSON object a line on stdout for each message settled; with -v for each change of slots"),
     };
     const struct usage usage = {
         .verb = "work",
-        .synopsis = "NAME [-j N|MIN..MAX] [--rate N/s] [-n N] [--wait D] [--group GROUP] [-v] [--json] -- CMD ...",
+        .synopsis = "NAME [-j N|MIN..MAX] [--rate N/s] [-n N] [--wait D] [--group GROUP] [--no-trace] [-v] [--json] -- CMD ...",
         .about =
             "Runs CMD for each message: the payload is its stdin, RINGPOST_ID, _QUEUE, _GROUP, _DELIVERIES, _ACQUISITIONS,\n"
             "_SENT_NS, _BYTES, _PRIORITY and _KEY (if there is one) are in its environment, and _FAILURE and _FAILURE_TEXT if a\n"
-            "delivery before failed. Exit status 0 acks the message, 100 rejects it, anything else is a failed delivery. The\n"
+            "delivery before failed; each header as RINGPOST_HEADER_NAME, some also as RINGPOST_CONTENT_TYPE, _CORRELATION_ID and\n"
+            "_REPLY_TO, and a traceparent as TRACEPARENT. Exit status 0 acks the message, 100 rejects it, anything else is a "
+            "failed delivery. The\n"
             "lease is extended while CMD runs. SIGINT or SIGTERM: takes nothing new and finishes what runs; the second one\n"
             "kills the commands and gives their messages back. If the worker is killed, its commands die.",
         .examples = "  ringpost work mail -j 8 -- ./deliver --verbose\n"

@@ -4,6 +4,7 @@
 #define RINGPOST_TOOLS_WORK_H
 
 #include "cli.h"
+#include "headers.h"
 #include "keep.h"
 #include "rate.h"
 #include "scale.h"
@@ -30,6 +31,7 @@ struct worker {
     int64_t wait_ns; /* longest idle wait; negative: for ever */
     bool json;
     bool verbose;
+    bool no_trace; /* leave TRACEPARENT alone */
 
     rp_consumer *consumer;
     uint64_t lease_ns;

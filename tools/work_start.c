@@ -48,7 +48,7 @@ static void copy_key(struct job *job) {
     memcpy(job->key, m->key, m->key_bytes);
 }
 
-static void set_environment(const struct worker *w, const struct job *job) {
+static void set_environment(const struct worker *w, const struct job *job, struct header_environment *headers) {
     const struct rp_message *m = &job->message;
     setenv("RINGPOST_QUEUE", w->name, 1);
     setenv("RINGPOST_GROUP", w->group ? w->group : "default", 1);
@@ -69,17 +69,19 @@ static void set_environment(const struct worker *w, const struct job *job) {
     } else {
         unsetenv("RINGPOST_KEY"); /* an outer worker's, perhaps */
     }
+    header_environment_set(headers, !w->no_trace);
 }
 
 /* In the child: every signal is still blocked. Reports on `report` why it could not become the command. */
-static _Noreturn void become_command(const struct worker *w, const struct job *job, int payload, int report, pid_t parent) {
+static _Noreturn void become_command(const struct worker *w, const struct job *job, struct header_environment *headers, int payload,
+                                     int report, pid_t parent) {
     int error;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127);
     if (setpgid(0, guard_group()) != 0)
         setpgid(0, 0);
-    set_environment(w, job);
+    set_environment(w, job, headers);
     if (dup2(payload, STDIN_FILENO) < 0) {
         error = errno;
     } else {
@@ -110,18 +112,22 @@ static int fork_command(const struct worker *w, struct job *job, int payload, co
     sigset_t all, before;
     pid_t parent = getpid();
     int result = 0;
+    struct header_environment *headers = header_environment_make(&job->message.headers);
+    if (!headers)
+        return -ENOMEM;
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &before); /* no handler of ours may run in the child */
     job->pid = fork();
     if (job->pid == 0) {
         close(report[0]);
-        become_command(w, job, payload, report[1], parent);
+        become_command(w, job, headers, payload, report[1], parent);
     }
     if (job->pid < 0) {
         result = -errno;
         job->pid = 0;
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
+    free(headers);
     return result;
 }
 
