@@ -193,7 +193,7 @@ static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
     if (c->ack_mode == RP_ACK_NONE) {
         memcpy(c->copy, m->data, m->bytes);
         m->data = c->copy;
-        if (m->headers.block != NULL)
+        if (m->headers.block != NULL && !MUTANT(headers_not_copied))
             m->headers.block = memcpy(c->copy + content_aligned(m->bytes), m->headers.block, m->headers.bytes);
         if (m->key != NULL)
             m->key = memcpy(c->copy + segment_room(s), m->key, m->key_bytes);

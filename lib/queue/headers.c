@@ -132,7 +132,7 @@ static int check_header(const struct rp_send_options *o, size_t i, struct entry 
 }
 
 int headers_measure(const struct segment *s, const char *queue, size_t payload, const struct rp_send_options *o, size_t *content) {
-    size_t bytes = 0, count = 0;
+    size_t bytes = 0, count = 0, carried = 0;
     struct entry e;
     int result;
     *content = payload;
@@ -148,12 +148,15 @@ int headers_measure(const struct segment *s, const char *queue, size_t payload, 
     }
     for (size_t at = 0; o->carry != NULL && (result = next_entry(o->carry, &at, &e)) != 0;) {
         if (result < 0)
-            return fail(RP_CORRUPT, "the headers to carry are damaged at byte %zu of %zu", at, o->carry->bytes);
+            return fail(RP_CORRUPT, "queue '%s': the headers to carry are damaged at byte %zu of %zu", queue, at, o->carry->bytes);
+        carried++;
         if (is_named(o, o->header_count, &e))
             continue;
         bytes += HEADER_FRAME + e.name_bytes + e.value_bytes;
         count++;
     }
+    if (carried > RP_HEADERS_MAX)
+        return fail(RP_CORRUPT, "queue '%s': %zu headers to carry, no message has more than %d", queue, carried, RP_HEADERS_MAX);
     if (count > RP_HEADERS_MAX)
         return fail(-EINVAL, "%zu headers with those carried, allowed are %d", count, RP_HEADERS_MAX);
     if (count == 0)

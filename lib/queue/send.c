@@ -77,7 +77,9 @@ int send_measure(const struct rp_producer *p, size_t payload, const struct rp_se
     return result;
 }
 
-static int damaged(void) { return fail(RP_CORRUPT, "the headers to carry were changed while they were copied"); }
+static int damaged(const struct actor *a) {
+    return fail(RP_CORRUPT, "queue '%s': the headers to carry were changed while they were copied", a->queue->name);
+}
 
 uint32_t send_describe_more(struct rp_producer *p, uint32_t c, size_t payload, size_t content, const struct rp_send_options *o) {
     const struct segment *s = p->actor.segment;
@@ -109,7 +111,7 @@ void send_check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
 int send_timed(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake) {
     const struct segment *s = p->actor.segment;
     if (flags & SEND_DAMAGED)
-        return damaged();
+        return damaged(&p->actor);
     if (flags & CELL_WAITS) {
         field_write(&segment_cell(s, c)->flags, flags);
         schedule_send(&p->actor, c, lane);
@@ -123,7 +125,7 @@ int send_timed(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags,
 }
 
 int send_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, struct once *once, uint64_t *id, bool wake) {
-    int result = flags & SEND_DAMAGED ? damaged() : dedup_begin(once, c, id);
+    int result = flags & SEND_DAMAGED ? damaged(&p->actor) : dedup_begin(once, c, id);
     if (result < 0)
         return result;
     int64_t timeout_ns = once_patience(once);

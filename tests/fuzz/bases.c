@@ -2,6 +2,7 @@
 #include "bases.h"
 #include "fuzz.h"
 #include "handle.h"
+#include "headers.h"
 #include "requeue.h"
 #include "roster.h"
 #include "steps.h"
@@ -56,6 +57,11 @@ static void send(struct party *a, size_t bytes) {
         o.key_bytes = bytes;
     } else if (!q->keyed) {
         o.priority = (uint32_t)bytes % q->lane_count;
+    }
+    const struct rp_header headers[] = {{"kind", "fox"}, {"n", ""}};
+    if (bytes % 3 == 0 && content_aligned(bytes) + 40 <= segment_room(&a->q->segment)) {
+        o.headers = headers;
+        o.header_count = 2;
     }
     good(rp_send(a->p, text, bytes, &o));
 }

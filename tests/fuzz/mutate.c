@@ -217,7 +217,11 @@ bool mutate(struct reader *r, const struct segment *s, unsigned char *bytes, siz
     case MUTATE_HINT: change_hint(r, s); return false;
     case MUTATE_LENGTH:
         c = some_cell(r, s);
-        segment_cell(s, c)->bytes = (uint32_t)mutate_value(r, s->parameters.message_bytes);
+        at = take16(r);
+        if (at % 2) /* the payload, or the headers behind it */
+            segment_cell(s, c)->payload[at / 2 % segment_room(s)] = take8(r);
+        else
+            segment_cell(s, c)->bytes = (uint32_t)mutate_value(r, s->parameters.message_bytes);
         return false;
     case MUTATE_SPLICE: splice(r, bytes, size); return true;
     case MUTATE_RUN: random_run(r, bytes, size); return true;

@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static uint64_t opened, refused, corrupt, received, settled, sent, lost;
+static uint64_t opened, refused, corrupt, received, settled, sent, lost, with_headers;
 
 void use_summary(void) {
-    printf("opened %llu, refused %llu; sent %llu, received %llu, settled %llu, leases lost %llu, RP_CORRUPT %llu\n",
+    printf("opened %llu, refused %llu; sent %llu, received %llu, settled %llu, leases lost %llu, headers %llu, RP_CORRUPT %llu\n",
            (unsigned long long)opened, (unsigned long long)refused, (unsigned long long)sent, (unsigned long long)received,
-           (unsigned long long)settled, (unsigned long long)lost, (unsigned long long)corrupt);
+           (unsigned long long)settled, (unsigned long long)lost, (unsigned long long)with_headers, (unsigned long long)corrupt);
 }
 
 int use_called(int result, const char *call, const int *allowed) {
@@ -119,6 +119,26 @@ void use_observer(struct reader *r, struct user *u) {
 
 static volatile unsigned char read_it; /* so that every byte is read */
 
+static void inside(const char *text, const void *begin, const void *end) {
+    must((const void *)text >= begin && (const void *)text < end && memchr(text, 0, (size_t)((const char *)end - text)) != NULL);
+}
+
+void use_headers(const struct rp_headers *h, const void *begin, const void *end) {
+    size_t at = 0, steps = 0;
+    struct rp_header one;
+    int result;
+    while ((result = rp_headers_next(h, &at, &one)) == 1) {
+        inside(one.name, begin, end);
+        inside(one.value, begin, end);
+        must(++steps <= h->bytes / 6);
+        with_headers++;
+    }
+    must(result == 0 || result == RP_CORRUPT);
+    const char *value = rp_headers_get(h, "Kind");
+    if (value != NULL)
+        inside(value, begin, end);
+}
+
 static void check_message(const struct user *u, const struct rp_message *m) {
     must(m->bytes <= u->message_bytes);
     const struct segment *s = &u->q->segment;
@@ -128,6 +148,7 @@ static void check_message(const struct user *u, const struct rp_message *m) {
     for (size_t i = 0; i < m->bytes; i++)
         read_it = ((const unsigned char *)m->data)[i];
     must(m->deliveries >= 1 && m->acquisitions >= 1);
+    use_headers(&m->headers, m->data, (const unsigned char *)m->data + segment_room(s));
     received++;
 }
 
@@ -249,8 +270,15 @@ void use_send(struct reader *r, struct user *u) {
     } else if (u->lanes == 0) {
         o.priority = (uint32_t)bytes % u->priorities;
     }
+    const struct rp_header own[] = {{"Own", "value"}, {"kind", NULL}};
+    bool with = bytes % 5 == 0;
+    if (with) { /* and those of a message that we hold, which may be damaged meanwhile */
+        o.headers = own;
+        o.header_count = 1 + bytes % 2;
+        o.carry = u->held_count > 0 ? &u->held[bytes % u->held_count].headers : NULL;
+    }
     int result = CALL(u, rp_send(u->p, payload, bytes, &o), SEND_ERRORS, RP_TOO_BIG);
-    if (!too_big(u, bytes, result))
+    if (with ? result != RP_TOO_BIG : !too_big(u, bytes, result))
         sent += result == 0;
 }
 

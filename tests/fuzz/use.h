@@ -24,6 +24,9 @@ struct user {
     bool at_most_once;
 };
 
+/* Walks through headers, which lie between `begin` and `end`. */
+void use_headers(const struct rp_headers *h, const void *begin, const void *end);
+
 /* Opens what can be opened. False: nothing. */
 bool use_open(struct reader *r, struct user *u);
 void use_close(struct user *u);

@@ -20,7 +20,7 @@ void use_peek(struct reader *r, struct user *u) {
     uint8_t how = take8(r);
     rp_queue *q = eyes(u, how);
     struct rp_peeked peeked = {0};
-    unsigned char buffer[24];
+    unsigned char buffer[72];
     unsigned states = how % 15 + 1;
     size_t room = how & 0x20 ? sizeof buffer : 0;
     for (uint32_t n = 0;; n++) {
@@ -29,6 +29,7 @@ void use_peek(struct reader *r, struct user *u) {
             return;
         must(peeked.id > after && (peeked.state & states) == peeked.state && peeked.state != 0);
         must(peeked.bytes <= q->segment.parameters.message_bytes && n < q->segment.layout.cell_count);
+        use_headers(&peeked.headers, buffer, buffer + room);
     }
 }
 
@@ -38,13 +39,15 @@ void use_dead_peek(struct reader *r, struct user *u) {
     uint8_t how = take8(r);
     rp_queue *q = eyes(u, how);
     struct rp_dead_letter letter = {0};
-    unsigned char buffer[24];
+    unsigned char buffer[72];
+    size_t room = how % sizeof buffer;
     for (uint32_t n = 0;; n++) {
         uint64_t after = letter.id;
-        if (CALL(u, rp_dead_peek(q, group_of(how), after, &letter, buffer, how % sizeof buffer), RP_EMPTY, -ENOENT) < 0)
+        if (CALL(u, rp_dead_peek(q, group_of(how), after, &letter, buffer, room), RP_EMPTY, -ENOENT) < 0)
             return;
         must(letter.id > after && letter.bytes <= q->segment.parameters.message_bytes && n < q->segment.layout.cell_count);
         must(ends(letter.text, sizeof letter.text) && ends(letter.executable, sizeof letter.executable));
+        use_headers(&letter.headers, buffer, buffer + room);
     }
 }
 
@@ -87,6 +90,8 @@ void use_dead_change(struct reader *r, struct user *u) {
         o.reasons = take8(r) % 16;
         o.id = take8(r) & 1 ? take8(r) : 0;
         o.dry_run = how >> 2 & 1;
+        o.header = how & 8 ? "kind" : NULL;
+        o.header_value = how & 16 ? "fox" : NULL;
     }
     int result = how & 1 ? CALL(u, rp_dead_purge(u->q, group_of(how), &o), -ENOENT, RP_IN_USE)
                          : CALL(u, rp_dead_redrive(u->q, group_of(how), &o), -ENOENT, RP_IN_USE);

@@ -78,6 +78,7 @@ static const struct mutant {
     {"bury_uncommitted", "bury-send", "a message whose send is under way is buried"},
     {"leave_alone", "views-reuse", "a thread takes its process off the record while another one looks"},
     {"copy_after_ack", "at-most-once", "an unacknowledged message is copied after it was settled"},
+    {"headers_not_copied", "headers-copy", "the headers of an unacknowledged message stay in its cell"},
     {"ahead_unchecked", "prefetch-expiry", "a message claimed ahead is handed out after its lease"},
     {"close_keeps_leases", "close-receive", "a consumer closes and keeps its messages"},
     {"returned_keeps_hold", "nack-receive", "a message that was command back has the hold number it had"},

@@ -13,6 +13,7 @@ const struct sim_program *const *const scenario_lists[] = {
     scenarios_operators,  scenarios_forward,
     scenarios_key_groups, scenarios_wait_groups,
     scenarios_drops,      scenarios_once,
+    scenarios_headers,
     NULL,
 };
 

@@ -79,6 +79,19 @@ static void write_payload(uint32_t tag, unsigned char *data) {
         data[i] = i < 4 ? (unsigned char)(tag >> 8 * i) : (unsigned char)(tag * 31 + i * 7);
 }
 
+/* In a queue with room for them each message has one header, which follows from the tag as well. */
+static struct rp_header header_of(uint32_t tag, char text[16]) {
+    snprintf(text, 16, "%x", tag);
+    return (struct rp_header){"tag", text};
+}
+
+void witness_check_headers(const struct rp_message *m, uint32_t tag) {
+    char expected[16];
+    const char *value = rp_message_header(m, header_of(tag, expected).name);
+    if (witness.headers != (value != NULL) || (value != NULL && strcmp(value, expected) != 0))
+        sim_fail("message %x has the header '%s'", tag, value != NULL ? value : "(none)");
+}
+
 uint32_t witness_tag(const struct rp_message *m) {
     unsigned char expected[64];
     uint32_t tag = 0;
@@ -99,6 +112,7 @@ void witness_check_view(const struct rp_message *m, uint32_t tag) {
     write_payload(tag, expected);
     if (memcmp(expected, m->data, m->bytes) != 0)
         sim_fail("the bytes under a view of message %x were changed", tag);
+    witness_check_headers(m, tag);
 }
 
 uint32_t witness_tag_of(const struct rp_message *m) { return (uint32_t)m->reserved[3]; }
@@ -127,6 +141,7 @@ void witness_create(const struct rp_queue_options *o, const struct witness_expec
                                    .participants = o->max_participants,
                                    .lease_ns = o->lease_ns,
                                    .keyed = o->lanes > 0,
+                                   .headers = o->header_bytes > 0,
                                    .levels = o->priorities > 1,
                                    .window_ns = o->dedup_window_ns};
     if (e)
@@ -212,6 +227,10 @@ static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t d
         e->delay_ns = at_ns - clock_wall_ns();
     o.ttl_ns = (int64_t)ttl_ns;
     e->ttl_ns = ttl_ns;
+    char text[16];
+    struct rp_header header = header_of(tag, text);
+    o.headers = &header;
+    o.header_count = witness.headers;
     uint64_t begin_ns = sim_now_ns();
     int result = witness_end(e, rp_send(d->producer, data, payload_bytes(tag), &o), true);
     if (timeout_ns >= 0 && sim_now_ns() > begin_ns + (uint64_t)timeout_ns + 1000000 && !sim_frozen() && !sim_killed())

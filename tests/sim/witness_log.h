@@ -54,7 +54,7 @@ struct witness_log {
     uint32_t sent_by[SIM_FIBERS];
     uint32_t capacity, message_bytes, participants;
     uint64_t lease_ns;
-    bool keyed, levels;
+    bool keyed, levels, headers;
     unsigned dropped; /* as the queue counted, at the end */
     unsigned forgotten;
     uint64_t window_ns;
@@ -78,6 +78,7 @@ uint32_t witness_tag(const struct rp_message *m);
 uint32_t witness_tag_of(const struct rp_message *m);
 /* The bytes under a view never change, whatever became of the lease. */
 void witness_check_view(const struct rp_message *m, uint32_t tag);
+void witness_check_headers(const struct rp_message *m, uint32_t tag);
 /* Fails the run when the result is an error. */
 void witness_must(int result, const char *what);
 

@@ -20,6 +20,7 @@ static void take_settled(struct event *received) {
 
 static void take(struct desk *d, const struct rp_message *m, struct event *e) {
     uint32_t tag = witness_tag(m);
+    witness_check_headers(m, tag);
     e->kind = RECEIVED;
     e->tag = tag;
     e->id = m->id;
