@@ -45,6 +45,7 @@ int verb_info(int argc, char **argv);
 int verb_send(int argc, char **argv);
 int verb_receive(int argc, char **argv);
 int verb_work(int argc, char **argv);
+int verb_request(int argc, char **argv);
 int verb_peek(int argc, char **argv);
 int verb_dead(int argc, char **argv);
 int verb_group(int argc, char **argv);

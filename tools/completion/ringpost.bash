@@ -64,7 +64,7 @@ _ringpost() {
         --state) _ringpost_reply "ready leased delayed dead all" "$current" ;;
         --expired) _ringpost_reply "dead drop" "$current" ;;
         --profile) _ringpost_reply "latency work telemetry durable" "$current" ;;
-        --to) _ringpost_reply "$(_ringpost_queues)" "$current" ;;
+        --to | --reply-queue | --reply-to) _ringpost_reply "$(_ringpost_queues)" "$current" ;;
         --reason) _ringpost_reply "rejected max-deliveries held expired overflow corrupt unknown" "$current" ;;
         --overflow)
             if [[ $verb == group ]]; then
