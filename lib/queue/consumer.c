@@ -166,7 +166,7 @@ static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
     uint32_t index = load_relaxed(&v->cell, own) - 1;
     const struct cell *cell = segment_cell(s, index);
     uint32_t bytes = *(const volatile uint32_t *)&cell->bytes; /* read once, checked, then used */
-    m->headers = (struct rp_headers){NULL, 0};
+    memset(&m->headers, 0, sizeof *m - offsetof(struct rp_message, headers)); /* and what is reserved */
     if (bytes > s->parameters.message_bytes || field_read(&cell->flags) & CELL_HAS_HEADERS) {
         struct content parts;
         if (!content_parts(s, cell, bytes, field_read(&cell->flags), &parts))
@@ -188,7 +188,6 @@ static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
         m->deliveries = counts.charged + 1;
         m->acquisitions = counts.handed_out + 1;
     }
-    memset(m->reserved, 0, sizeof m->reserved);
     view_receipt(c, v, m);
     if (c->ack_mode == RP_ACK_NONE) {
         memcpy(c->copy, m->data, m->bytes);
