@@ -30,6 +30,9 @@ struct rp_consumer_options {
     const char *group; /**< consumer group. Default NULL: "default" */
     uint32_t ack;      /**< enum rp_ack_mode. Default RP_ACK_EXPLICIT */
     uint32_t prefetch; /**< messages claimed ahead of the program, leases running; 0 or 1: none. Default 0 */
+    uint64_t
+        batch_wait_ns; /**< rp_receive_batch: how long it waits for more after the first message; 0: not at all. Shorter than the queue's lease,
+                                 for the leases of the first run meanwhile. Default 0 */
 };
 
 /**
@@ -86,14 +89,18 @@ RP_API void rp_consumer_close(rp_consumer *c);
 
 /**
  * Receives one message, waiting up to `timeout_ns` for it: spins, yields, then sleeps in the kernel.
- * Errors: RP_EMPTY, -EINTR (rp_queue_interrupt), RP_GONE, RP_FORKED, RP_CORRUPT, -EINVAL, -ENOBUFS (this
+ * Errors: RP_EMPTY, RP_PAUSED (flow.h), -EINTR (rp_queue_interrupt), RP_GONE, RP_FORKED, RP_CORRUPT, -EINVAL, -ENOBUFS (this
  * consumer keeps more views than twice the cells of the queue).
  * Lock-free, no system call while there is something to receive. Crash: the message is delivered again, charged as
  * one failed delivery, after the backoff.
  */
 RP_API int rp_receive(rp_consumer *c, struct rp_message *m, int64_t timeout_ns);
 
-/** Receives 1 .. `max` messages: waits for the first like rp_receive, takes what else is there. -> how many. */
+/**
+ * Receives 1 .. `max` messages: waits for the first like rp_receive, then takes what else is there, and with `batch_wait_ns` waits for more until it has `max`, or so
+ * much time has passed since the first. -> how many. Errors: as rp_receive, and only if there is none; an interrupt, a pause or the end of the group ends the wait for more, and the
+ * next call that would wait says so. An at-most-once consumer gets one at a time. Crash: as rp_receive, for each of them.
+ */
 RP_API int rp_receive_batch(rp_consumer *c, struct rp_message *m, size_t max, int64_t timeout_ns);
 
 /**

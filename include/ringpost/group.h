@@ -67,7 +67,9 @@ struct rp_group_info {
     uint64_t waiting;         /**< receivers that went to sleep since one was last woken: at least so many as sleep now */
     uint64_t dropped;         /**< by `overflow`, since creation */
     uint64_t expired;         /**< since creation */
-    uint64_t reserved[8];
+    uint32_t paused;          /**< 1: by rp_group_pause; whether all groups are says rp_queue_paused */
+    uint32_t reserved2;
+    uint64_t reserved[7];
 };
 
 /** The group with the lowest index >= `index`. RP_EMPTY: no more. Works on read-only handles. Steps are bounded by the number of cells. */

@@ -32,6 +32,7 @@
 #include <ringpost/dead.h>
 #include <ringpost/error.h>
 #include <ringpost/export.h>
+#include <ringpost/flow.h>
 #include <ringpost/group.h>
 #include <ringpost/headers.h>
 #include <ringpost/inspect.h>

@@ -125,16 +125,17 @@ struct sleepers {
 
 struct control {
     /* Read by every call, written rarely. */
-    a64 active;              /* version:24 | groups that are being removed:20 | groups that get new messages:20; see groups.h */
-    a64 free_tickets;        /* senders that wait for memory */
-    a32 starved;             /* somebody found no free cell: whoever frees one tells at once */
-    a32 paused;              /* sides (reserved) */
+    a64 active;       /* version:24 | groups that are being removed:20 | groups that get new messages:20; see groups.h */
+    a64 free_tickets; /* senders that wait for memory */
+    a32 starved;      /* somebody found no free cell: whoever frees one tells at once */
+    uint32_t reserved;
     a64 next_due_ms;         /* no lease or backoff ends before, as far as is known */
     a64 next_timer_ns;       /* no delayed message is due and none expires before, as far as is known: the root of the timers */
+    a64 paused;              /* changes:42 | receive:1 | send:1 | groups whose receivers are:20; see pause.h */
     a64 tickets[MAX_GROUPS]; /* receivers that wait, per group */
     a64 cells_in_play;       /* capacity + 8 x the most seats that were taken at once */
     a64 keeper_tickets;      /* rp_queue_keep */
-    uint64_t reserved0[5];
+    uint64_t reserved0[4];
     /* One line for each of those that are written often. */
     _Alignas(LINE) a64 next_id;
     _Alignas(LINE) a64 tick_until_ms; /* somebody keeps house until then; others need not */
@@ -285,7 +286,7 @@ _Static_assert(offsetof(struct cell, payload) == 56, "an 8-byte message travels 
 _Static_assert(sizeof(struct delivery) == LINE && sizeof(struct extra) == 56, "delivery, extra");
 _Static_assert(sizeof(struct seat) == LINE + 8 * COUNTERS_PER_LINE * COUNTER_LINES, "seat");
 _Static_assert(sizeof(struct control) % LINE == 0 && sizeof(struct group) % LINE == 0, "whole lines");
-_Static_assert(offsetof(struct control, tickets) == 40, "the tickets of the first groups share the line that every call reads");
+_Static_assert(offsetof(struct control, tickets) == 48, "the tickets of the first groups share the line that every call reads");
 _Static_assert(sizeof(struct failure_text) == 96, "text");
 _Static_assert(sizeof(struct known_id) == 3 * LINE, "known id");
 _Static_assert(sizeof(struct lane_end) == LINE && sizeof(struct lane_start) == 2 * LINE && sizeof(struct ready_lanes) == LINE,

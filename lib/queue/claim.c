@@ -35,6 +35,8 @@ static inline bool in_group(struct rp_consumer *c) {
     return groups == c->groups_seen || in_group_still(c, groups);
 }
 
+bool claim_in_group(struct rp_consumer *c) { return in_group(c); }
+
 static ALWAYS_INLINE enum attempt claim_here(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms,
                                              struct view **out) {
     /*

@@ -17,6 +17,9 @@ void claim_refresh(struct rp_consumer *c);
 /* Is there an entry where the rings were last found to end? A hint; a few loads of lines that are here already. */
 bool claim_promising(const struct rp_consumer *c);
 
+/* Is the consumer's group still there? */
+bool claim_in_group(struct rp_consumer *c);
+
 /* ---- for claim.c and claim_keyed.c ---- */
 
 enum attempt { CLAIM_DONE, CLAIM_MISSED, CLAIM_NO_ROOM, CLAIM_GONE };

@@ -9,7 +9,9 @@
 #include "lookup.h"
 #include "notes.h"
 #include "options.h"
+#include "pause.h"
 #include "process.h"
+#include "receive.h"
 #include "schedule.h"
 #include "sweep.h"
 #include "wait.h"
@@ -44,6 +46,8 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
     c->ack_mode = o->ack;
     c->serial = process_random(); /* a receipt of a consumer that was here before must not fit */
     c->ready = group_event(s, c->group);
+    c->pause_mask = pause_mask(c->group);
+    c->batch_wait_ns = o->batch_wait_ns;
     for (uint32_t i = 0; i < c->lane_count; i++) {
         struct receiver_lane *l = &c->lanes[i];
         l->start = segment_lane_start(s, c->group, i);
@@ -79,10 +83,13 @@ RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given
         return result;
     if (q->read_only)
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);
-    if (out == NULL || o.ack > RP_ACK_NONE || o.prefetch > q->segment.layout.cell_count)
+    const uint64_t lease_ns = q->segment.parameters.lease_ns;
+    bool waits_too_long = lease_ns != 0 && o.batch_wait_ns >= lease_ns;
+    if (out == NULL || o.ack > RP_ACK_NONE || o.prefetch > q->segment.layout.cell_count || waits_too_long)
         return fail(-EINVAL, "rp_consumer_open: %s",
                     out == NULL           ? "no place for the result"
                     : o.ack > RP_ACK_NONE ? "unknown ack mode"
+                    : waits_too_long      ? "a batch that waits as long as a lease"
                                           : "prefetch is more than the queue holds");
     struct rp_consumer *c = calloc(1, sizeof *c);
     if (c == NULL)
@@ -235,9 +242,25 @@ static bool still_leased(struct rp_consumer *c, const struct view *v) {
     return delivery_state(d) == DELIVERY_LEASED && delivery_owner(d) == c->actor.seat && delivery_hold(d) == v->hold;
 }
 
-/* The next message: from those claimed ahead, or claimed now. */
-static int next_message(void *context, struct rp_message *m) {
-    struct rp_consumer *c = context;
+/* What was claimed ahead goes back; and time goes on, whoever is paused. RP_PAUSED, or RP_GONE. */
+static __attribute__((noinline)) int paused(struct rp_consumer *c) {
+    uint64_t now_ms = actor_now_ms(&c->actor);
+    struct failure unseen = {.kind = RP_FAILURE_NONE, .delay_ms = 0};
+    while (c->ahead_first < c->ahead_count) {
+        struct view *v = view_of(c, &c->ahead[c->ahead_first++]);
+        if (v != NULL && view_end(c, v, &unseen) == RP_LEASE_LOST)
+            tally_add(&c->actor.tally, COUNT_LEASE_LOST, 1);
+    }
+    if (now_ms >= c->actor.next_tick_ms)
+        claim_refresh(c);
+    keep_house(&c->actor, now_ms);
+    return claim_in_group(c) ? RP_PAUSED
+                             : fail(RP_GONE, "queue '%s': the group of this consumer was removed", c->actor.queue->name);
+}
+
+int receive_next(struct rp_consumer *c, struct rp_message *m) {
+    if (pause_stops_receives(c->actor.segment, c->pause_mask))
+        return paused(c);
     for (;;) {
         while (c->ahead_first < c->ahead_count) {
             *m = c->ahead[c->ahead_first++];
@@ -266,15 +289,28 @@ static int next_message(void *context, struct rp_message *m) {
 struct receive {
     struct rp_consumer *consumer;
     struct rp_message *message;
+    bool paused; /* the last look found that */
 };
 
 static int look(void *context) {
     struct receive *r = context;
-    return next_message(r->consumer, r->message);
+    int result = receive_next(r->consumer, r->message);
+    r->paused = result == RP_PAUSED;
+    return r->paused ? RP_EMPTY : result;
 }
 
-/* Did anything come to one of the rings since they were found empty? */
-static bool promising(void *context) { return claim_promising(((struct receive *)context)->consumer); }
+/* Did anything come to one of the rings since they were found empty, or was the pause ended? */
+static bool promising(void *context) {
+    const struct receive *r = context;
+    return r->paused ? !pause_stops_receives(r->consumer->actor.segment, r->consumer->pause_mask) : claim_promising(r->consumer);
+}
+
+int receive_wait(struct rp_consumer *c, struct rp_message *m, int64_t timeout_ns) {
+    struct receive r = {.consumer = c, .message = m};
+    struct wait w = {&c->actor, c->ready, promising, look, &r, RP_EMPTY, timeout_ns};
+    int result = wait_for(&w);
+    return result == RP_EMPTY && r.paused ? RP_PAUSED : result;
+}
 
 static int consumer_check(const struct rp_consumer *c) {
     if (c == NULL)
@@ -293,26 +329,8 @@ RP_API int rp_receive(rp_consumer *c, struct rp_message *m, int64_t timeout_ns) 
         return fail(-EINVAL, "rp_receive: %s", m == NULL ? "no place for the message" : "negative timeout");
     if (queue_is_gone(c->actor.queue))
         return fail(RP_GONE, "queue '%s' was removed", c->actor.queue->name);
-    result = next_message(c, m);
-    if (result != RP_EMPTY || timeout_ns == 0)
-        return result;
-    struct receive r = {c, m};
-    struct wait w = {&c->actor, c->ready, promising, look, &r, RP_EMPTY, timeout_ns};
-    return wait_for(&w);
-}
-
-RP_API int rp_receive_batch(rp_consumer *c, struct rp_message *m, size_t max, int64_t timeout_ns) {
-    if (c != NULL && c->ack_mode == RP_ACK_NONE && max > 1)
-        max = 1; /* one buffer for the copy */
-    if (m == NULL || max == 0 || max > INT32_MAX)
-        return fail(-EINVAL, "rp_receive_batch: room for %zu messages", max);
-    int result = rp_receive(c, m, timeout_ns);
-    if (result < 0)
-        return result;
-    size_t count = 1;
-    while (count < max && next_message(c, &m[count]) == 0)
-        count++;
-    return (int)count;
+    result = receive_next(c, m);
+    return (result == RP_EMPTY || result == RP_PAUSED) && timeout_ns != 0 ? receive_wait(c, m, timeout_ns) : result;
 }
 
 /* ---- settling ---- */

@@ -7,6 +7,7 @@
 #include "groups.h"
 #include "lookup.h"
 #include "options.h"
+#include "pause.h"
 #include <errno.h>
 #include <string.h>
 
@@ -56,6 +57,7 @@ static void describe(const struct segment *s, unsigned g, const char *name, cons
     store_relaxed(&group->dropped, 0, own);
     store_relaxed(&group->expired, 0, own);
     dead_count_reset(s, g);
+    pause_forget(s, g);
     for (uint32_t i = 0; i < s->parameters.lane_count; i++)
         hint_raise(&segment_lane_start(s, g, i)->lane_head, load_acquire(&s->lane_ends[i].tail, hints));
     struct ring_name names[RINGS_MAX];
@@ -215,6 +217,7 @@ RP_API int rp_group_next(rp_queue *q, uint32_t index, struct rp_group_info *out)
             .waiting = (uint32_t)(tickets >> 32) - (uint32_t)tickets,
             .dropped = load_relaxed(&group->dropped, stat),
             .expired = load_relaxed(&group->expired, stat),
+            .paused = pause_load(s) >> g & 1,
         };
         group_name(s, g, out->name);
         count(q, g, out);

@@ -137,6 +137,7 @@ struct rp_consumer {
     unsigned group;
     uint64_t group_generation; /* of the group that it was opened for; another may come to the same place */
     uint64_t groups_seen;      /* control.active when the group was last seen to be there */
+    uint64_t pause_mask;       /* of control.paused: what stops us */
     uint32_t ack_mode;
     struct eventcount ready;
     uint32_t lane_count;
@@ -153,6 +154,8 @@ struct rp_consumer {
     unsigned char *copy;   /* at most once: the message's bytes */
     uint64_t requester[2]; /* requests: names this consumer for ever */
     uint64_t requests;
+    unsigned char *copy; /* at most once: the message's bytes */
+    uint64_t batch_wait_ns;
 };
 
 /* Every public call begins here. `q` may be NULL. */

@@ -11,6 +11,7 @@
 #include "listing.h"
 #include "notes.h"
 #include "options.h"
+#include "pause.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,7 +109,8 @@ RP_API int rp_dead_peek(rp_queue *q, const char *group, uint64_t after_id, struc
 enum outcome {
     LETTER_DONE,
     LETTER_MOVED, /* the word is not what it was: look again */
-    LETTER_HELD   /* three processes still look at it, and no word but DEAD has room for them */
+    LETTER_HELD,  /* three processes still look at it, and no word but DEAD has room for them */
+    LETTER_PAUSED /* the send side is paused, and to redrive is to send */
 };
 
 /* One dead letter back to READY. */
@@ -117,6 +119,8 @@ static enum outcome redrive(struct actor *a, unsigned group, const struct found 
     struct viewers v = viewers_of(d, true);
     if (v.count > 2)
         return LETTER_HELD;
+    if (pause_stops_sends(a->segment))
+        return LETTER_PAUSED;
     uint32_t before = delivery_hold(d);
     if (!MUTANT(redrive_keeps_counts) && !MUTANT(redrive_counts_late))
         notes_counts_anew(a->segment, group, f->cell, before);
@@ -127,8 +131,11 @@ static enum outcome redrive(struct actor *a, unsigned group, const struct found 
         next = delivery_of_hold(DELIVERY_RETURNED, LEAVING, delivery_viewer1(next), delivery_viewer2(next), hold);
     struct dead_change change;
     dead_count_leave(a, group, &change);
-    bool done = cas_seq_cst(delivery_at(a->segment, group, f->cell), &d, next, delivery);
+    bool paused = pause_stops_sends(a->segment); /* again, now that our seat says that we are at it: drain relies on that */
+    bool done = !paused && cas_seq_cst(delivery_at(a->segment, group, f->cell), &d, next, delivery);
     dead_count_left(a->segment, &change, done);
+    if (paused)
+        return LETTER_PAUSED;
     if (!done)
         return LETTER_MOVED;
     if (MUTANT(redrive_counts_late))
@@ -214,6 +221,8 @@ static int treat(struct task *t, const struct listed *e) {
             result = forward(t, &f, &outcome);
         else
             outcome = t->verb == REDRIVE ? redrive(&t->actor, t->group.index, &f) : purge(&t->actor, t->group.index, &f);
+        if (outcome == LETTER_PAUSED)
+            result = fail(RP_PAUSED, "queue '%s': sending is paused, and so is redriving", t->queue->name);
         if (result < 0)
             return result;
         if (outcome != LETTER_MOVED)

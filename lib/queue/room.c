@@ -13,6 +13,7 @@ struct room {
     uint64_t bytes;
     uint32_t cell;
     bool has_cell;
+    bool paused; /* the last look found that */
 };
 
 static inline bool fits(const struct room *r) {
@@ -54,8 +55,7 @@ static int drop_for(struct room *r, uint32_t lossy) {
     return 0;
 }
 
-static int look_for_room(void *context) {
-    struct room *r = context;
+static int find_room(struct room *r) {
     struct actor *a = &r->producer->actor;
     if (!r->has_cell)
         r->has_cell = pool_take(&a->pool, &r->cell);
@@ -70,10 +70,28 @@ static int look_for_room(void *context) {
     return result;
 }
 
+/* Whether sending is paused is asked first, so that nobody drops a message for a send that is not admitted; and again when the cell is ours: that decides. */
+static int look_for_room(void *context) {
+    struct room *r = context;
+    struct actor *a = &r->producer->actor;
+    r->paused = pause_stops_sends(a->segment);
+    int result = r->paused ? RP_FULL : find_room(r);
+    if (result == 0 && !MUTANT(pause_before_cell))
+        r->paused = pause_stops_sends(a->segment);
+    if (!r->paused)
+        return result;
+    if (r->has_cell)
+        pool_give_back(&a->pool, r->cell);
+    r->has_cell = false;
+    return RP_FULL;
+}
+
 /* A few loads that tell whether looking is worth while. */
 static bool room_promising(void *context) {
     const struct room *r = context;
     const struct actor *a = &r->producer->actor;
+    if (r->paused)
+        return !pause_stops_sends(a->segment);
     return r->has_cell ? byte_room_fits(a->segment, r->bytes) : pool_promising(&a->pool);
 }
 
@@ -129,6 +147,8 @@ int room_seek(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_
     }
     if (room.has_cell)
         pool_give_back(&a->pool, room.cell);
+    if (result == RP_FULL && room.paused)
+        return fail(RP_PAUSED, "queue '%s': sending is paused", p->actor.queue->name);
     if (result == RP_FULL)
         return room.has_cell ? full_of_bytes(p, bytes) : full(p);
     return result;

@@ -3,16 +3,25 @@
 #ifndef RP_QUEUE_ROOM_H
 #define RP_QUEUE_ROOM_H
 
+#include "pause.h"
 #include "publish.h"
 
 /* The slow halves of the two below. */
 int room_seek(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_t *cell);
 int room_seek_place(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake);
 
-/* Takes a cell for a message of `bytes`: OWNED by us, and its bytes counted. Waits or drops as allowed. RP_FULL, -EINTR, RP_GONE, RP_CORRUPT. */
+/*
+ * Takes a cell for a message of `bytes`: OWNED by us, its bytes counted, and the send admitted (pause.h). Waits or drops as allowed. RP_FULL, RP_PAUSED, -EINTR, RP_GONE,
+ * RP_CORRUPT.
+ */
 static inline int room_take(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_t *cell) {
-    if (p->actor.segment->parameters.max_bytes == 0 && pool_take(&p->actor.pool, cell))
-        return 0;
+    const struct segment *s = p->actor.segment;
+    bool asked_early = MUTANT(pause_before_cell) && !pause_stops_sends(s);
+    if (s->parameters.max_bytes == 0 && pool_take(&p->actor.pool, cell)) {
+        if (asked_early || !pause_stops_sends(s))
+            return 0;
+        pool_give_back(&p->actor.pool, *cell);
+    }
     return room_seek(p, bytes, timeout_ns, cell);
 }
 

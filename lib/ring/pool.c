@@ -53,7 +53,8 @@ void pool_freed(struct pool *p, uint32_t cell) {
 static bool own(struct pool *p, uint32_t cell) {
     a64 *word = &segment_cell(p->segment, cell)->word;
     uint64_t w = load_relaxed(word, recheck);
-    if (cell_state(w) != CELL_FREE || !cas_acq_rel(word, &w, cell_word(CELL_OWNED, p->seat, 0, cell_generation(w)), cell_word))
+    /* Sequentially consistent: a sender takes the cell, then asks whether sending is paused; who drains pauses it, then asks for the cell (queue/pause.h). */
+    if (cell_state(w) != CELL_FREE || !cas_seq_cst(word, &w, cell_word(CELL_OWNED, p->seat, 0, cell_generation(w)), cell_word))
         return false;
     byte_room_own(p->segment, cell);
     return true;

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* Receiving up to so many messages, or until so much time has passed since the first. */
+#include "fixture.h"
+#include <errno.h>
+
+static rp_queue *q;
+static rp_producer *p;
+
+static rp_consumer *open_all(uint64_t batch_wait_ns, uint32_t ack) {
+    struct rp_queue_options o = test_options();
+    struct rp_consumer_options patient;
+    rp_consumer *c;
+    q = make_queue(&o);
+    succeeds(rp_producer_open(q, NULL, &p));
+    rp_consumer_options_init(&patient, sizeof patient);
+    patient.batch_wait_ns = batch_wait_ns;
+    patient.ack = ack;
+    succeeds(rp_consumer_open(q, &patient, &c));
+    return c;
+}
+
+static void close_all(rp_consumer *c) {
+    rp_producer_close(p);
+    rp_consumer_close(c);
+    audit_is_clean(q);
+    drop_queue(q);
+}
+
+static void what_is_there(void **state) {
+    (void)state;
+    struct rp_message m[8];
+    rp_consumer *c = open_all(0, RP_ACK_EXPLICIT);
+    assert_int_equal(rp_receive_batch(c, m, 8, 0), RP_EMPTY);
+    for (int i = 0; i < 3; i++)
+        succeeds(send_text(p, "work"));
+    int64_t start = time_ns();
+    assert_int_equal(rp_receive_batch(c, m, 2, -1), 2);
+    assert_int_equal(rp_receive_batch(c, m, 8, -1), 1);
+    assert_true(time_ns() - start < 10 * SECOND);
+    close_all(c);
+}
+
+static void until_the_time_is_over(void **state) {
+    (void)state;
+    struct rp_message m[8];
+    rp_consumer *c = open_all(40 * MS, RP_ACK_EXPLICIT);
+    succeeds(send_text(p, "one"));
+    succeeds(send_text(p, "two"));
+    int64_t start = time_ns();
+    assert_int_equal(rp_receive_batch(c, m, 8, 0), 2); /* the timeout is for the first */
+    assert_true(time_ns() - start >= 40 * MS);
+    assert_int_equal(rp_receive_batch(c, m, 8, 0), RP_EMPTY);
+    close_all(c);
+}
+
+static int sender(struct peer *test, void *argument) {
+    (void)argument;
+    struct handles h = peer_open(0);
+    peer_check(peer_hear(test) == 's');
+    for (int i = 0; i < 7; i++) /* the last one must be received, or the others were */
+        peer_succeeds(send_text(h.p, "more"));
+    return 0;
+}
+
+/* With a time that never comes: the last message ends the wait. */
+static void until_there_are_enough(void **state) {
+    (void)state;
+    struct rp_message m[8];
+    rp_consumer *c = open_all(29 * SECOND, RP_ACK_EXPLICIT);
+    struct peer peer = peer_start(sender, NULL);
+    succeeds(send_text(p, "one"));
+    peer_say(&peer, 's');
+    int64_t start = time_ns();
+    assert_int_equal(rp_receive_batch(c, m, 8, -1), 8);
+    assert_true(time_ns() - start < 20 * SECOND);
+    assert_int_equal(peer_end(&peer), 0);
+    close_all(c);
+}
+
+static void an_interrupt_is_not_lost(void **state) {
+    (void)state;
+    struct rp_message m[8];
+    rp_consumer *c = open_all(29 * SECOND, RP_ACK_EXPLICIT);
+    succeeds(send_text(p, "one"));
+    succeeds(rp_queue_interrupt(q));
+    assert_int_equal(rp_receive_batch(c, m, 8, -1), 1);
+    assert_int_equal(rp_receive_batch(c, m, 8, -1), -EINTR);
+    close_all(c);
+}
+
+static void a_pause_ends_it(void **state) {
+    (void)state;
+    struct rp_message m[8];
+    rp_consumer *c = open_all(29 * SECOND, RP_ACK_NONE);
+    succeeds(send_text(p, "one"));
+    assert_int_equal(rp_receive_batch(c, m, 8, -1), 1); /* at most once: one buffer, so it waits for no other */
+    succeeds(rp_queue_pause(q, RP_SIDE_RECEIVE));
+    assert_int_equal(rp_receive_batch(c, m, 8, 1), RP_PAUSED);
+    close_all(c);
+}
+
+static void not_as_long_as_a_lease(void **state) {
+    (void)state;
+    rp_consumer *c = open_all(0, RP_ACK_EXPLICIT), *other;
+    struct rp_consumer_options o;
+    rp_consumer_options_init(&o, sizeof o);
+    o.batch_wait_ns = 30 * (uint64_t)SECOND;
+    assert_int_equal(rp_consumer_open(q, &o, &other), -EINVAL);
+    o.batch_wait_ns--;
+    succeeds(rp_consumer_open(q, &o, &other));
+    rp_consumer_close(other);
+    close_all(c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_there),   TEST(until_the_time_is_over), TEST(until_there_are_enough), TEST(an_interrupt_is_not_lost),
+        TEST(a_pause_ends_it), TEST(not_as_long_as_a_lease),
+    };
+    return cmocka_run_group_tests_name("batch", tests, NULL, NULL);
+}
