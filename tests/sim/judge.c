@@ -397,6 +397,10 @@ static void judge_patience(void) {
             uint64_t due_ns = a.send->end_ns + a.send->delay_ns, since_ns = due_ns > e->begin_ns ? due_ns : e->begin_ns;
             if (a.send->delay_ns && a.send->result == 0 && !sim_killed() && !sim_frozen() && e->end_ns > since_ns + 2000000)
                 sim_fail("message %x was received %.3f ms late", e->tag, (double)(e->end_ns - since_ns) / 1e6);
+            for
+                EACH(r)
+            if (r->kind == RESUME && r->begin < e->end && since_ns < (unknown(r) ? e->end_ns : r->end_ns))
+                since_ns = unknown(r) ? e->end_ns : r->end_ns; /* it was paused, perhaps */
             if (a.send->result == 0 && since_ns + tick_ns < e->end_ns)
                 sim_fail("a receiver waited %.0f ms for message %x, which was there", (double)(e->end_ns - a.send->end_ns) / 1e6,
                          e->tag);
@@ -526,6 +530,7 @@ static void judge_names(void) {
 }
 
 void witness_judge(void) {
+    witness_judge_flow();
     for (unsigned g = 0; g < WITNESS_GROUPS; g++)
         judge_group(g);
     judge_names();

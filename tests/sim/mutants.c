@@ -161,6 +161,15 @@ static const struct mutant {
     {"id_no_generation", "once-few", "a walk does not notice that an entry has become another's"},
     {"id_keeps_generation", "once-few", "an entry's generation does not rise when it is taken"},
     {"id_freed_linked", "once-few", "an entry is freed before it is unlinked"},
+    /* pause and drain */
+    {"pause_before_cell", "drain-send", "a sender asks whether sending is paused before it has its cell, and not again"},
+    {"drain_taken_is_done", "drain-redelivery", "a message that somebody has received counts as settled"},
+    {"drain_no_seats", "drain-redrive", "who drains does not ask who is in the middle of a redrive"},
+    {"drain_ignores_changes", "drain-resume", "who drains does not begin anew when somebody resumed and paused again"},
+    {"resume_wakes_nobody", "resume-send", "those who wait for the resume are not woken"},
+    {"pause_outlives_group", "pause-replace", "a group begins paused, because the one before was"},
+    {"pause_forgot_silently", "pause-replace", "a group clears the bit of its place only if it is set"},
+    {"pause_group_first", "pause-replace", "who pauses a group looks it up before he reads the word"},
     /* sleep */
     {"epoch_after_ticket", "sleeping-receivers", "the epoch is read after the ticket is drawn"},
     {"wake_keeps_epoch", "sleeping-receive", "a waker does not raise the epoch"},

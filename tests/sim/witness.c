@@ -235,7 +235,7 @@ static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t d
     int result = witness_end(e, rp_send(d->producer, data, payload_bytes(tag), &o), true);
     if (timeout_ns >= 0 && sim_now_ns() > begin_ns + (uint64_t)timeout_ns + 1000000 && !sim_frozen() && !sim_killed())
         sim_note("  took %.3f ms", (double)(sim_now_ns() - begin_ns) / 1e6);
-    if (result < 0 && result != RP_FULL && !(once && (result == RP_DUPLICATE || result == -EBUSY)))
+    if (result < 0 && result != RP_FULL && result != RP_PAUSED && !(once && (result == RP_DUPLICATE || result == -EBUSY)))
         witness_must(result, "rp_send");
     return result;
 }
@@ -269,7 +269,7 @@ int witness_send_batch(struct desk *d, unsigned count) {
             events[i] = witness_begin(SEND, tag, "rp_send_batch");
     }
     int result = rp_send_batch(d->producer, items, count);
-    if (result < 0 && result != RP_FULL)
+    if (result < 0 && result != RP_FULL && result != RP_PAUSED)
         witness_must(result, "rp_send_batch");
     int sent = result < 0 ? 0 : result;
     sim_return(true);
@@ -290,7 +290,7 @@ int witness_loan(struct desk *d, struct lent *l) {
     if (result == 0) {
         write_payload(tag, l->loan.data);
         l->tag = tag;
-    } else if (result != RP_FULL)
+    } else if (result != RP_FULL && result != RP_PAUSED)
         witness_must(result, "rp_loan");
     return result;
 }

@@ -30,6 +30,7 @@ struct witness_expectations {
     bool ages;          /* an old message may come before one of a higher level */
     unsigned lossy;     /* the group that `drops` is about; 0: "default" */
     bool forwards;      /* letters may go to another queue: what is missing here the scenario looks for itself */
+    bool pauses;        /* it may be paused when the finisher comes */
 };
 
 /* For a program's setup: makes the queue, with nobody attached. `o` as for rp_queue_create, sized by witness_options. */
@@ -100,6 +101,12 @@ int witness_redrive(struct desk *d);
 int witness_dead_purge(struct desk *d);
 int witness_redrive_first(struct desk *d); /* the one with the lowest id */
 int witness_dead_purge_first(struct desk *d);
+
+/* rp_queue_pause, _resume, _drain; rp_group_pause: -ENOENT if there is no such group. */
+int witness_pause(struct desk *d, unsigned sides);
+int witness_resume(struct desk *d, unsigned sides);
+int witness_group_pause(struct desk *d, unsigned group);
+int witness_drain(struct desk *d, int64_t timeout_ns);
 
 /* For a program's interim and finish. */
 void witness_interim(void);

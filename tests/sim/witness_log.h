@@ -27,7 +27,10 @@ enum event_kind {
     DETACH,
     GROUP_CREATE,
     GROUP_REMOVE,
-    DIED /* was found among the dead letters by the finisher */
+    DIED, /* was found among the dead letters by the finisher */
+    PAUSE,
+    RESUME,
+    DRAIN
 };
 
 struct event {
@@ -36,7 +39,7 @@ struct event {
     uint8_t group;     /* of who receives and settles; or that is made, removed, purged or redriven */
     bool at_most_once; /* a receive that settles, too: he who dies in it may take the message with him */
     bool at_once;      /* a nack without delay */
-    uint8_t lane;      /* of a send: its key or its priority */
+    uint8_t lane;      /* of a send: its key or its priority; of a pause or resume: the sides */
     uint8_t once;      /* of a send: its id; 0: none */
     uint32_t tag;
     uint64_t id; /* of a message that is being sent: written by the library */
@@ -99,6 +102,9 @@ void witness_judge_once(void);
 
 /* Writes down that the finisher saw this payload among the dead letters of a group. */
 void witness_died(unsigned group, const void *data, size_t bytes);
+
+/* The part of witness_judge that is about pausing and draining. */
+void witness_judge_flow(void);
 
 /* Judges the whole log after everything was drained. Fails the run at the first contradiction. */
 void witness_judge(void);
