@@ -18,7 +18,7 @@ enum cli_status {
     CLI_FAILED = 1,
     CLI_USAGE = 2,
     CLI_EMPTY = 3, /* nothing there */
-    CLI_FULL = 4,
+    CLI_FULL = 4,  /* or sending is paused */
     CLI_NO_QUEUE = 5,
     CLI_CORRUPT = 6, /* or incompatible */
     CLI_LEASE_LOST = 7
@@ -51,6 +51,9 @@ int verb_dead(int argc, char **argv);
 int verb_group(int argc, char **argv);
 int verb_stat(int argc, char **argv);
 int verb_purge(int argc, char **argv);
+int verb_pause(int argc, char **argv);
+int verb_resume(int argc, char **argv);
+int verb_drain(int argc, char **argv);
 int verb_fsck(int argc, char **argv);
 int verb_gc(int argc, char **argv);
 int verb_keeper(int argc, char **argv);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost info NAME */
 #include "groups.h"
+#include "paused.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -70,6 +71,7 @@ static void print_json(rp_queue *q, const struct rp_queue_options *o, const stru
     json_object_set_new(object, "created_ns", cli_json_u64(s->created_ns));
     json_object_set_new(object, "segment_bytes", cli_json_u64(s->segment_bytes));
     json_object_set_new(object, "overhead_bytes_per_message", cli_json_u64(s->overhead_bytes_per_message));
+    json_object_set_new(object, "paused", paused_json(q));
     json_object_set_new(object, "groups", groups_json(q));
     json_object_set_new(object, "participants", participants_json(q));
     cli_json_print(stdout, object);
@@ -137,7 +139,7 @@ static int show(const char *name, bool json) {
     rp_queue *q;
     struct rp_queue_options options = {.size = sizeof options};
     struct rp_queue_stats stats;
-    char created[CLI_TEXT_MAX];
+    char created[CLI_TEXT_MAX], paused[PAUSED_TEXT_MAX];
     int status = cli_open(name, true, &q);
     int result;
     if (status != CLI_DONE)
@@ -153,6 +155,8 @@ static int show(const char *name, bool json) {
     } else {
         printf("%s, created %s\n", name, cli_format_time(created, stats.created_ns));
         print_options(&options, &stats);
+        if (paused_text(q, paused)[0])
+            printf("  %-18s%s\n", "paused", paused);
         printf("\n");
         groups_print(q);
         print_participants(q, options.max_participants);

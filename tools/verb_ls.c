@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost ls */
 #include "cli.h"
+#include "paused.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -41,10 +42,11 @@ static const char *state_of(rp_queue *q) {
 
 static void print_queue(struct listing *l, rp_queue *q, const struct rp_queue_stats *s) {
     const char *name = rp_queue_name(q);
-    char size[CLI_TEXT_MAX];
+    char size[CLI_TEXT_MAX], paused[PAUSED_TEXT_MAX];
     print_header(l);
     if (l->json) {
         json_t *object = json_pack("{s:s, s:s}", "queue", name, "state", state_of(q));
+        json_object_set_new(object, "paused", paused_json(q));
         json_object_set_new(object, "ready", cli_json_u64(s->ready));
         json_object_set_new(object, "leased", cli_json_u64(s->leased));
         json_object_set_new(object, "delayed", cli_json_u64(s->delayed));
@@ -59,8 +61,10 @@ static void print_queue(struct listing *l, rp_queue *q, const struct rp_queue_st
         cli_json_print(stdout, object);
         return;
     }
-    printf("%-24s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu32 " %9" PRIu32 " %10s  %s\n", name, s->ready,
-           s->leased, s->delayed, s->dead, s->capacity, s->participants, cli_format_size(size, s->segment_bytes), state_of(q));
+    paused_text(q, paused);
+    printf("%-24s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu32 " %9" PRIu32 " %10s  %s%s%s\n", name, s->ready,
+           s->leased, s->delayed, s->dead, s->capacity, s->participants, cli_format_size(size, s->segment_bytes), state_of(q),
+           paused[0] ? "; paused: " : "", paused);
 }
 
 static int visit(const char *name, void *context) {

@@ -21,6 +21,7 @@ struct receiver {
     int64_t wait_ns;
     uint64_t limit; /* 0: none */
     uint64_t received;
+    uint64_t within_ns; /* 0: for any time */
     uint64_t lost;
     bool follow;
     bool no_ack;
@@ -163,7 +164,7 @@ static int take(struct receiver *r, struct hand *h, uint64_t deadline_ns, bool f
         } else {
             result = rp_receive_batch(r->consumer, h->message, most, wait);
         }
-        if (result == RP_EMPTY && !last)
+        if ((result == RP_EMPTY || result == RP_PAUSED) && !last)
             continue;
         if (result == -EINTR && cli_stop_count() == 0)
             continue;
@@ -174,7 +175,9 @@ static int take(struct receiver *r, struct hand *h, uint64_t deadline_ns, bool f
 
 /* How it ends when nothing more comes. */
 static int ended(struct receiver *r, int result) {
-    if (result == RP_EMPTY)
+    if (result == RP_PAUSED)
+        cli_error("receiving from '%s' is paused", r->name);
+    if (result == RP_EMPTY || result == RP_PAUSED)
         return r->received ? CLI_DONE : CLI_EMPTY;
     if (result == -EINTR)
         return r->follow ? CLI_DONE : cli_stop_status();
@@ -185,17 +188,28 @@ static int ended(struct receiver *r, int result) {
 
 static int receive_all(struct receiver *r) {
     struct hand *hand = malloc(sizeof *hand);
+    uint64_t end_ns = 0; /* known when the first has come */
     int status = CLI_DONE;
     if (!hand)
         return cli_fail(-ENOMEM, "'%s'", r->name);
     while (status == CLI_DONE && (r->limit == 0 || r->received < r->limit)) {
         uint64_t now = cli_clock_ns(), wait = (uint64_t)r->wait_ns;
         bool forever = r->wait_ns < 0 || wait > UINT64_MAX - now;
-        int result = take(r, hand, now + wait, forever);
+        uint64_t until_ns = now + wait;
+        int result;
+        if (end_ns != 0 && now >= end_ns)
+            break;
+        if (end_ns != 0 && (forever || end_ns < until_ns)) {
+            until_ns = end_ns;
+            forever = false;
+        }
+        result = take(r, hand, until_ns, forever);
         if (result < 0) {
             status = ended(r, result);
             break;
         }
+        if (end_ns == 0 && r->within_ns != 0)
+            end_ns = cli_clock_ns() + r->within_ns;
         status = print_hand(r, hand);
     }
     /* Interrupted in the middle of a write: for --follow an end like any other. */
@@ -245,6 +259,7 @@ int verb_receive(int argc, char **argv) {
         CLI_FLAG(NULL, 'n', FLAG_COUNT, &r.limit, "N", "at most N messages (1; with --follow no limit)"),
         CLI_FLAG("--wait", 0, FLAG_TIMEOUT, &r.wait_ns, "D",
                  "the longest idle wait for the next message, or forever (none; with --follow forever)"),
+        CLI_FLAG("--within", 0, FLAG_DURATION, &r.within_ns, "D", "end so long after the first message, also if fewer than N came"),
         CLI_SWITCH("--follow", 0, &r.follow, "go on until a signal, or the idle wait, ends it"),
         CLI_FLAG("--group", 0, FLAG_TEXT, &r.group, "GROUP", "consumer group (default)"),
         CLI_SWITCH("--create-group", 0, &r.create_group, "make the group first, unless it is there"),
@@ -255,13 +270,14 @@ int verb_receive(int argc, char **argv) {
     };
     const struct usage usage = {
         .verb = "receive",
-        .synopsis = "NAME [-n N] [--wait D] [--follow] [--group GROUP [--create-group]] [--no-ack] [-0 | --whole] [--json]",
+        .synopsis =
+            "NAME [-n N] [--wait D] [--within D] [--follow] [--group GROUP [--create-group]] [--no-ack] [-0 | --whole] [--json]",
         .about = "Prints payloads, one a line, and acks each message after it was written. If it cannot be written (the reader\n"
                  "of the pipe went away, the disk is full) it is given back uncharged. --follow --wait none takes all there is.",
         .examples = "  ringpost receive orders\n"
                     "  ringpost receive orders --follow --json | jq -r .data\n"
-                    "  ringpost receive orders -n 100 --wait 5s >batch.txt",
-        .statuses = "3 nothing at all came, 7 a lease ran out before its message was written",
+                    "  ringpost receive orders -n 100 --wait forever --within 5s >batch.txt",
+        .statuses = "3 nothing at all came, or receiving is paused, 7 a lease ran out before its message was written",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],
         .operands_min = 1,

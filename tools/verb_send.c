@@ -283,7 +283,7 @@ int verb_send(int argc, char **argv) {
                     "  ringpost send images --whole photo.jpg\n"
                     "  echo 'wake up' | ringpost send orders --at 2030-01-01T08:00:00+01:00\n"
                     "  ringpost send payments --id invoice-4711 --wait 1s invoice.json",
-        .statuses = "4 the queue is full",
+        .statuses = "4 the queue is full, or sending is paused",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],
         .operands_min = 1,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost stat NAME */
 #include "groups.h"
+#include "paused.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -89,6 +90,7 @@ static void print_json(rp_queue *q, const char *name, const struct rp_queue_stat
     json_object_set_new(object, "segment_bytes", cli_json_u64(s->segment_bytes));
     json_object_set_new(object, "overhead_bytes_per_message", cli_json_u64(s->overhead_bytes_per_message));
     json_object_set_new(object, "created_ns", cli_json_u64(s->created_ns));
+    json_object_set_new(object, "paused", paused_json(q));
     json_object_set_new(object, "groups", groups_json(q));
     cli_json_print(stdout, object);
 }
@@ -100,9 +102,11 @@ static void print_fields(const struct rp_queue_stats *s, const struct field *fie
     }
 }
 
-static void print_table(const char *name, const struct rp_queue_stats *s) {
-    char text[CLI_TEXT_MAX];
+static void print_table(rp_queue *q, const char *name, const struct rp_queue_stats *s) {
+    char text[CLI_TEXT_MAX], paused[PAUSED_TEXT_MAX];
     printf("%s, created %s\n", name, cli_format_time(text, s->created_ns));
+    if (paused_text(q, paused)[0])
+        printf("paused: %s\n", paused);
     printf("\nnow, of %u messages of up to %u bytes\n", s->capacity, s->message_bytes);
     print_fields(s, gauges, sizeof gauges / sizeof gauges[0]);
     print_reasons(s);
@@ -146,7 +150,7 @@ int verb_stat(int argc, char **argv) {
     } else if (json) {
         print_json(q, operands.value[0], &stats);
     } else {
-        print_table(operands.value[0], &stats);
+        print_table(q, operands.value[0], &stats);
         printf("\n");
         groups_print(q);
     }

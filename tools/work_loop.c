@@ -155,7 +155,7 @@ static void take(struct worker *w, uint64_t next_ns) {
     struct rp_message m;
     uint64_t give_up_ns = 0;
     int result = rp_receive(w->consumer, &m, 0);
-    if (result == RP_EMPTY) {
+    if (result == RP_EMPTY || result == RP_PAUSED) {
         w->backlog = false;
         rescale(w, false);
         if (w->running == 0 && w->wait_ns >= 0)
@@ -165,7 +165,7 @@ static void take(struct worker *w, uint64_t next_ns) {
     }
     if (result == 0) {
         took(w, &m);
-    } else if (result == RP_EMPTY) {
+    } else if (result == RP_EMPTY || result == RP_PAUSED) {
         if (give_up_ns && cli_clock_ns() >= give_up_ns)
             work_stop(w, w->taken ? CLI_DONE : CLI_EMPTY);
     } else if (result != -EINTR) {
