@@ -144,7 +144,7 @@ static void consume_on(struct receiver *r) {
         size_t max = worker_random(r->worker, 3) == 0 ? BATCH : 1;
         int n = max > 1 ? rp_receive_batch(r->consumer, messages, max, r->patience_ns)
                         : rp_receive(r->consumer, messages, r->patience_ns);
-        if (n < 0 && n != RP_EMPTY)
+        if (n < 0 && n != RP_EMPTY && !was_paused(r->worker, n))
             ledger_violation("receive: %s: %s", rp_error_name(n), rp_error_detail());
         if (n == 0)
             n = 1;
@@ -158,7 +158,7 @@ static void consume_at_most_once_on(struct receiver *r) {
     struct rp_message m;
     for (int i = 0; i < r->rounds && !storm_ends(); i++) {
         int result = rp_receive(r->consumer, &m, r->patience_ns);
-        if (result == RP_EMPTY)
+        if (result == RP_EMPTY || was_paused(r->worker, result))
             continue;
         if (result < 0) {
             ledger_violation("receive: %s: %s", rp_error_name(result), rp_error_detail());

@@ -15,7 +15,7 @@
 enum { END_DEADLINE_S = 20, PRECEDENCE = 10 };
 
 const char *role_name(enum role r) {
-    static const char *const names[ROLES] = {"producer", "consumer", "sweeper", "visitor", "undertaker", "passer"};
+    static const char *const names[ROLES] = {"producer", "consumer", "sweeper", "visitor", "undertaker", "passer", "operator"};
     return names[r];
 }
 
@@ -40,6 +40,7 @@ static void work(struct worker *w, enum role role) {
     case ROLE_SWEEPER: sweep(w); break;
     case ROLE_VISITOR: visit(w); break;
     case ROLE_UNDERTAKER: bury(w); break;
+    case ROLE_OPERATOR: operate(w); break;
     default: pass(w);
     }
 }

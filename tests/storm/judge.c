@@ -176,6 +176,9 @@ static void check_mark(const struct storm *s, uint64_t number, union mark m, str
 
 void judge(const struct storm *s, const struct crew *c, rp_queue *q, struct report *r) {
     struct worker w = {.storm = s, .random = s->seed | 1, .tallies = &ledger->workers[LEDGER_WORKERS - 1]};
+    if (rp_queue_resume(q, RP_SIDE_SEND | RP_SIDE_RECEIVE) != 0 ||
+        rp_group_resume(q, NULL) != 0) /* what an operator may have left */
+        abort();
     recover_all(q, r);
     judge_sample(q, r);
     drain(&w, q, r);

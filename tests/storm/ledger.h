@@ -47,7 +47,8 @@ enum inside {
 
 /* What each worker counts for itself. */
 struct tallies {
-    _Alignas(64) _Atomic uint64_t sends, receives, acks, nacks, extends, redeliveries, lost, full, no_seat, purges, redrives, opens;
+    _Alignas(64) _Atomic uint64_t sends, receives, acks, nacks, extends,
+        redeliveries, lost, full, no_seat, purges, redrives, opens, pauses, drains, emptied;
     _Atomic uint32_t inside; /* enum inside: where it is, or where it was when it died */
 };
 

@@ -82,7 +82,8 @@ void undertake(struct worker *w, rp_queue *q, bool redrive) {
             if (result == 1)
                 atomic_fetch_add(&w->tallies->purges, 1);
         }
-        if (result != 1 && result != -ENOENT && result != RP_IN_USE) /* another undertaker was here, or three who look at it still are */
+        if (result != 1 && result != -ENOENT && result != RP_IN_USE &&
+            !was_paused(w, result)) /* another undertaker was here, or three who look at it still are */
             ledger_violation("dead letter %llu: %s: %s", (unsigned long long)dead.id, rp_error_name(result), rp_error_detail());
     }
     if (result != RP_EMPTY)

@@ -29,7 +29,7 @@ static void outcome(struct worker *w, uint64_t number, int result, const char *w
     ledger_send_ended(number, result == 0);
     if (result == 0)
         atomic_fetch_add_explicit(&w->tallies->sends, 1, memory_order_relaxed);
-    else if (result == RP_FULL)
+    else if (result == RP_FULL || was_paused(w, result))
         atomic_fetch_add_explicit(&w->tallies->full, 1, memory_order_relaxed);
     else
         ledger_violation("%s: %s: %s", what, rp_error_name(result), rp_error_detail());

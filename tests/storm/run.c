@@ -93,6 +93,8 @@ static void print(const struct variant *v, const struct crew *c, const struct re
     printf(
         "         dead letters purged %llu, redriven %llu; purged when ready %llu; drained %llu after %llu passes; audits %llu\n",
         SUM(purges), SUM(redrives), (ull)r->purged, (ull)r->drained, (ull)r->passes, (ull)r->audits);
+    if (v->crew[ROLE_OPERATOR] > 0)
+        printf("         paused %llu times, of which drains %llu, %llu to the end\n", SUM(pauses), SUM(drains), SUM(emptied));
 }
 
 static int run(const struct variant *v, double seconds, uint64_t seed, weather *body) {

@@ -8,7 +8,7 @@
 #include <ringpost/ringpost.h>
 #include <stddef.h>
 
-enum role { ROLE_PRODUCER, ROLE_CONSUMER, ROLE_SWEEPER, ROLE_VISITOR, ROLE_UNDERTAKER, ROLE_PASSER, ROLES };
+enum role { ROLE_PRODUCER, ROLE_CONSUMER, ROLE_SWEEPER, ROLE_VISITOR, ROLE_UNDERTAKER, ROLE_PASSER, ROLE_OPERATOR, ROLES };
 
 struct variant {
     const char *name;
@@ -77,6 +77,12 @@ void pass(struct worker *w);
 void sweep(struct worker *w);
 void visit(struct worker *w);
 void bury(struct worker *w);
+void operate(struct worker *w);
+
+/* A call was not let through, and somebody pauses in this storm. */
+static inline bool was_paused(const struct worker *w, int result) {
+    return result == RP_PAUSED && w->storm->variant->crew[ROLE_OPERATOR] > 0;
+}
 
 /* Settles whatever the dead ring holds: some purged, some (`redrive`) sent round again. */
 void undertake(struct worker *w, rp_queue *q, bool redrive);

@@ -50,6 +50,15 @@ static const struct variant variants[] = {
      .max_participants = 16,
      .priorities = 3,
      .crew = {3, 3, 1, 1}},
+    {.name = "paused",
+     .capacity = 64,
+     .max_deliveries = 3,
+     .lease_ms = 30,
+     .prefetch = 4,
+     .max_participants = 18,
+     .rejects = true,
+     .dead_refuse = true,
+     .crew = {3, 3, 1, 1, 1, 1, 1}},
     {.name = "tiny", .capacity = 1, .lease_ms = 20, .max_participants = 8, .block = true, .crew = {3, 3, 1}},
 };
 

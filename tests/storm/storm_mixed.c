@@ -16,6 +16,7 @@ static const struct variant variants[] = {
     {.name = "two", .capacity = 2, .lease_ms = 3, .block = true, .dead_capacity = 1, HURRIED, .crew = CREW},
     {.name = "four", .capacity = 4, .lease_ms = 3, .prefetch = 4, .dead_refuse = true, HURRIED, .crew = CREW},
     {.name = "few", .capacity = 64, .lease_ms = 4, .prefetch = 16, .dead_capacity = 4, HURRIED, .crew = CREW},
+    {.name = "paused", .capacity = 4, .lease_ms = 4, .block = true, .dead_refuse = true, HURRIED, .crew = {2, 3, 1, 1, 1, 1, 1}},
     /* Fewer seats than heads: who comes must bury somebody, or wait. */
     {.name = "crowd",
      .capacity = 64,
