@@ -53,7 +53,7 @@ void open_office(const struct plan *plan) {
     o.max_deliveries = plan->max_deliveries;
     o.backoff_ns = o.backoff_max_ns = 0;
     o.dead_capacity = 2;
-    o.max_groups = 1;
+    o.max_groups = plan->max_groups > 0 ? plan->max_groups : 1;
     o.lanes = plan->keyed;
     o.max_participants = plan->processes + 1;
     o.prefault = 0;
@@ -83,7 +83,8 @@ void open_office(const struct plan *plan) {
         }
     }
     weak_as(HOARDER);
-    hoard(plan->free_cells);
+    if (plan->free_cells != ALL_CELLS)
+        hoard(plan->free_cells);
 }
 
 int send_letter(unsigned me, unsigned letter) {
@@ -93,7 +94,7 @@ int send_letter(unsigned me, unsigned letter) {
     if (result == 0)
         office->sent[me] |= 1u << letter;
     else
-        weak_check(result == RP_FULL);
+        weak_check(result == RP_FULL || result == RP_PAUSED);
     return result;
 }
 

@@ -13,6 +13,7 @@ enum {
     LEASE_MS = 1000,
     LETTERS = 16
 };
+#define ALL_CELLS UINT32_MAX /* of plan.free_cells: nothing is on loan */
 
 struct office {
     rp_queue *queue[PROCESSES];
@@ -33,7 +34,8 @@ struct plan {
     uint32_t free_cells;
     unsigned warm_up; /* letters that are sent, received and acked beforehand, one after the other */
     uint32_t max_deliveries;
-    bool keyed; /* one lane, and all letters in it */
+    bool keyed;          /* one lane, and all letters in it */
+    uint32_t max_groups; /* 0: one */
 };
 /* A queue, with a producer and a consumer for each process. All cells but `free_cells` are on loan to the judge. */
 void open_office(const struct plan *plan);
