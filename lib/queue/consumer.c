@@ -242,25 +242,9 @@ static bool still_leased(struct rp_consumer *c, const struct view *v) {
     return delivery_state(d) == DELIVERY_LEASED && delivery_owner(d) == c->actor.seat && delivery_hold(d) == v->hold;
 }
 
-/* What was claimed ahead goes back; and time goes on, whoever is paused. RP_PAUSED, or RP_GONE. */
-static __attribute__((noinline)) int paused(struct rp_consumer *c) {
-    uint64_t now_ms = actor_now_ms(&c->actor);
-    struct failure unseen = {.kind = RP_FAILURE_NONE, .delay_ms = 0};
-    while (c->ahead_first < c->ahead_count) {
-        struct view *v = view_of(c, &c->ahead[c->ahead_first++]);
-        if (v != NULL && view_end(c, v, &unseen) == RP_LEASE_LOST)
-            tally_add(&c->actor.tally, COUNT_LEASE_LOST, 1);
-    }
-    if (now_ms >= c->actor.next_tick_ms)
-        claim_refresh(c);
-    keep_house(&c->actor, now_ms);
-    return claim_in_group(c) ? RP_PAUSED
-                             : fail(RP_GONE, "queue '%s': the group of this consumer was removed", c->actor.queue->name);
-}
-
 int receive_next(struct rp_consumer *c, struct rp_message *m) {
     if (pause_stops_receives(c->actor.segment, c->pause_mask))
-        return paused(c);
+        return pause_meet(c);
     for (;;) {
         while (c->ahead_first < c->ahead_count) {
             *m = c->ahead[c->ahead_first++];

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "pause.h"
+#include "claim.h"
 #include "error.h"
 #include "lookup.h"
+#include "sweep.h"
 #include <errno.h>
 
 static bool change(const struct segment *s, uint64_t *seen, uint64_t set, uint64_t clear) {
@@ -23,6 +25,21 @@ void pause_forget(const struct segment *s, unsigned group) {
         return;
     while (!change(s, &w, 0, bit)) {
     }
+}
+
+int pause_meet(struct rp_consumer *c) {
+    uint64_t now_ms = actor_now_ms(&c->actor);
+    struct failure unseen = {.kind = RP_FAILURE_NONE, .delay_ms = 0};
+    while (c->ahead_first < c->ahead_count) {
+        struct view *v = view_of(c, &c->ahead[c->ahead_first++]);
+        if (v != NULL && view_end(c, v, &unseen) == RP_LEASE_LOST)
+            tally_add(&c->actor.tally, COUNT_LEASE_LOST, 1);
+    }
+    if (now_ms >= c->actor.next_tick_ms)
+        claim_refresh(c);
+    housekeeping(&c->actor, now_ms);
+    return claim_in_group(c) ? RP_PAUSED
+                             : fail(RP_GONE, "queue '%s': the group of this consumer was removed", c->actor.queue->name);
 }
 
 static uint64_t bits_of(unsigned sides) {

@@ -38,6 +38,9 @@ static inline bool pause_stops_receives(const struct segment *s, uint64_t mask) 
 /* Pauses the send side, unless it is. -> the word that says so. */
 uint64_t pause_sends(const struct segment *s);
 
+/* A receive has met a pause: what was claimed ahead goes back, and time goes on. RP_PAUSED, or RP_GONE with the detail set. */
+int pause_meet(struct rp_consumer *c);
+
 /* A group is about to begin in this place; the caller is CREATING it. */
 void pause_forget(const struct segment *s, unsigned group);
 
