@@ -154,7 +154,6 @@ struct rp_consumer {
     unsigned char *copy;   /* at most once: the message's bytes */
     uint64_t requester[2]; /* requests: names this consumer for ever */
     uint64_t requests;
-    unsigned char *copy; /* at most once: the message's bytes */
     uint64_t batch_wait_ns;
 };
 
