@@ -32,6 +32,9 @@ __attribute__((no_sanitize("thread"))) static int next_entry(const struct rp_hea
         return RP_CORRUPT;
     if (byte_at(p + 4 + out->name_bytes) != 0 || byte_at(p + all - 1) != 0)
         return RP_CORRUPT;
+    for (size_t i = 0; i < out->name_bytes; i++)
+        if (byte_at(p + 4 + i) == 0)
+            return RP_CORRUPT;
     *at += all;
     return 1;
 }

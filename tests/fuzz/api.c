@@ -126,6 +126,7 @@ static void create(struct reader *r) {
     if (o->size >= sizeof *o && o->size <= 65536 && take8(r) % 4 != 0) { /* so small that there is room, if the rest allows */
         o->capacity = 1 + o->capacity % 8;
         o->message_bytes = 8;
+        o->header_bytes %= 64;
         o->max_participants = 1 + o->max_participants % 4;
     }
     snprintf(name, sizeof name, "%screated", name_prefix);
@@ -202,6 +203,8 @@ static void send_anything(struct reader *r) {
     uint64_t bytes = some_number(r), count = some_number(r);
     struct rp_send_options *o = some_struct(r, (init *)(void *)rp_send_options_init, sizeof(struct rp_send_options), &expected);
     no_pointer(o, offsetof(struct rp_send_options, id_out));
+    no_pointer(o, offsetof(struct rp_send_options, headers));
+    no_pointer(o, offsetof(struct rp_send_options, carry));
     if (o->size >= 16 && o->size <= 65536 && (o->timeout_ns > 1000 || o->timeout_ns == -1))
         o->timeout_ns = 1000; /* it would be waited */
     int result = heard(rp_send(p, bytes > MESSAGE_BYTES && take8(r) & 1 ? NULL : payload, bytes, o));
@@ -277,6 +280,8 @@ static void look_anywhere(struct reader *r) {
     no_pointer(o, offsetof(struct rp_redrive_options, text));
     no_pointer(o, offsetof(struct rp_redrive_options, to));
     no_pointer(o, offsetof(struct rp_redrive_options, last_id));
+    no_pointer(o, offsetof(struct rp_redrive_options, header));
+    no_pointer(o, offsetof(struct rp_redrive_options, header_value));
     as_expected(heard(take8(r) & 1 ? rp_dead_purge(q, NULL, o) : rp_dead_redrive(q, NULL, o)), expected);
     must(rp_error_name((int)id) != NULL && rp_error_text((int)id) != NULL);
     free(o);

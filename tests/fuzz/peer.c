@@ -60,6 +60,7 @@ static void peer_run(const uint8_t *data, size_t size) {
 }
 
 static void peer_start(void) {
+    use_among_vandals = true;
     program_start();
     must(pthread_create(&peer, NULL, rage, NULL) == 0);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+bool use_among_vandals;
 static uint64_t opened, refused, corrupt, received, settled, sent, lost, with_headers;
 
 void use_summary(void) {
@@ -120,7 +121,8 @@ void use_observer(struct reader *r, struct user *u) {
 static volatile unsigned char read_it; /* so that every byte is read */
 
 static void inside(const char *text, const void *begin, const void *end) {
-    must((const void *)text >= begin && (const void *)text < end && memchr(text, 0, (size_t)((const char *)end - text)) != NULL);
+    must((const void *)text >= begin && (const void *)text < end);
+    must(use_among_vandals || memchr(text, 0, (size_t)((const char *)end - text)) != NULL);
 }
 
 void use_headers(const struct rp_headers *h, const void *begin, const void *end) {

@@ -24,6 +24,9 @@ struct user {
     bool at_most_once;
 };
 
+/* Somebody overwrites memory all the time, also while we look at what a call has just checked. */
+extern bool use_among_vandals;
+
 /* Walks through headers, which lie between `begin` and `end`. */
 void use_headers(const struct rp_headers *h, const void *begin, const void *end);
 
