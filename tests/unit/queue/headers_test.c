@@ -13,6 +13,14 @@ static rp_producer *p;
 static rp_consumer *c;
 static struct rp_message m;
 
+static char to_name[80];
+
+static int unlink_both(void **state) {
+    if (to_name[0])
+        rp_queue_unlink(to_name);
+    return unlink_queue(state);
+}
+
 static void open_queue(const struct rp_queue_options *o) {
     q = make_queue(o);
     succeeds(rp_producer_open(q, NULL, &p));
@@ -294,14 +302,13 @@ static void letters_take_them_to_another_queue(void **state) {
     struct rp_queue_options o = test_options();
     open_queue(&o);
     letter(two, 2);
-    char name[80];
-    snprintf(name, sizeof name, "%s.to", queue_name);
+    snprintf(to_name, sizeof to_name, "%s.to", queue_name);
     rp_queue *to;
     rp_producer *tp;
     rp_consumer *tc;
-    rp_queue_unlink(name);
+    rp_queue_unlink(to_name);
     o.message_bytes = 16;
-    succeeds(rp_queue_create(name, &o, &to));
+    succeeds(rp_queue_create(to_name, &o, &to));
     succeeds(rp_producer_open(to, NULL, &tp));
     succeeds(rp_consumer_open(to, NULL, &tc));
     struct rp_redrive_options r;
@@ -316,7 +323,7 @@ static void letters_take_them_to_another_queue(void **state) {
     rp_producer_close(tp);
     rp_consumer_close(tc);
     succeeds(rp_queue_close(to));
-    rp_queue_unlink(name);
+    rp_queue_unlink(to_name);
     close_queue();
 }
 
@@ -410,19 +417,21 @@ static void refuse_what_cannot_be(void **state) {
 static void count_in_max_bytes(void **state) {
     (void)state;
     struct rp_queue_options o = test_options();
-    o.max_bytes = 100;
+    o.max_bytes = 140;
+    o.header_bytes = 64;
     open_queue(&o);
-    send_two("12345678", 8); /* 8, two headers of 6 + 22 and 6 + 7, to a multiple of 8, and 8 */
-    assert_int_equal(stats_of(q).bytes, 8 + 48 + 8);
-    assert_int_equal(rp_send(p, (char[40]){0}, 40, NULL), RP_FULL);
-    succeeds(rp_send(p, (char[36]){0}, 36, NULL));
+    char forty[40] = {0};
+    send_two(forty, 40); /* 40, two headers of 6 + 22 and 6 + 7, to a multiple of 8, and 8: more than the largest payload */
+    assert_int_equal(stats_of(q).bytes, 40 + 48 + 8);
+    assert_int_equal(rp_send(p, (char[45]){0}, 45, NULL), RP_FULL);
+    succeeds(rp_send(p, (char[44]){0}, 44, NULL));
     succeeds(rp_queue_sweep(q)); /* counts anew */
-    assert_int_equal(byte_room_held(&q->segment), 100);
+    assert_int_equal(byte_room_held(&q->segment), 140);
     succeeds(rp_receive(c, &m, 0));
     succeeds(rp_ack(c, &m));
-    assert_int_equal(byte_room_held(&q->segment), 36);
+    assert_int_equal(byte_room_held(&q->segment), 44);
     succeeds(rp_queue_sweep(q));
-    assert_int_equal(byte_room_held(&q->segment), 36);
+    assert_int_equal(byte_room_held(&q->segment), 44);
     succeeds(rp_queue_purge(q, NULL, RP_STATE_ALL));
     close_queue();
     o.max_bytes = 60;
@@ -493,6 +502,33 @@ static void lead_nobody_astray(void **state) {
     close_queue();
 }
 
+/* The three lengths must add up, so nearly every change of one of them is noticed. */
+static void lengths_that_do_not_fit_are_damage(void **state) {
+    (void)state;
+    struct rp_queue_options o = test_options();
+    o.dead_capacity = 16;
+    open_queue(&o);
+    for (int change = -16; change <= 16; change += 8)
+        for (int which = 0; which < 2; which++) {
+            send_two("0123456789abcdef", 16);
+            struct rp_peeked k;
+            succeeds(rp_peek(q, NULL, RP_STATE_READY, 0, &k, NULL, 0));
+            uint32_t cell = 0;
+            while (segment_cell(&q->segment, cell)->id != k.id)
+                cell++;
+            struct cell *at = segment_cell(&q->segment, cell);
+            ((uint32_t *)(void *)(at->payload + at->bytes))[which - 2] += (uint32_t)change;
+            assert_int_equal(rp_receive(c, &m, 0), change == 0 ? 0 : RP_CORRUPT);
+            if (change == 0)
+                succeeds(rp_ack(c, &m));
+        }
+    succeeds(rp_dead_purge(q, NULL, NULL));
+    succeeds(rp_queue_purge(q, NULL, RP_STATE_ALL));
+    rp_producer_close(p);
+    rp_consumer_close(c);
+    drop_queue(q);
+}
+
 /* Any bytes, in a block that ends where memory ends. */
 static void any_block_is_read_to_its_end_at_most(void **state) {
     (void)state;
@@ -555,11 +591,12 @@ int main(void) {
         cmocka_unit_test_teardown(are_carried_but_for_those_named, unlink_queue),
         cmocka_unit_test_teardown(letters_and_looks_show_them, unlink_queue),
         cmocka_unit_test_teardown(letters_are_chosen_by_header, unlink_queue),
-        cmocka_unit_test_teardown(letters_take_them_to_another_queue, unlink_queue),
+        cmocka_unit_test_teardown(letters_take_them_to_another_queue, unlink_both),
         cmocka_unit_test_teardown(use_what_is_left_or_was_set_aside, unlink_queue),
         cmocka_unit_test_teardown(refuse_what_cannot_be, unlink_queue),
         cmocka_unit_test_teardown(count_in_max_bytes, unlink_queue),
         cmocka_unit_test_teardown(lead_nobody_astray, unlink_queue),
+        cmocka_unit_test_teardown(lengths_that_do_not_fit_are_damage, unlink_queue),
         cmocka_unit_test_teardown(any_block_is_read_to_its_end_at_most, unlink_queue),
         cmocka_unit_test_teardown(what_changes_while_it_is_copied_is_refused, unlink_queue),
     };
