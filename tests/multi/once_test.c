@@ -3,20 +3,18 @@
  * Exactly once, as an application does it: producers number their work, keep outside of the queue how far they are, and after a crash send again what they do not
  * know of, under the same id. They are killed all the time, and so are the consumers. Each number becomes one message, and none is lost.
  */
+#include "handle.h"
+#include "id_table.h"
+
 #include "fixture.h"
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/time.h>
 
-enum {
-    PRODUCERS = 4,
-    CONSUMERS = 2,
-    CREW = PRODUCERS + CONSUMERS,
-    KILLS = 150,
-    STEPS_PER_KILL = 150,
-    NUMBERS_PER_KILL = 100,
-    NUMBERS = (KILLS + 2) * NUMBERS_PER_KILL
-};
+enum { PRODUCERS = 4, CONSUMERS = 2, CREW = PRODUCERS + CONSUMERS };
+enum { KILLS = 150, STEPS_PER_KILL = 150, NUMBERS_PER_KILL = 100, LOOK_BACK = 64 };
+enum { NUMBERS = (KILLS + 2) * (NUMBERS_PER_KILL + 300) };
 
 struct work {
     uint32_t line, number; /* a line of work belongs to one producer, or to two */
@@ -29,6 +27,7 @@ static struct shared {
     atomic_ullong message[PRODUCERS][NUMBERS]; /* the message that a consumer saw, its id + 1 */
     atomic_uchar acked[PRODUCERS][NUMBERS];
     atomic_uint violations;
+    atomic_bool die_inside[PRODUCERS];
 } * shared;
 
 struct role {
@@ -58,10 +57,37 @@ static int send_as(const struct handles *h, const struct work *w, uint64_t *id) 
     return result;
 }
 
+/* ---- to die with an id undecided, which is a matter of some hundred instructions ---- */
+
+static const rp_queue *my_queue;
+static unsigned my_slot;
+
+static void maybe_die(int signal) {
+    (void)signal;
+    if (!atomic_load(&shared->die_inside[my_slot]))
+        return;
+    const struct segment *s = &my_queue->segment;
+    uint64_t hand = atomic_load(&s->control->known_hand);
+    for (uint64_t turn = hand > LOOK_BACK ? hand - LOOK_BACK : 0; turn < hand; turn++) {
+        uint64_t w = atomic_load(&s->known_ids[turn % s->layout.known_count].word);
+        if (id_state(w) == ID_PENDING && id_owner(w) == my_queue->seat)
+            kill(getpid(), SIGKILL);
+    }
+}
+
+static void die_at_any_instruction(const struct handles *h, unsigned slot) {
+    const struct itimerval often = {{0, 61}, {0, 61}};
+    my_queue = h->q;
+    my_slot = slot;
+    signal(SIGALRM, maybe_die);
+    peer_check(setitimer(ITIMER_REAL, &often, NULL) == 0);
+}
+
 static int produce(struct peer *test, void *argument) {
     (void)test;
     const struct role *r = argument;
     struct handles h = peer_open(0);
+    die_at_any_instruction(&h, r->slot);
     for (;;) {
         struct work w = {.line = r->line, .number = atomic_load(&shared->at[r->slot])};
         uint64_t id = 0;
@@ -112,6 +138,32 @@ static int consume(struct peer *test, void *argument) {
     }
 }
 
+static bool is_dead(const struct peer *p) {
+    siginfo_t end = {0};
+    return waitid(P_PID, (id_t)p->pid, &end, WEXITED | WNOHANG | WNOWAIT) == 0 && end.si_pid == p->pid;
+}
+
+/* False: the books have no room for more work. */
+static bool has_work(unsigned slot) {
+    uint32_t allowed = atomic_load(&shared->allowed);
+    if (allowed + KILLS * NUMBERS_PER_KILL >= NUMBERS)
+        return false;
+    if (atomic_load(&shared->at[slot]) >= allowed)
+        atomic_fetch_add(&shared->allowed, 1);
+    return true;
+}
+
+/* Until it has died by its own hand. */
+static void let_die_inside(struct peer *p, unsigned slot) {
+    bool has_died = false;
+    atomic_store(&shared->die_inside[slot], true);
+    assert_true(until((has_died = is_dead(p)) || !has_work(slot)));
+    if (!has_died)
+        kill(p->pid, SIGKILL);
+    assert_int_equal(peer_end(p), -SIGKILL);
+    atomic_store(&shared->die_inside[slot], false);
+}
+
 static struct peer start(struct role *r) { return peer_start(r->slot < PRODUCERS ? produce : consume, r); }
 
 static void drain(rp_queue *q) {
@@ -150,12 +202,15 @@ static void storm(bool twins) {
         crew[i] = start(&roles[i]);
     }
     uint64_t random = 88172645463325252;
-    for (unsigned kill = 0; kill < KILLS; kill++) {
+    for (unsigned k = 0; k < KILLS; k++) {
         unsigned until_step = atomic_load(&shared->steps) + STEPS_PER_KILL;
         assert_true(until((int)(atomic_load(&shared->steps) - until_step) >= 0));
         random = random * 6364136223846793005 + 1442695040888963407;
         unsigned i = (unsigned)(random >> 33) % CREW;
-        peer_kill(&crew[i]);
+        if (i < PRODUCERS && k % 4 != 0)
+            let_die_inside(&crew[i], i);
+        else
+            peer_kill(&crew[i]);
         crew[i] = start(&roles[i]);
         atomic_fetch_add(&shared->allowed, NUMBERS_PER_KILL);
     }
