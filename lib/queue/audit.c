@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The invariants of docs/correctness.md, checked over the whole segment without touching it. */
+#include "audit.h"
 #include "byte_room.h"
 #include "delivery.h"
 #include "error.h"
@@ -12,15 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-struct check {
-    rp_queue *queue;
-    const struct segment *segment;
-    struct rp_audit *out;
-    uint64_t bytes;  /* that the cells hold */
-    uint32_t active; /* groups */
-};
-
-static void __attribute__((format(printf, 2, 3))) violation(struct check *k, const char *format, ...) {
+void audit_violation(struct check *k, const char *format, ...) {
     if (k->out->violations++ > 0)
         return;
     va_list arguments;
@@ -29,14 +22,15 @@ static void __attribute__((format(printf, 2, 3))) violation(struct check *k, con
     va_end(arguments);
 }
 
-static bool seat_is_attached(const struct segment *s, uint32_t seat) {
+bool audit_seat_is_attached(const struct check *k, uint32_t seat) {
+    const struct segment *s = k->segment;
     return seat < s->parameters.max_participants && seat_state(load_acquire(&s->seats[seat].word, seat_word)) == SEAT_ATTACHED;
 }
 
 /* Somebody named in a word must be attached; if dead, that is repairable. */
 static void check_name(struct check *k, uint32_t c, const char *what, uint32_t seat) {
-    if (!seat_is_attached(k->segment, seat))
-        violation(k, "cell %u: %s names seat %u, which nobody has", c, what, seat);
+    if (!audit_seat_is_attached(k, seat))
+        audit_violation(k, "cell %u: %s names seat %u, which nobody has", c, what, seat);
     else if (!lookup_alive(k->queue, seat))
         k->out->repairable++;
 }
@@ -47,18 +41,18 @@ static void check_untouched(struct check *k, uint32_t c, uint64_t w) {
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
         uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
         if (delivery_state(d) != DELIVERY_SETTLED && !delivery_leaves(d))
-            violation(k, "cell %u is %s, its delivery word of group %u is in state %d", c,
-                      cell_state(w) == CELL_FREE    ? "free"
-                      : cell_state(w) == CELL_OWNED ? "owned"
-                                                    : "delayed",
-                      g, (int)delivery_state(d));
+            audit_violation(k, "cell %u is %s, its delivery word of group %u is in state %d", c,
+                            cell_state(w) == CELL_FREE    ? "free"
+                            : cell_state(w) == CELL_OWNED ? "owned"
+                                                          : "delayed",
+                            g, (int)delivery_state(d));
         /* An older or equal incarnation; one that runs ahead would make the next message look taken. */
         if (!(k->active >> g & 1))
             continue; /* as far behind as it likes: whoever makes a group there sets it right */
         uint32_t ahead = (delivery_incarnation(d) - (uint32_t)cell_generation(w)) & 0x7fffff;
         if (ahead != 0 && ahead < 0x400000)
-            violation(k, "cell %u: incarnation %u is ahead of generation %llu", c, delivery_incarnation(d),
-                      (unsigned long long)cell_generation(w));
+            audit_violation(k, "cell %u: incarnation %u is ahead of generation %llu", c, delivery_incarnation(d),
+                            (unsigned long long)cell_generation(w));
     }
 }
 
@@ -75,7 +69,7 @@ static void check_delayed(struct check *k, uint32_t c, uint64_t w) {
     const struct segment *s = k->segment;
     check_untouched(k, c, w);
     if (cell_owner(w) != NOBODY || cell_pending(w) != 0)
-        violation(k, "cell %u waits for its time and has an owner or groups", c);
+        audit_violation(k, "cell %u waits for its time and has an owner or groups", c);
     struct timers timers;
     timers_open(&timers, &s->control->next_timer_ns, s->timers, s->layout.cell_count);
     if (timers_of(&timers, c) == TIMER_NONE)
@@ -88,7 +82,7 @@ static void check_viewers(struct check *k, uint32_t c, uint64_t d) {
     for (unsigned i = 0; i < v.count; i++)
         check_name(k, c, "a view", v.seats[i]);
     if (state == DELIVERY_LIMBO && v.count == 0)
-        violation(k, "cell %u is in limbo without a viewer", c);
+        audit_violation(k, "cell %u is in limbo without a viewer", c);
 }
 
 static void check_delivery(struct check *k, unsigned g, uint32_t c, uint64_t w) {
@@ -98,7 +92,7 @@ static void check_delivery(struct check *k, unsigned g, uint32_t c, uint64_t w) 
         k->out->repairable++; /* what a removed group left */
     if (!taken(d, w)) {
         if (delivery_state(d) != DELIVERY_SETTLED && !delivery_leaves(d))
-            violation(k, "cell %u: not taken by group %u, yet in state %d", c, g, (int)delivery_state(d));
+            audit_violation(k, "cell %u: not taken by group %u, yet in state %d", c, g, (int)delivery_state(d));
         if (cell_state(w) == CELL_PUBLISHED && !lane_holds(s, c, w)) /* being sent, or its sender died */
             check_name(k, c, "an unfinished send", cell_owner(w));
         if (cell_state(w) == CELL_COMMITTED && !lane_holds(s, c, w))
@@ -119,7 +113,7 @@ static void check_delivery(struct check *k, unsigned g, uint32_t c, uint64_t w) 
     case DELIVERY_DELAYED:
     case DELIVERY_LIMBO: check_viewers(k, c, d); break;
     case DELIVERY_SETTLED: /* somebody is about to clear the bit */ k->out->repairable++; break;
-    default: violation(k, "cell %u: group %u is in the unknown state %d", c, g, (int)delivery_state(d));
+    default: audit_violation(k, "cell %u: group %u is in the unknown state %d", c, g, (int)delivery_state(d));
     }
 }
 
@@ -134,17 +128,17 @@ static void check_cell(struct check *k, uint32_t c) {
     case CELL_DELAYED: check_delayed(k, c, w); return;
     case CELL_PUBLISHED:
     case CELL_COMMITTED: break;
-    default: violation(k, "cell %u is in the unknown state %d", c, (int)cell_state(w)); return;
+    default: audit_violation(k, "cell %u is in the unknown state %d", c, (int)cell_state(w)); return;
     }
     if (cell_pending(w) == 0 || cell_pending(w) >> s->parameters.max_groups != 0)
-        violation(k, "cell %u is published for the groups %#x", c, cell_pending(w));
+        audit_violation(k, "cell %u is published for the groups %#x", c, cell_pending(w));
     for (unsigned g = 0; g < s->parameters.max_groups; g++)
         if (cell_pends(w, g))
             check_delivery(k, g, c, w);
     struct content parts;
     const struct cell *cell = segment_cell(s, c);
     if (!content_parts(s, cell, cell->bytes, field_read(&cell->flags), &parts))
-        violation(k, "cell %u: a message of %u bytes", c, cell->bytes);
+        audit_violation(k, "cell %u: a message of %u bytes", c, cell->bytes);
 }
 
 /* All slots of a ring in one number: did anything move meanwhile? */
@@ -164,8 +158,8 @@ static void check_ring(struct check *k, const char *name, const struct index_rin
         uint64_t lap = slot_lap(load_acquire(ring_slot(r, i), slot));
         int32_t step = lap_ahead(lap, before);
         if (step != 0 && !(step == -1 && before == first))
-            violation(k, "%s: slot %llu has lap %llu after %llu", name, (unsigned long long)i, (unsigned long long)lap,
-                      (unsigned long long)before);
+            audit_violation(k, "%s: slot %llu has lap %llu after %llu", name, (unsigned long long)i, (unsigned long long)lap,
+                            (unsigned long long)before);
         before = lap;
     }
     if (ring_picture(r) != then)
@@ -187,22 +181,22 @@ static void check_groups(struct check *k) {
     uint64_t groups = groups_load(s);
     if (groups != groups_word(groups_version(groups), groups_draining(s, groups), groups_active(s, groups)) ||
         (groups_draining(s, groups) & groups_active(s, groups)) != 0)
-        violation(k, "groups %#llx: impossible, or active and draining at once", (unsigned long long)groups);
+        audit_violation(k, "groups %#llx: impossible, or active and draining at once", (unsigned long long)groups);
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
         uint64_t word = load_acquire(&s->groups[g].word, active);
         bool active = groups_active(s, groups) >> g & 1, draining = groups_draining(s, groups) >> g & 1;
         uint32_t state = group_state(word), owner = group_owner(word);
         if (state > GROUP_USED || (state == GROUP_UNUSED && (active || draining)))
-            violation(k, "group %u is in state %u, and %s", g, state, active ? "active" : draining ? "draining" : "unused");
-        else if (state == GROUP_CREATING && !seat_is_attached(s, owner))
-            violation(k, "group %u is being made by seat %u, which nobody has", g, owner);
+            audit_violation(k, "group %u is in state %u, and %s", g, state, active ? "active" : draining ? "draining" : "unused");
+        else if (state == GROUP_CREATING && !audit_seat_is_attached(k, owner))
+            audit_violation(k, "group %u is being made by seat %u, which nobody has", g, owner);
         else
             k->out->repairable +=
                 draining || (state == GROUP_USED && !active) || (state == GROUP_CREATING && !lookup_alive(k->queue, owner));
         char name[GROUP_NAME_BYTES];
         group_name(s, g, name);
         if (active && !group_name_valid(name))
-            violation(k, "group %u has the impossible name '%s'", g, name);
+            audit_violation(k, "group %u has the impossible name '%s'", g, name);
     }
     if (groups_load(s) != groups)
         *k->out = before;
@@ -232,6 +226,8 @@ RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out) {
         return 0; /* the rings are moving, too */
     out->repairable += s->parameters.max_bytes > 0 && byte_room_held(s) != (int64_t)k.bytes;
     check_groups(&k);
+    if (s->layout.known_count > 0)
+        audit_ids(&k);
     for (uint32_t i = 0; i < s->parameters.lane_count; i++) {
         struct index_ring lane = lane_ring(s, i);
         check_ring(&k, "lane", &lane);

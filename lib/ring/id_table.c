@@ -4,25 +4,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* ---- links ---- */
-
-#define LINK_DROPPED (UINT64_C(1) << 63)
-
-static inline uint64_t link_make(uint64_t own, uint64_t next_generation, uint32_t next) {
-    return (own & 0x1fffff) << 42 | (next_generation & 0xfffff) << 22 | next;
-}
-static inline uint32_t link_next(uint64_t l) { return (uint32_t)bits(l, 0, 22); }
-static inline uint64_t link_tag(uint64_t l) { return bits(l, 22, 20); }
-static inline uint64_t link_own(uint64_t l) { return bits(l, 42, 21); }
-/* Fresh memory is all zeros, and entry 0 is an entry: so a link holds the next entry's number + 1, but for the end. */
-static inline bool link_ends(uint64_t l) { return link_next(l) == 0; }
-
-static inline a64 *head_of(const struct segment *s, uint64_t hash) {
-    return &s->known_heads[hash & ((UINT64_C(1) << s->layout.known_shift) - 1)];
-}
-
-/* `until` of an entry that is not decided. */
-static inline uint64_t undecided(uint64_t word) { return UINT64_C(1) << 63 | id_generation(word); }
+static inline a64 *head_of(const struct segment *s, uint64_t hash) { return &s->known_heads[id_bucket(s, hash)]; }
 
 /* ---- ids ---- */
 
@@ -53,16 +35,16 @@ enum step { STEP_AGAIN, STEP_SAME_PLACE, STEP_ON };
 
 /* The chain from *at on, whose link there is *link: unlinks the entry if it was dropped. ON: it is there, *word its word, *next its link. */
 static enum step pass(const struct segment *s, a64 *at, uint64_t *link, bool is_head, uint64_t *word, uint64_t *next) {
-    struct known_id *e = &s->known_ids[link_next(*link) - 1];
+    struct known_id *e = &s->known_ids[id_link_next(*link) - 1];
     uint64_t w = load_acquire(&e->word, known_word);
     *next = load_acquire(&e->next, known_link);
     *word = load_acquire(&e->word, known_word);
-    bool same = id_generation(w) == id_generation(*word) && (id_generation(w) & 0xfffff) == link_tag(*link);
+    bool same = id_generation(w) == id_generation(*word) && (id_generation(w) & 0xfffff) == id_link_tag(*link);
     if ((!same && !MUTANT(id_no_generation)) || id_state(*word) < ID_PENDING)
         return STEP_AGAIN; /* it has become another's since the link was read */
-    if (!(*next & LINK_DROPPED))
+    if (!(*next & ID_LINK_DROPPED))
         return STEP_ON;
-    uint64_t around = link_make(link_own(*link) + is_head, link_tag(*next), link_next(*next));
+    uint64_t around = id_link_make(id_link_own(*link) + is_head, id_link_tag(*next), id_link_next(*next));
     if (!cas_acq_rel(at, link, around, known_link))
         return STEP_AGAIN;
     *link = around;
@@ -76,20 +58,20 @@ static enum id_look walk(const struct segment *s, uint64_t hash, const struct so
     uint64_t link = load_acquire(at, known_link), word, next;
     *head = link;
     for (uint64_t steps = 16 * (uint64_t)s->layout.known_count + 4096; steps > 0; steps--) {
-        if (link_ends(link))
+        if (id_link_ends(link))
             return ID_UNKNOWN;
-        if (link_next(link) > s->layout.known_count)
+        if (id_link_next(link) > s->layout.known_count)
             return ID_DAMAGED;
         enum step step = pass(s, at, &link, at == first, &word, &next);
         if (step == STEP_ON) {
-            struct known_id *e = &s->known_ids[link_next(link) - 1];
+            struct known_id *e = &s->known_ids[id_link_next(link) - 1];
             if (x != NULL && same_id(e, x)) {
                 uint64_t until = load_acquire(&e->until_ns, known_id), id = load_acquire(&e->message_id, known_id);
                 uint64_t now = load_acquire(&e->word, known_word);
                 if (now != word && !MUTANT(id_word_once))
                     continue; /* decided meanwhile, or another's: once more */
                 if (id_state(word) == ID_PENDING || (id_state(word) == ID_COMMITTED && now_ns < until)) {
-                    *entry = (struct id_entry){.index = link_next(link) - 1, .word = word, .message_id = id};
+                    *entry = (struct id_entry){.index = id_link_next(link) - 1, .word = word, .message_id = id};
                     return ID_KNOWN;
                 }
             }
@@ -121,7 +103,7 @@ static enum take_out take_out(const struct segment *s, uint32_t index, uint64_t 
     do {
         if (load_acquire(&e->word, known_word) != word)
             return CHANGED;
-    } while (!(link & LINK_DROPPED) && !cas_acq_rel(&e->next, &link, link | LINK_DROPPED, known_link));
+    } while (!(link & ID_LINK_DROPPED) && !cas_acq_rel(&e->next, &link, link | ID_LINK_DROPPED, known_link));
     struct id_entry none;
     if (MUTANT(id_freed_linked))
         return OUT;
@@ -200,10 +182,10 @@ void id_table_fill(const struct segment *s, struct id_entry *entry, const struct
     store_release(&e->bytes, x->bytes, known_id);
     for (uint32_t i = 0; i < (x->bytes + 7) / 8; i++)
         store_release(&e->id[i], x->words[i], known_id);
-    store_release(&e->until_ns, undecided(entry->word), known_id);
+    store_release(&e->until_ns, id_undecided(entry->word), known_id);
     store_release(&e->message, message, known_id);
     store_release(&e->message_id, message_id, known_id);
-    store_release(&e->next, link_make(id_generation(entry->word), 0, 0), known_link);
+    store_release(&e->next, id_link_make(id_generation(entry->word), 0, 0), known_link);
     entry->word = id_word(ID_PENDING, id_owner(entry->word), id_generation(entry->word));
     entry->message_id = message_id;
     store_release(&e->word, entry->word, known_word);
@@ -214,8 +196,8 @@ bool id_table_link(const struct segment *s, const struct id_entry *entry, const 
     uint64_t generation = id_generation(entry->word);
     if (MUTANT(id_link_blind))
         head = load_acquire(head_of(s, x->hash), known_link);
-    store_release(&e->next, link_make(generation, link_tag(head), link_next(head)), known_link);
-    return cas_acq_rel(head_of(s, x->hash), &head, link_make(link_own(head) + 1, generation, entry->index + 1), known_link);
+    store_release(&e->next, id_link_make(generation, id_link_tag(head), id_link_next(head)), known_link);
+    return cas_acq_rel(head_of(s, x->hash), &head, id_link_make(id_link_own(head) + 1, generation, entry->index + 1), known_link);
 }
 
 void id_table_give_back(const struct segment *s, const struct id_entry *entry) {
@@ -237,7 +219,7 @@ void id_table_abort_mine(const struct segment *s, struct id_entry *entry) {
 
 bool id_table_commit(const struct segment *s, uint32_t index, uint64_t word, uint64_t until_ns) {
     struct known_id *e = &s->known_ids[index];
-    uint64_t before = undecided(word);
+    uint64_t before = id_undecided(word);
     (void)cas_acq_rel(&e->until_ns, &before, until_ns, known_id);
     return cas_acq_rel(&e->word, &word, id_word(ID_COMMITTED, NOBODY, id_generation(word)), known_word);
 }

@@ -38,6 +38,24 @@ static inline enum id_state id_state(uint64_t w) { return (enum id_state)bits(w,
 static inline uint32_t id_owner(uint64_t w) { return (uint32_t)bits(w, 50, 10); }
 static inline uint64_t id_generation(uint64_t w) { return bits(w, 0, 50); }
 
+#define ID_LINK_DROPPED (UINT64_C(1) << 63)
+
+static inline uint64_t id_link_make(uint64_t own, uint64_t next_generation, uint32_t next) {
+    return (own & 0x1fffff) << 42 | (next_generation & 0xfffff) << 22 | next;
+}
+static inline uint32_t id_link_next(uint64_t l) { return (uint32_t)bits(l, 0, 22); }
+static inline uint64_t id_link_tag(uint64_t l) { return bits(l, 22, 20); }
+static inline uint64_t id_link_own(uint64_t l) { return bits(l, 42, 21); }
+/* Fresh memory is all zeros, and entry 0 is an entry: so a link holds the next entry's number + 1, but for the end. */
+static inline bool id_link_ends(uint64_t l) { return id_link_next(l) == 0; }
+
+static inline uint64_t id_bucket(const struct segment *s, uint64_t hash) {
+    return hash & ((UINT64_C(1) << s->layout.known_shift) - 1);
+}
+
+/* `until` of an entry that is not decided. */
+static inline uint64_t id_undecided(uint64_t word) { return UINT64_C(1) << 63 | id_generation(word); }
+
 /* An id that somebody asks for, ready to be compared. */
 struct sought_id {
     uint64_t hash;

@@ -248,6 +248,56 @@ static void a_window_of_entries(void **state) {
     close_queue();
 }
 
+static void audit_says(const char *text) {
+    struct rp_audit a;
+    succeeds(rp_queue_audit(q, &a));
+    assert_true(a.violations > 0);
+    if (strstr(a.first, text) == NULL)
+        fail_msg("the audit says '%s'", a.first);
+}
+
+/* What cannot be is told, and a send that meets it says so. */
+static void damage(void **state) {
+    (void)state;
+    open_queue(UINT64_C(3600) * 1000 * MS, 64);
+    for (int i = 0; i < 5; i++)
+        succeeds(send_as(&i, sizeof i, "x", NULL));
+    struct rp_audit audit;
+    succeeds(rp_queue_audit(q, &audit));
+    assert_int_equal(audit.violations, 0);
+    struct known_id *e = &q->segment.known_ids[2];
+    uint64_t word = e->word, next = e->next, until = e->until_ns;
+    e->word = id_word(7, NOBODY, id_generation(word));
+    audit_says("unknown state 7");
+    e->word = id_word(ID_COMMITTED, 0, id_generation(word));
+    audit_says("seat 0's");
+    e->word = id_word(ID_PENDING, 7, id_generation(word));
+    audit_says("which nobody has");
+    e->word = id_word(ID_COMMITTED, NOBODY, id_generation(word) + 1);
+    audit_says("another's");
+    e->word = word;
+    e->until_ns = id_undecided(word);
+    audit_says("how long");
+    e->until_ns = until;
+    e->next = id_link_make(id_generation(word), id_generation(word), 2 + 1); /* a circle */
+    audit_says("already");
+    int id = 2;
+    e->hash ^= UINT64_C(1) << 63; /* the same bucket, another id: the walk does not end at it */
+    assert_int_equal(send_as(&id, sizeof id, "x", NULL), RP_CORRUPT);
+    e->hash ^= UINT64_C(1) << 63;
+    e->next = id_link_make(id_generation(word), 0, 9999);
+    audit_says("which is none");
+    e->next = next;
+    a64 *head = &q->segment.known_heads[id_bucket(&q->segment, e->hash)];
+    uint64_t first = *head;
+    *head = 0;
+    audit_says("in no chain");
+    *head = first;
+    for (int i = 0; i < 5; i++)
+        receive_and_ack("x");
+    close_queue();
+}
+
 static void loans_and_delays(void **state) {
     (void)state;
     struct rp_send_options o;
@@ -306,6 +356,7 @@ int main(void) {
         TEST(failed_sends_forget_nothing),
         TEST(no_place_for_an_id),
         TEST(a_window_of_entries),
+        TEST(damage),
         TEST(loans_and_delays),
         TEST(batches),
     };
