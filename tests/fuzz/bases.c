@@ -63,6 +63,11 @@ static void send(struct party *a, size_t bytes) {
         o.headers = headers;
         o.header_count = 2;
     }
+    uint64_t serial = a->p->next_id;
+    if (q->dedup_window_ns > 0) { /* the last ones are those that the fuzzer sends again */
+        o.dedup_id = bytes == 5 ? (const void *)&serial : text + bytes % 7;
+        o.dedup_id_bytes = bytes == 5 ? sizeof serial : 1 + bytes % 11;
+    }
     good(rp_send(a->p, text, bytes, &o));
 }
 
@@ -130,6 +135,16 @@ static void die_while_sending(const struct party *a) {
     store_relaxed(&cell->word, cell_word(CELL_PUBLISHED, a->q->seat, 1, generation), init);
 }
 
+/* Of the ids some are with that sender. */
+static void leave_undecided(rp_queue *q, uint32_t seat) {
+    const struct segment *s = &q->segment;
+    for (uint32_t i = 0; i < s->layout.known_count; i++) {
+        uint64_t w = load_relaxed(&s->known_ids[i].word, init);
+        if (id_state(w) == ID_COMMITTED && i % 3 == 0)
+            store_relaxed(&s->known_ids[i].word, id_word(ID_PENDING, seat, id_generation(w)), init);
+    }
+}
+
 static void rounds(struct party *a, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
         send(a, 5);
@@ -174,6 +189,7 @@ static void every_state(struct base *b, const char *name, const struct rp_queue_
         push_aside(q);
     good(rp_loan(a.p, 8, &loan));
     die_while_sending(&d);
+    leave_undecided(q, d.q->seat);
     photograph(b, name, q);
     part(&second);
     part(&d);
@@ -268,6 +284,10 @@ void bases_make(void) {
     o = small_options(8, 5, 2, 40);
     o.priorities = 3;
     every_state(&bases[BASE_LEVELS], "levels", &o, 3);
+    o = small_options(8, 5, 2, 40);
+    o.dedup_window_ns = 3600 * 1000 * MS;
+    o.dedup_entries = 32;
+    every_state(&bases[BASE_IDS], "ids", &o, 60);
 }
 
 void bases_free(void) {

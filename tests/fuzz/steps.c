@@ -54,7 +54,9 @@ uint64_t steps_bound(const struct parameters *p, const struct layout *l) {
     uint64_t slots = l->lane_slot_count > l->slot_count ? l->lane_slot_count : l->slot_count;
     uint64_t words = (uint64_t)l->cell_count * p->max_groups;
     uint64_t searches = (words + 8) * (2 * 4 * (16 * slots + 4096) + l->cell_count);
-    return searches + 50 * (uint64_t)p->max_participants * (8 * words + 8 * 16);
+    /* To take an entry is as many walks as there are ids, and more where a chain is damaged. */
+    uint64_t ids = (2 * (uint64_t)l->known_count + 8) * 24 * (16 * (uint64_t)l->known_count + 4096);
+    return (l->known_count > 0 ? ids : 0) + searches + 50 * (uint64_t)p->max_participants * (8 * words + 8 * 16);
 }
 
 void steps_begin(const char *call, uint64_t bound) {

@@ -77,6 +77,7 @@ bool use_open(struct reader *r, struct user *u) {
     u->blocks = o.overflow == RP_OVERFLOW_BLOCK;
     u->lanes = o.lanes;
     u->priorities = o.priorities;
+    u->once = o.dedup_window_ns > 0;
     open_ends(u, how);
     return true;
 }
@@ -247,11 +248,19 @@ void use_forged_receipt(struct reader *r, struct user *u) {
 
 /* ---- sending ---- */
 
-#define SEND_ERRORS RP_FULL, RP_GONE, RP_CORRUPT
+#define SEND_ERRORS RP_FULL, RP_GONE, RP_CORRUPT, RP_DUPLICATE, -EBUSY
 
 static const unsigned char payload[512] = "all that glitters is not gold";
 
 static size_t some_length(struct reader *r, const struct user *u) { return take8(r) % (u->message_bytes + 2); }
+
+/* Under an id, of which there are few: new ones, and some that were sent or are being sent. */
+static void some_id(const struct user *u, size_t which, struct rp_send_options *o) {
+    if (u->once && which % 5 != 0) {
+        o->dedup_id = payload + which % 7;
+        o->dedup_id_bytes = 1 + which % 11;
+    }
+}
 
 /* A length beyond the limit, and only that, is refused. */
 static bool too_big(const struct user *u, size_t bytes, int result) {
@@ -279,6 +288,7 @@ void use_send(struct reader *r, struct user *u) {
         o.header_count = 1 + bytes % 2;
         o.carry = u->held_count > 0 ? &u->held[bytes % u->held_count].headers : NULL;
     }
+    some_id(u, bytes, &o);
     int result = CALL(u, rp_send(u->p, payload, bytes, &o), SEND_ERRORS, RP_TOO_BIG);
     if (with ? result != RP_TOO_BIG : !too_big(u, bytes, result))
         sent += result == 0;
@@ -333,6 +343,7 @@ void use_commit(struct reader *r, struct user *u) {
     if (l == NULL)
         return;
     copy = *l;
+    some_id(u, l->bytes, &o);
     bool twice = lent_twice(u, l);
     if (CALL(u, rp_commit(u->p, l, &o), SEND_ERRORS) < 0)
         return;

@@ -21,6 +21,7 @@ struct user {
     uint32_t most_bytes;        /* of a message that can be sent: max_bytes may be less */
     uint32_t lanes, priorities; /* of the queue */
     bool blocks;                /* a send without a timeout may wait for ever */
+    bool once;                  /* there is a dedup window */
     bool at_most_once;
 };
 

@@ -121,7 +121,7 @@ bool world_is_writable(const volatile void *word) {
 
 /* ---- may the library touch this word? ---- */
 
-enum place { ANYWHERE, SLOT, CELL_WORD, DELIVERY_WORD, POSITION, TIME, BITMAP, SEAT };
+enum place { ANYWHERE, SLOT, CELL_WORD, DELIVERY_WORD, POSITION, TIME, BITMAP, SEAT, ID_WORD, ID_LINK, ID_FIELD };
 
 /* What a label is about; looked up once for each place in the code. */
 static enum place place_of(const char *what) {
@@ -132,7 +132,8 @@ static enum place place_of(const char *what) {
     k = &known[((uintptr_t)what >> 3) % 256];
     if (k->what == what)
         return k->place;
-    static const char *const labels[] = {"", "slot", "cell_word", "delivery", "position", "time", "free_bits", "seat_word"};
+    static const char *const labels[] = {"",          "slot",      "cell_word",  "delivery",   "position", "time",
+                                         "free_bits", "seat_word", "known_word", "known_link", "known_id"};
     k->what = what;
     k->place = ANYWHERE;
     const char *label = strrchr(what, ' ') + 1;
@@ -149,6 +150,15 @@ static bool in_line(const struct layout *l, size_t at, size_t field) {
     return at >= l->deliveries && at < l->extras && (at - l->deliveries) % sizeof(struct delivery) == field;
 }
 
+/* A word of an id that is kept; -1: not among them. */
+static int id_field(const struct layout *l, size_t at) {
+    bool in = at >= l->known_ids && at < l->known_ids + (uint64_t)l->known_count * sizeof(struct known_id);
+    return in ? (int)((at - l->known_ids) % sizeof(struct known_id)) : -1;
+}
+static bool in_heads(const struct layout *l, size_t at) {
+    return l->known_count > 0 && at >= l->known_heads && at < l->known_heads + (UINT64_C(8) << l->known_shift);
+}
+
 static bool belongs(const struct layout *l, size_t at, enum place place) {
     switch (place) {
     case SLOT: return at >= l->lanes && at < l->deliveries;
@@ -158,6 +168,9 @@ static bool belongs(const struct layout *l, size_t at, enum place place) {
     case TIME: return in_cell(l, at, offsetof(struct cell, time)) || in_line(l, at, offsetof(struct delivery, time));
     case BITMAP: return at >= l->bitmap && at < l->bitmap + 8 * (uint64_t)l->bitmap_words;
     case SEAT: return at >= l->seats && at < l->bitmap && (at - l->seats) % sizeof(struct seat) == 0;
+    case ID_WORD: return id_field(l, at) == offsetof(struct known_id, word);
+    case ID_LINK: return id_field(l, at) == offsetof(struct known_id, next) || in_heads(l, at);
+    case ID_FIELD: return id_field(l, at) >= (int)offsetof(struct known_id, hash);
     default: return at >= l->control && at < l->bytes;
     }
 }
