@@ -13,7 +13,7 @@
 #include <sys/time.h>
 
 enum { PRODUCERS = 4, CONSUMERS = 2, CREW = PRODUCERS + CONSUMERS };
-enum { KILLS = 150, STEPS_PER_KILL = 150, NUMBERS_PER_KILL = 100, LOOK_BACK = 64 };
+enum { KILLS = 80, STEPS_PER_KILL = 150, NUMBERS_PER_KILL = 100, LOOK_BACK = 64 };
 enum { NUMBERS = (KILLS + 2) * (NUMBERS_PER_KILL + 300) };
 
 struct work {
