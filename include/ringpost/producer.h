@@ -17,8 +17,13 @@ extern "C" {
 
 typedef struct rp_producer rp_producer;
 
+#define RP_PRODUCER_ID_MAX 64 /**< bytes of a producer's id */
+
 struct rp_producer_options {
     size_t size;
+    const void *
+        id; /**< who this is, whichever process it is today: makes `sequence` of its sends count. NULL: nobody in particular. Default NULL */
+    size_t id_bytes; /**< 1 .. RP_PRODUCER_ID_MAX. Default 0 */
 };
 
 /** A timeout that leaves the decision to the queue's overflow policy: reject does not wait, block waits for ever. */
@@ -51,6 +56,8 @@ struct rp_send_options {
     const struct rp_headers
         *carry; /**< headers of another message, which are sent as well, but for those named in `headers`; NULL: none.
                                          `&m->headers` passes on what a received message had. Default NULL */
+    uint64_t
+        sequence; /**< of a producer with an id: the message's number, higher than that of its last send, not necessarily by one; 0: none. Default 0 */
 };
 
 /** One message of a batch. The library writes `id` and `result`. */
@@ -75,7 +82,14 @@ struct rp_loan {
 RP_API void rp_producer_options_init(struct rp_producer_options *o, size_t size);
 RP_API void rp_send_options_init(struct rp_send_options *o, size_t size);
 
-/** Errors: -ENOMEM, -EROFS (handle opened read-only), RP_FORKED. */
+/**
+ * Errors: -ENOMEM, -EROFS (handle opened read-only), RP_FORKED, -EINVAL.
+ *
+ * With an `id` the producer owns that id until it is closed or its process ends; the id itself, and the sequence of its last committed send, stay in the queue until
+ * rp_producer_id_remove. Then also: RP_IN_USE, another producer with this id is open, in this process or another that is alive, stopped or not; -ENOSPC, the id is new and
+ * all `max_producer_ids` places are taken; RP_CORRUPT. What a dead owner had under way is decided first, so rp_producer_sequence is right at once.
+ * Lock-free; steps bounded by the number of places and of processes. Crash: the id is there or not, with the sequence it had.
+ */
 RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *o, rp_producer **out);
 
 /** Closes; open loans are abandoned. NULL is fine. */
@@ -88,6 +102,8 @@ RP_API void rp_producer_close(rp_producer *p);
  * RP_CORRUPT. With a `dedup_id`: RP_DUPLICATE, a message with this id was sent within the window, `id_out` receives its id, and
  * nothing was stored; -EBUSY, somebody who lives is sending one just now and was not done when the timeout was over (what a dead
  * sender did is decided by whoever comes next). The id is an application's own; the same id always means the same message.
+ * With a `sequence`: RP_DUPLICATE, this producer's id has sent it, or a higher one, in whichever process; `id_out` receives 0, and nothing was stored. A send that failed does not use its
+ * sequence up. It is looked at before the `dedup_id`; a message that is refused by that leaves the sequence unused.
  * Lock-free while there is room, no system call unless a receiver sleeps. Crash: the message was sent or not, as a
  * whole; memory of one that was not is recovered by the next sweep.
  */
@@ -109,6 +125,33 @@ RP_API int rp_loan(rp_producer *p, size_t bytes, struct rp_loan *out);
 
 /** Sends what was written into the loan; on success `l` is used up. On failure it is still open. Errors: as rp_send. */
 RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_options *o);
+
+/**
+ * The sequence of the last send of this producer's id that was committed, by whichever process; 0: none was. What has a higher one was not sent, and is to be sent again.
+ * -EINVAL: it was opened without an id. Does not block.
+ */
+RP_API int rp_producer_sequence(rp_producer *p, uint64_t *last);
+
+/** A producer's id as rp_producer_id_next finds it. */
+struct rp_producer_id {
+    uint32_t index;
+    uint32_t id_bytes;
+    unsigned char id[RP_PRODUCER_ID_MAX];
+    uint64_t sequence; /**< of its last send that is known to be committed */
+    uint64_t made_ns;  /**< wall clock: when it was first used */
+    uint32_t pid;      /**< of the process in which a producer with this id is open; 0: none is */
+    uint32_t alive;    /**< 1: and the kernel says that it lives */
+    uint64_t reserved[5];
+};
+
+/** The id with the lowest index >= `index`. RP_EMPTY: no more. Any thread; read-only handles, too; does not block. */
+RP_API int rp_producer_id_next(rp_queue *q, uint32_t index, struct rp_producer_id *out);
+
+/**
+ * Forgets an id and its sequence; its place is free. -ENOENT: there is none; RP_IN_USE: a producer with this id is open; -EROFS, -EINVAL, RP_FORKED. Any thread. Lock-free.
+ * Crash: it was removed or not.
+ */
+RP_API int rp_producer_id_remove(rp_queue *q, const void *id, size_t id_bytes);
 
 /** Gives a loan back unsent. -EINVAL if it is not open. */
 RP_API int rp_abandon(rp_producer *p, struct rp_loan *l);

@@ -98,6 +98,8 @@ struct rp_queue_options {
                                    oldest are forgotten, and counted. 0: four times the capacity. Default 0 */
     uint32_t
         header_bytes; /**< room for headers beside the largest payload, 0 .. 1 MiB; headers.h says what one takes. Without it they have what the payload leaves. Default 0 */
+    uint32_t max_producer_ids; /**< room for ids of producers (producer.h), 0 .. 4,000, 128 bytes each. Default 16 */
+    uint32_t reserved2;        /**< 0 */
 };
 
 /** How a queue is opened. */

@@ -51,6 +51,7 @@ static int check_parameters(const struct parameters *p) {
         {"prefault", p->prefault, 0, 1},
         {"mode", p->mode, 0, 0777},
         {"dedup_entries", p->dedup_entries, 0, 4000000},
+        {"max_producer_ids", p->producer_ids, 0, MAX_PRODUCER_IDS},
         {"first_lap", p->first_lap, 1, LAP_MASK},
     };
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
@@ -136,6 +137,7 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     l.texts = place(&end, (uint64_t)l.text_count * sizeof(struct failure_text));
     l.known_heads = place(&end, p->dedup_window_ns > 0 ? UINT64_C(8) << l.known_shift : 0);
     l.known_ids = place(&end, (uint64_t)l.known_count * sizeof(struct known_id));
+    l.identities = place(&end, p->producer_ids * sizeof(struct identity));
     l.cells = place(&end, (uint64_t)l.cell_count * l.cell_stride);
     l.bytes = (end + 4095) & ~UINT64_C(4095);
     *out = l;

@@ -4,7 +4,7 @@
  *
  *     header | control | groups | seats | free bitmap | lane ends | lane starts per group | ready lanes per group | lanes
  *            | early and returned per group and lane, deaths per group | delivery lines | extra lines | timers | ids | failure texts
- *            | buckets of known ids | known ids | cells
+ *            | buckets of known ids | known ids | producer ids | cells
  *
  * Where each part begins is a pure function of the header's parameters (layout_compute), so the attach handshake computes the parts
  * anew and refuses a segment whose offsets differ. Every field is naturally aligned and of fixed width; independent writers have
@@ -57,6 +57,7 @@ struct parameters {
     uint64_t max_bytes;
     uint64_t dedup_window_ns; /* 0: no ids are kept */
     uint64_t dedup_entries;
+    uint64_t producer_ids;
     uint64_t first_lap; /* lap at which every ring begins */
 };
 
@@ -78,6 +79,7 @@ struct layout {
     uint64_t texts;
     uint64_t known_heads; /* see below: a bucket each */
     uint64_t known_ids;
+    uint64_t identities;
     uint64_t cells;
     uint64_t bytes;
     uint32_t cell_count;
@@ -135,6 +137,7 @@ struct control {
     a64 tickets[MAX_GROUPS]; /* receivers that wait, per group */
     a64 cells_in_play;       /* capacity + 8 x the most seats that were taken at once */
     a64 keeper_tickets;      /* rp_queue_keep */
+    a64 admitted; /* version:26 | generation:26 | place + 1:12: the producer id that was made last; see lib/queue/identity.h */
     uint64_t reserved0[4];
     /* One line for each of those that are written often. */
     _Alignas(LINE) a64 next_id;
@@ -275,6 +278,20 @@ struct known_id {
     uint64_t reserved;
 };
 
+enum { PRODUCER_ID_BYTES = 64, MAX_PRODUCER_IDS = 4000 };
+
+/* A producer that is known by an id, and how far it has come; lib/queue/identity.h. The first line is its owner's. */
+struct identity {
+    a64 word;    /* state:4 | owner:10 | sent:1 | generation:49 */
+    a64 message; /* of the send under way: cell:22 | its generation before it was published:30 */
+    a64 next;    /* its sequence; the same as `last`: none is under way */
+    a64 last;    /* sequence of the last send that is known to be committed */
+    a64 bytes;
+    a64 made_wall_ns;
+    uint64_t reserved[2];
+    a64 id[PRODUCER_ID_BYTES / 8];
+};
+
 /* The reason given with a nack or reject; lossy: entry cell % text_count. A reader believes it only with the right key and checksum. */
 struct failure_text {
     a64 key; /* group:8 | cell:24 | stamp tag:24 | bytes:8 */
@@ -289,6 +306,7 @@ _Static_assert(sizeof(struct control) % LINE == 0 && sizeof(struct group) % LINE
 _Static_assert(offsetof(struct control, tickets) == 48, "the tickets of the first groups share the line that every call reads");
 _Static_assert(sizeof(struct failure_text) == 96, "text");
 _Static_assert(sizeof(struct known_id) == 3 * LINE, "known id");
+_Static_assert(sizeof(struct identity) == 2 * LINE, "identity");
 _Static_assert(sizeof(struct lane_end) == LINE && sizeof(struct lane_start) == 2 * LINE && sizeof(struct ready_lanes) == LINE,
                "lines");
 _Static_assert(sizeof(struct header) <= 4096, "the header is one page");

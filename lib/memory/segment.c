@@ -30,6 +30,7 @@ static void bind_parts(struct segment *s, unsigned char *base) {
     s->texts = (struct failure_text *)(void *)(base + l->texts);
     s->known_heads = (a64 *)(void *)(base + l->known_heads);
     s->known_ids = (struct known_id *)(void *)(base + l->known_ids);
+    s->identities = (struct identity *)(void *)(base + l->identities);
     s->cells = base + l->cells;
 }
 

@@ -30,6 +30,7 @@ struct segment {
     struct failure_text *texts;
     a64 *known_heads;
     struct known_id *known_ids;
+    struct identity *identities;
     unsigned char *cells;
 };
 

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "dedup.h"
 #include "error.h"
-#include "fanout.h"
 #include "sweep.h"
+#include "verdict.h"
 #include "wait.h"
 #include <errno.h>
-
-static uint64_t message_word(const struct segment *s, uint32_t c) {
-    return (uint64_t)c << GENERATION_BITS | cell_generation(load_relaxed(&segment_cell(s, c)->word, own));
-}
 
 /* ---- asking ---- */
 
@@ -128,22 +124,6 @@ void dedup_end(struct once *x, bool sent) {
 
 /* ---- recovery ---- */
 
-/* Was the dead one's message sent? */
-static bool sent(const struct segment *s, uint64_t message, uint32_t dead) {
-    uint32_t c = (uint32_t)(message >> GENERATION_BITS);
-    if (!segment_has_cell(s, c))
-        return false;
-    a64 *word = &segment_cell(s, c)->word;
-    uint64_t w = load_acquire(word, cell_word), before = message & GENERATION_MASK;
-    if (cell_generation(w) == before)
-        return (cell_state(w) == CELL_DELAYED && !MUTANT(dedup_delayed_unsent)) || cell_state(w) == CELL_JOURNALED;
-    if (cell_state(w) == CELL_PUBLISHED && cell_owner(w) == dead && cell_generation(w) == ((before + 1) & GENERATION_MASK)) {
-        /* Where the verdict says no, and the word has moved: it was settled meanwhile, and the cell may carry another message, which the verdict knows nothing of. */
-        return fanout_committed(s, c, w) || (load_acquire(word, cell_word) != w && !MUTANT(dedup_verdict_once));
-    }
-    return true;
-}
-
 int dedup_recover(struct actor *a, uint32_t dead) {
     const struct segment *s = a->segment;
     int done = 0;
@@ -157,7 +137,7 @@ int dedup_recover(struct actor *a, uint32_t dead) {
             id_table_give_back(s, &(struct id_entry){.index = i, .word = w});
             done++;
         } else if (id_state(w) == ID_PENDING) {
-            bool was_sent = sent(s, load_acquire(&e->message, known_id), dead);
+            bool was_sent = message_was_sent(s, load_acquire(&e->message, known_id), dead);
             done += was_sent ? id_table_commit(s, i, w, until_ns(a)) : id_table_abort(s, i, w);
         }
     }

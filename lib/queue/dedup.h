@@ -5,9 +5,7 @@
  *     a cell is OWNED, its payload written;  the id PENDING, with the cell and its generation, and linked;  publish;  the id COMMITTED, or ABORTED and only then the cell
  *     given back
  *
- * So of a sender that died the cell tells what became of the message, for as long as recovery has not freed it: of the generation before, it was never published (or waits
- * for its time, which is as good as sent); PUBLISHED by the dead one, the verdict about any such cell holds (fanout.h); anything else is a later life, which it has only
- * after it was committed. The verdict is about the word that was read: where it says no, that must be there still, else the message was settled while it was looked at. Each recoverer decides all ids of the dead one before it touches a cell of his.
+ * Of a sender that died the cell tells what became of the message (verdict.h). Each recoverer decides all ids of the dead one before it touches a cell of his.
  *
  * Who meets an id that is PENDING cannot know, and waits: for its sender, or for the sender's death to be found.
  */

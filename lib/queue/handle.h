@@ -110,6 +110,9 @@ struct rp_producer {
     uint32_t loan_room;
     uint32_t *loans; /* cells on loan */
     struct dropper dropper;
+    struct identity *identity; /* NULL: it is known by no id */
+    uint64_t sequence;         /* of its last send that was committed */
+    uint64_t numbered;         /* of the one under way */
 };
 
 /* A message this consumer can see. `cell` is read by other threads of the process when a view outlives its lease. */

@@ -63,7 +63,8 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
         return (int)index;
     int result = send_options(p, given, &copy, &o);
     size_t content = l->bytes;
-    if (result < 0 || (send_has_headers(o) && (result = send_measure(p, l->bytes, o, &content)) < 0))
+    if (result < 0 || (result = send_ask(p, o, o->id_out)) < 0 ||
+        (send_has_headers(o) && (result = send_measure(p, l->bytes, o, &content)) < 0))
         return result;
     uint32_t c = p->loans[index];
     result = room_change(p, c, content);

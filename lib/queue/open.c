@@ -30,6 +30,7 @@ RP_API void rp_queue_options_init(struct rp_queue_options *o, size_t size) {
         .overflow = RP_OVERFLOW_REJECT,
         .max_groups = 4,
         .max_participants = 64,
+        .max_producer_ids = 16,
         .mode = 0600,
         .prefault = 1,
         .priorities = 1,
@@ -217,6 +218,7 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         .max_bytes = o->max_bytes,
         .dedup_window_ns = o->dedup_window_ns,
         .dedup_entries = o->dedup_entries,
+        .producer_ids = o->max_producer_ids,
         .max_deliveries = o->max_deliveries,
         .dead_capacity = o->dead_capacity,
         .dead_overflow = o->dead_overflow,
@@ -246,7 +248,7 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         return fail(-EINVAL, "lane_capacity is for queues with keyed lanes");
     if (p->dedup_window_ns > 0 && p->dedup_entries == 0)
         p->dedup_entries = o->capacity < 1000000 ? 4 * (uint64_t)o->capacity : 4000000;
-    if (o->reserved != 0)
+    if (o->reserved != 0 || o->reserved2 != 0)
         return fail(-E2BIG, "rp_queue_options: a reserved field is not 0");
     int result = permille("backoff_factor", o->backoff_factor, 1, 100, &p->backoff_factor_permille);
     return result < 0 ? result : permille("jitter", o->jitter, 0, 1, &p->jitter_permille);
@@ -335,6 +337,7 @@ RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out) {
     out->max_bytes = p->max_bytes;
     out->dedup_window_ns = p->dedup_window_ns;
     out->dedup_entries = (uint32_t)p->dedup_entries;
+    out->max_producer_ids = (uint32_t)p->producer_ids;
     out->mode = p->mode;
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "error.h"
 #include "groups.h"
+#include "identity.h"
 #include "lane.h"
 #include "options.h"
 #include "send.h"
@@ -15,6 +16,12 @@ RP_API void rp_producer_options_init(struct rp_producer_options *o, size_t size)
     options_fill(o, size, &defaults, sizeof defaults);
 }
 
+static void free_handle(struct rp_producer *p) {
+    free(p->loans);
+    free(p->lanes);
+    free(p);
+}
+
 RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given, rp_producer **out) {
     struct rp_producer_options o;
     rp_producer_options_init(&o, sizeof o);
@@ -26,6 +33,12 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
         return fail(result < 0 ? result : -EINVAL, "rp_producer_open");
     if (q->read_only)
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);
+    struct producer_name name;
+    if (o.id != NULL || o.id_bytes != 0) {
+        result = producer_name_make(&name, o.id, o.id_bytes);
+        if (result < 0)
+            return result;
+    }
     struct rp_producer *p = calloc(1, sizeof *p);
     uint32_t *loans = calloc(LOANS_AT_FIRST, sizeof *loans), lane_count = q->segment.parameters.lane_count;
     struct sender_lane *lanes = calloc(lane_count, sizeof *lanes);
@@ -44,6 +57,12 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
         lanes[i].tail = lanes[i].tail_told = load_acquire(lanes[i].ring.tail, hints);
     }
     actor_open(&p->actor, q);
+    result = o.id == NULL ? 0 : identity_open(&p->actor, &name, &p->identity, &p->sequence);
+    if (result < 0) {
+        actor_close(&p->actor);
+        free_handle(p);
+        return result;
+    }
     pthread_mutex_lock(&q->lock);
     p->next = q->producers;
     q->producers = p;
@@ -66,11 +85,11 @@ RP_API void rp_producer_close(rp_producer *p) {
             link = &(*link)->next;
         *link = p->next;
         pthread_mutex_unlock(&q->lock);
+        if (p->identity != NULL)
+            identity_close(p->identity);
         actor_close(&p->actor);
     }
-    free(p->loans);
-    free(p->lanes);
-    free(p);
+    free_handle(p);
 }
 
 /* ---- sending ---- */
@@ -116,7 +135,9 @@ static __attribute__((noinline)) int send_one_with(struct rp_producer *p, const 
                                                    const struct rp_send_options *o, int64_t timeout_ns, uint64_t *id, bool wake) {
     struct once asked, *once = NULL;
     size_t content = bytes;
-    int result = send_has_headers(o) ? send_measure(p, bytes, o, &content) : 0;
+    int result = send_ask(p, o, id);
+    if (result == 0 && send_has_headers(o))
+        result = send_measure(p, bytes, o, &content);
     if (result == 0 && send_has_id(o)) {
         once = &asked;
         result = dedup_ask(once, &p->actor, o->dedup_id, o->dedup_id_bytes, room_patience(p, timeout_ns), id);

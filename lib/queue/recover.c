@@ -3,6 +3,7 @@
 #include "dedup.h"
 #include "delivery.h"
 #include "fanout.h"
+#include "identity.h"
 #include "lane.h"
 #include "lease.h"
 #include "roster.h"
@@ -69,6 +70,7 @@ int recover(struct actor *a, uint32_t seat) {
     if (seat_state(w) == SEAT_ATTACHED) {
         if (!MUTANT(recover_ids_last))
             done += dedup_recover(a, seat); /* first: the cells tell what became of his messages */
+        done += identity_recover(a, seat);
         for (uint32_t c = 0; c < s->layout.cell_count; c++) {
             done += recover_cell(a, c, seat);
             for (unsigned g = 0; g < s->parameters.max_groups; g++)

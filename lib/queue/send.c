@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "send.h"
 #include "error.h"
+#include "identity.h"
 #include "options.h"
 #include "schedule.h"
 #include "sweep.h"
@@ -47,6 +48,8 @@ static int check_options(const struct rp_producer *p, const struct rp_send_optio
         return fail(-EINVAL, o->key == NULL ? "%zu bytes of no key" : "a key of %zu bytes, the limit is 128", o->key_bytes);
     if (o->priority >= (q->keyed ? 1 : q->lane_count))
         return fail(-EINVAL, "priority %u, queue '%s' has the levels 0 to %u", o->priority, name, q->keyed ? 0 : q->lane_count - 1);
+    if (o->sequence != 0 && p->identity == NULL)
+        return fail(-EINVAL, "a sequence is for producers that were opened with an id");
     if (o->dedup_id != NULL && q->dedup_window_ns == 0)
         return fail(-EINVAL, "queue '%s' has no dedup window", name);
     if (o->dedup_id == NULL ? o->dedup_id_bytes > 0 : o->dedup_id_bytes < 1 || o->dedup_id_bytes > RP_DEDUP_ID_MAX)
@@ -81,6 +84,16 @@ static int damaged(const struct actor *a) {
     return fail(RP_CORRUPT, "queue '%s': the headers to carry were changed while they were copied", a->queue->name);
 }
 
+int send_asked_sequence(const struct rp_producer *p, uint64_t sequence, uint64_t *id) {
+    if (sequence > p->sequence)
+        return 0;
+    if (id != NULL)
+        *id = 0; /* not known any more */
+    tally_add(&p->actor.tally, COUNT_DUPLICATE, 1);
+    return fail(RP_DUPLICATE, "queue '%s': sequence %llu was sent, the producer's last is %llu", p->actor.queue->name,
+                (unsigned long long)sequence, (unsigned long long)p->sequence);
+}
+
 uint32_t send_describe_more(struct rp_producer *p, uint32_t c, size_t payload, size_t content, const struct rp_send_options *o) {
     const struct segment *s = p->actor.segment;
     uint32_t flags = 0;
@@ -92,6 +105,10 @@ uint32_t send_describe_more(struct rp_producer *p, uint32_t c, size_t payload, s
     }
     if (content != payload)
         flags |= headers_write(segment_cell(s, c)->payload, payload, content, o) ? CELL_HAS_HEADERS : SEND_DAMAGED;
+    if (o->sequence != 0) {
+        p->numbered = o->sequence;
+        flags |= SEND_NUMBERED;
+    }
     return schedule_asked(s, o) ? flags | schedule_describe(s, c, o) : flags;
 }
 
@@ -108,10 +125,16 @@ void send_check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
     notice_removal(p->actor.queue);
 }
 
-int send_timed(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake) {
+int send_special(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake) {
     const struct segment *s = p->actor.segment;
     if (flags & SEND_DAMAGED)
         return damaged(&p->actor);
+    if (flags & SEND_NUMBERED) {
+        identity_begin(p, c);
+        int result = send_commit(p, lane, c, flags & ~(uint32_t)SEND_NUMBERED, timeout_ns, wake);
+        identity_end(p, result == 0);
+        return result;
+    }
     if (flags & CELL_WAITS) {
         field_write(&segment_cell(s, c)->flags, flags);
         schedule_send(&p->actor, c, lane);
@@ -128,11 +151,9 @@ int send_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, 
     int result = flags & SEND_DAMAGED ? damaged(&p->actor) : dedup_begin(once, c, id);
     if (result < 0)
         return result;
-    int64_t timeout_ns = once_patience(once);
     if (MUTANT(dedup_commits_early))
         dedup_end(once, true);
-    result = flags & (CELL_WAITS | CELL_EXPIRES) ? send_timed(p, lane, c, flags, timeout_ns, wake)
-                                                 : room_publish(p, lane, c, flags, timeout_ns, wake);
+    result = send_commit(p, lane, c, flags, once_patience(once), wake);
     if (MUTANT(dedup_decides_late) && result < 0)
         pool_give_back(&p->actor.pool, c);
     dedup_end(once, result == 0);

@@ -24,14 +24,23 @@ static inline int send_options(const struct rp_producer *p, const struct rp_send
 }
 static inline bool send_has_id(const struct rp_send_options *o) { return o != &send_plainly && o->dedup_id != NULL; }
 
+/* Has this producer sent so far already? RP_DUPLICATE, and *id is 0; 0: no, or it does not count. */
+int send_asked_sequence(const struct rp_producer *p, uint64_t sequence, uint64_t *id);
+static inline int send_ask(const struct rp_producer *p, const struct rp_send_options *o, uint64_t *id) {
+    return o == &send_plainly || o->sequence == 0 ? 0 : send_asked_sequence(p, o->sequence, id);
+}
+
 /* *content: how many bytes payload and headers have together. -EINVAL, RP_TOO_BIG, RP_CORRUPT. */
 int send_measure(const struct rp_producer *p, size_t payload, const struct rp_send_options *o, size_t *content);
 static inline bool send_has_headers(const struct rp_send_options *o) {
     return o != &send_plainly && (o->header_count > 0 || o->carry != NULL);
 }
 
-/* A message's key, headers and times. -> the cell's flags, and: */
-enum { SEND_DAMAGED = 1 << 8 }; /* the headers that it carries were changed since they were measured */
+/* A message's key, headers, times and sequence. -> the cell's flags, and: */
+enum {
+    SEND_DAMAGED = 1 << 8, /* the headers that it carries were changed since they were measured */
+    SEND_NUMBERED = 1 << 9 /* the producer counts it, as p->numbered */
+};
 uint32_t send_describe_more(struct rp_producer *p, uint32_t c, size_t payload, size_t content, const struct rp_send_options *o);
 
 /* Laps wrap; a producer that was idle for long must not rely on them. */
@@ -40,8 +49,15 @@ void send_refresh(struct rp_producer *p);
 /* Now and then: is the name still there, and are we? The coarse time of sending tells when. */
 void send_check_gone(struct rp_producer *p, uint64_t now_wall_ns);
 
-/* Commits a cell that has a time, or refuses a damaged one; or one with an id, unless a message with this id was sent: *id is its id then. */
-int send_timed(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake);
+/* Commits a cell that has a time or a sequence, or refuses a damaged one. */
+int send_special(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake);
+/* Commits a cell. A failure leaves it OWNED. */
+static ALWAYS_INLINE int send_commit(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns,
+                                     bool wake) {
+    return flags & (CELL_WAITS | CELL_EXPIRES | SEND_NUMBERED | SEND_DAMAGED) ? send_special(p, lane, c, flags, timeout_ns, wake)
+                                                                              : room_publish(p, lane, c, flags, timeout_ns, wake);
+}
+/* The same of one with an id, unless a message with this id was sent: *id is its id then. */
 int send_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, struct once *once, uint64_t *id, bool wake);
 
 enum { SEND_IDS_PER_BLOCK = 256 };
@@ -79,8 +95,7 @@ static ALWAYS_INLINE int send_cell(struct rp_producer *p, uint32_t c, size_t pay
     send_check_gone(p, cell->sent_wall_ns);
     if (once != NULL)
         return send_once(p, lane, c, flags, once, id, wake);
-    return flags & (CELL_WAITS | CELL_EXPIRES | SEND_DAMAGED) ? send_timed(p, lane, c, flags, timeout_ns, wake)
-                                                              : room_publish(p, lane, c, flags, timeout_ns, wake);
+    return send_commit(p, lane, c, flags, timeout_ns, wake);
 }
 
 #endif
