@@ -188,20 +188,15 @@ void identity_close(struct identity *place) {
 /* ---- recovery ---- */
 
 /* What becomes of a place whose dead owner left `w`. */
-static uint64_t left_by_the_dead(const struct segment *s, uint32_t place, uint64_t w, uint32_t dead) {
-    const struct identity *e = &s->identities[place];
-    enum identity_state next = IDENTITY_KEPT;
+static uint64_t left_by_the_dead(const struct segment *s, const struct identity *e, uint64_t w, uint32_t dead) {
     bool sent = false;
-    if (identity_state(w) ==
-        IDENTITY_MAKING) { /* of later admissions none can have begun before it was finished, so nobody missed it */
-        if (!is_admitted(load_acquire(&s->control->admitted, admitted), place, w))
-            next = IDENTITY_UNUSED;
-    } else if (identity_state(w) == IDENTITY_TAKEN) {
-        sent = identity_sent(w);
-    } else if (load_acquire(&e->next, identity) != load_acquire(&e->last, identity)) {
+    if (identity_state(w) == IDENTITY_MAKING) /* admitted or not: nothing was sent under it */
+        return identity_word(IDENTITY_UNUSED, NOBODY, false, identity_generation(w));
+    if (identity_state(w) == IDENTITY_TAKEN)
+        sent = identity_sent(w) && !MUTANT(identity_forgets_sent);
+    else if (load_acquire(&e->next, identity) != load_acquire(&e->last, identity) && !MUTANT(identity_no_verdict))
         sent = message_was_sent(s, load_acquire(&e->message, identity), dead);
-    }
-    return identity_word(next, NOBODY, sent, identity_generation(w));
+    return identity_word(IDENTITY_KEPT, NOBODY, sent, identity_generation(w));
 }
 
 int identity_recover(struct actor *a, uint32_t dead) {
@@ -211,7 +206,7 @@ int identity_recover(struct actor *a, uint32_t dead) {
         a64 *word = &s->identities[i].word;
         uint64_t w = load_acquire(word, identity_word);
         while (identity_is_owned(w) && identity_owner(w) == dead) {
-            if (cas_acq_rel(word, &w, left_by_the_dead(s, i, w, dead), identity_word)) {
+            if (cas_acq_rel(word, &w, left_by_the_dead(s, &s->identities[i], w, dead), identity_word)) {
                 done++;
                 break;
             }

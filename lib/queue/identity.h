@@ -14,7 +14,7 @@
  *
  *     UNUSED --opener, CAS--> MAKING(seat), generation + 1           dies: recovery makes it UNUSED
  *     MAKING: the owner writes the id, and 0 for last and next       the same
- *     MAKING: the owner's CAS of control.admitted names the place    from here on the id exists. Dies: recovery makes it KEPT
+ *     MAKING: the owner's CAS of control.admitted names the place    from here on the id exists. The same: nothing was sent under it
  *     MAKING --owner, or anybody who finds it admitted, CAS--> OWNED(seat)
  *     OWNED  --owner closes, store--> KEPT
  *     OWNED  --owner died; recoverers, CAS--> KEPT; sent: `next` was committed, else only `last`
@@ -81,6 +81,8 @@ static inline void identity_begin(struct rp_producer *p, uint32_t c) {
 static inline void identity_end(struct rp_producer *p, bool sent) {
     if (sent)
         p->sequence = p->numbered;
+    else if (MUTANT(sequence_stays_next))
+        return;
     store_release(sent ? &p->identity->last : &p->identity->next, p->sequence, identity);
 }
 

@@ -70,7 +70,8 @@ int recover(struct actor *a, uint32_t seat) {
     if (seat_state(w) == SEAT_ATTACHED) {
         if (!MUTANT(recover_ids_last))
             done += dedup_recover(a, seat); /* first: the cells tell what became of his messages */
-        done += identity_recover(a, seat);
+        if (!MUTANT(identity_after_cells))
+            done += identity_recover(a, seat);
         for (uint32_t c = 0; c < s->layout.cell_count; c++) {
             done += recover_cell(a, c, seat);
             for (unsigned g = 0; g < s->parameters.max_groups; g++)
@@ -78,6 +79,8 @@ int recover(struct actor *a, uint32_t seat) {
         }
         if (MUTANT(recover_ids_last))
             done += dedup_recover(a, seat);
+        if (MUTANT(identity_after_cells))
+            done += identity_recover(a, seat);
         done += fanout_recover(a, seat);
         pool_flush(&a->pool);
         if (roster_bury(s, seat, w)) {

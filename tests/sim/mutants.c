@@ -132,6 +132,16 @@ static const struct mutant {
     {"probe_other_inode", "remade", "the locks of another file of that name are asked"},
     {"seat_taken_dirty", "attach-sweep", "a seat is taken before it is clean"},
     {"seat_one_look", "attach-receive", "a newcomer does not look again under the lock"},
+    /* producers that have an id */
+    {"sequence_unannounced", "id-sweep", "a sequence under way is not written down"},
+    {"sequence_early", "id-sweep", "a sequence counts as sent before it is"},
+    {"sequence_stays_next", "id-full", "a send that failed is left as under way, and its memory becomes another's"},
+    {"identity_no_verdict", "id-sweep", "recovery takes what was under way for not sent"},
+    {"identity_after_cells", "id-sweep", "recovery frees the cell before it asks it"},
+    {"identity_owned_at_once", "id-heirs", "an heir owns the id before he has written down what became of the last send"},
+    {"identity_forgets_sent", "id-heirs", "the verdict about the last send dies with the heir"},
+    {"identity_robs", "id-successor", "the id of one who lives is taken"},
+    {"identity_no_help", "id-first", "who makes an id does not look at the one that was made just before"},
     /* groups */
     {"publish_no_second_look", "send-remove", "a sender does not look again which groups there are, after it committed"},
     {"head_forgets_draining", "send-remove", "a sender passes the head of a group that is being removed"},

@@ -40,16 +40,18 @@ static const char *field_of(const struct field *fields, size_t count, uint64_t o
 
 static const struct field control_fields[] = {
     FIELD(control, active),      FIELD(control, free_tickets), FIELD(control, starved),       FIELD(control, paused),
-    FIELD(control, next_due_ms), FIELD(control, tickets),      FIELD(control, cells_in_play), FIELD(control, next_id),
-    FIELD(control, bytes_in),    FIELD(control, bytes_out),    FIELD(control, free_sleepers), FIELD(control, sleepers),
-    FIELD(control, totals)};
+    FIELD(control, next_due_ms), FIELD(control, tickets),      FIELD(control, cells_in_play), FIELD(control, admitted),
+    FIELD(control, next_id),     FIELD(control, bytes_in),     FIELD(control, bytes_out),     FIELD(control, free_sleepers),
+    FIELD(control, sleepers),    FIELD(control, totals)};
 static const struct field group_fields[] = {FIELD(group, word),        FIELD(group, name),       FIELD(group, deaths_tail),
                                             FIELD(group, deaths_head), FIELD(group, dead_count), FIELD(group, dropped)};
 static const struct field start_fields[] = {FIELD(lane_start, lane_head),     FIELD(lane_start, early_head),
                                             FIELD(lane_start, returned_head), FIELD(lane_start, early_tail),
                                             FIELD(lane_start, returned_tail), FIELD(lane_start, missed)};
-static const struct field seat_fields[] = {FIELD(seat, word), FIELD(seat, pid), FIELD(seat, attached_wall_ns), FIELD(seat, name), FIELD(seat, dead_changes),
-                                           FIELD(seat, counters)};
+static const struct field seat_fields[] = {FIELD(seat, word), FIELD(seat, pid),          FIELD(seat, attached_wall_ns),
+                                           FIELD(seat, name), FIELD(seat, dead_changes), FIELD(seat, counters)};
+static const struct field identity_fields[] = {FIELD(identity, word), FIELD(identity, message), FIELD(identity, next),
+                                               FIELD(identity, last), FIELD(identity, bytes),   FIELD(identity, id)};
 static const struct field cell_fields[] = {FIELD(cell, word), FIELD(cell, delivery), FIELD(cell, position), FIELD(cell, time),
                                            FIELD(cell, id)};
 static const struct field delivery_fields[] = {
@@ -93,6 +95,8 @@ bool segment_word_name(uint64_t key, char *text, size_t bytes) {
         snprintf(text, bytes, "timer %d", (int)i);
     else if (in(o, l->texts, sizeof(struct failure_text), l->text_count, &i, &r))
         snprintf(text, bytes, "text %d", (int)i);
+    else if (in(o, l->identities, sizeof(struct identity), p->producer_ids, &i, &r))
+        snprintf(text, bytes, "producer id %d %s", (int)i, FIELD_OF(identity_fields, r));
     else if (in(o, l->cells, l->cell_stride, l->cell_count, &i, &r))
         snprintf(text, bytes, "cell %d %s", (int)i, FIELD_OF(cell_fields, r));
     else

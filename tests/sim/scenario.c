@@ -7,6 +7,7 @@ const struct sim_program *const *const scenario_lists[] = {
     scenarios_bury,  scenarios_overflow,  scenarios_groups,  scenarios_timers,     scenarios_schedule,
     scenarios_leave, scenarios_operators, scenarios_forward, scenarios_key_groups, scenarios_wait_groups,
     scenarios_drops, scenarios_once,      scenarios_headers, scenarios_flow,       NULL,
+    scenarios_drops, scenarios_once,      scenarios_headers, scenarios_identity,   NULL,
 };
 
 struct rp_queue_options scenario_options(uint32_t capacity) {

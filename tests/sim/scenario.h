@@ -30,6 +30,7 @@ extern const struct sim_program *const scenarios_operators[];
 extern const struct sim_program *const scenarios_forward[];
 extern const struct sim_program *const scenarios_drops[];
 extern const struct sim_program *const scenarios_key_groups[];
+extern const struct sim_program *const scenarios_identity[];
 extern const struct sim_program *const scenarios_wait_groups[];
 extern const struct sim_program *const scenarios_once[];
 extern const struct sim_program *const scenarios_headers[];

@@ -130,6 +130,7 @@ void witness_options(struct rp_queue_options *o) {
     o->message_bytes = 8;
     o->max_groups = 1;
     o->max_participants = 4;
+    o->max_producer_ids = 0;
     o->jitter = 0;
     o->prefault = 0;
 }
