@@ -49,6 +49,7 @@ int verb_request(int argc, char **argv);
 int verb_peek(int argc, char **argv);
 int verb_dead(int argc, char **argv);
 int verb_group(int argc, char **argv);
+int verb_producer(int argc, char **argv);
 int verb_stat(int argc, char **argv);
 int verb_purge(int argc, char **argv);
 int verb_pause(int argc, char **argv);
@@ -169,6 +170,8 @@ const char *cli_plural(uint64_t count); /* "" or "s" */
 json_t *cli_json_u64(uint64_t value);
 json_t *cli_json_base64(const void *data, size_t bytes);
 json_t *cli_json_failure(const struct rp_last_failure *f);
+/* Adds `name` when the bytes are UTF-8, else `base64_name`. */
+void cli_json_bytes(json_t *object, const char *name, const char *base64_name, const void *data, size_t bytes);
 /* Adds `data` when the payload is UTF-8, else `data_base64`. */
 void cli_json_payload(json_t *object, const void *data, size_t bytes);
 /* Adds `key` or `key_base64`, if there is one, and `priority`. */

@@ -36,7 +36,7 @@ json_t *cli_json_base64(const void *data, size_t bytes) {
     return string;
 }
 
-static void set_bytes(json_t *object, const char *name, const char *base64_name, const void *data, size_t bytes) {
+void cli_json_bytes(json_t *object, const char *name, const char *base64_name, const void *data, size_t bytes) {
     json_t *text = json_stringn(bytes ? data : "", bytes); /* NULL if it is not UTF-8 */
     if (text) {
         json_object_set_new(object, name, text);
@@ -56,11 +56,13 @@ json_t *cli_json_failure(const struct rp_last_failure *f) {
     return object;
 }
 
-void cli_json_payload(json_t *object, const void *data, size_t bytes) { set_bytes(object, "data", "data_base64", data, bytes); }
+void cli_json_payload(json_t *object, const void *data, size_t bytes) {
+    cli_json_bytes(object, "data", "data_base64", data, bytes);
+}
 
 void cli_json_order(json_t *object, const void *key, size_t key_bytes, uint32_t priority) {
     if (key_bytes > 0)
-        set_bytes(object, "key", "key_base64", key, key_bytes);
+        cli_json_bytes(object, "key", "key_base64", key, key_bytes);
     json_object_set_new(object, "priority", cli_json_u64(priority));
 }
 

@@ -20,6 +20,7 @@ const struct verb cli_verbs[] = {
     {"cancel", "take back messages that nobody has received yet", verb_cancel},
     {"dead", "list, show, redrive or purge failed messages", verb_dead},
     {"group", "make, remove or list consumer groups", verb_group},
+    {"producer", "list or remove ids of producers", verb_producer},
     {"stat", "show counters and gauges", verb_stat},
     {"purge", "drop messages", verb_purge},
     {"pause", "stop senders, receivers, or a group", verb_pause},

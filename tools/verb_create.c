@@ -182,6 +182,8 @@ int verb_create(int argc, char **argv) {
                  "ids kept for that; if more come in the time, the oldest are forgotten, and counted (four times the capacity)"),
         CLI_FLAG("--max-groups", 0, FLAG_COUNT32, &o.max_groups, "N", "room for consumer groups, at most 20 (4)"),
         CLI_FLAG("--max-participants", 0, FLAG_COUNT32, &o.max_participants, "N", "processes attached at once, at most 1000 (64)"),
+        CLI_FLAG("--producers", 0, FLAG_COUNT32, &o.max_producer_ids, "N",
+                 "room for ids of producers (send --producer), at most 4000 (16)"),
         CLI_PARSED("--mode", &o.mode, "OCTAL", parse_mode, "octal permission bits such as 0660",
                    "permission bits: who may attach (0600)"),
         CLI_FLAG("--group", 0, FLAG_TEXT, &o.group, "NAME", "Unix group that owns the queue, by name or number"),

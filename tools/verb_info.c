@@ -2,6 +2,7 @@
 /* ringpost info NAME */
 #include "groups.h"
 #include "paused.h"
+#include "producers.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -48,6 +49,7 @@ static json_t *options_json(const struct rp_queue_options *o) {
     json_object_set_new(object, "dedup_entries", cli_json_u64(o->dedup_entries));
     json_object_set_new(object, "max_groups", cli_json_u64(o->max_groups));
     json_object_set_new(object, "max_participants", cli_json_u64(o->max_participants));
+    json_object_set_new(object, "max_producer_ids", cli_json_u64(o->max_producer_ids));
     json_object_set_new(object, "mode", json_sprintf("%04o", o->mode));
     return object;
 }
@@ -73,6 +75,7 @@ static void print_json(rp_queue *q, const struct rp_queue_options *o, const stru
     json_object_set_new(object, "overhead_bytes_per_message", cli_json_u64(s->overhead_bytes_per_message));
     json_object_set_new(object, "paused", paused_json(q));
     json_object_set_new(object, "groups", groups_json(q));
+    json_object_set_new(object, "producers", producers_json(q));
     json_object_set_new(object, "participants", participants_json(q));
     cli_json_print(stdout, object);
 }
@@ -116,6 +119,7 @@ static void print_options(const struct rp_queue_options *o, const struct rp_queu
         printf("  %-18s%s, at most the last %u ids\n", "deduplication", cli_format_duration(a, o->dedup_window_ns),
                o->dedup_entries);
     printf("  %-18sat most %u\n", "groups", o->max_groups);
+    printf("  %-18sat most %u\n", "producer ids", o->max_producer_ids);
     printf("  %-18s%04o\n", "mode", o->mode);
 }
 
@@ -159,6 +163,7 @@ static int show(const char *name, bool json) {
             printf("  %-18s%s\n", "paused", paused);
         printf("\n");
         groups_print(q);
+        producers_print(q, "\n");
         print_participants(q, options.max_participants);
     }
     rp_queue_close(q);
@@ -173,8 +178,8 @@ int verb_info(int argc, char **argv) {
     const struct usage usage = {
         .verb = "info",
         .synopsis = "NAME [--json]",
-        .about = "Describes a queue: the options it was made with, the memory it takes, its consumer groups, and the\n"
-                 "processes attached.",
+        .about = "Describes a queue: the options it was made with, the memory it takes, its consumer groups, the ids of\n"
+                 "producers, and the processes attached.",
         .examples = "  ringpost info orders",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],

@@ -24,8 +24,10 @@ struct sender {
     bool one_by_one; /* --wait on a queue whose policy would wait longer */
     bool print_ids;
     bool json;
-    bool no_newline; /* at the end of the one message */
-    bool ids;        /* a record begins with its id and a tab */
+    bool no_newline;         /* at the end of the one message */
+    bool ids;                /* a record begins with its id and a tab */
+    const char *producer_id; /* NULL: none */
+    uint64_t first_sequence; /* of the first record */
     uint64_t sent;
     uint64_t duplicates; /* of those */
     uint64_t bytes;
@@ -106,6 +108,14 @@ static bool take_id(struct rp_send_item *item, const struct rp_send_options *all
     return true;
 }
 
+/* The record gets a sequence of its own. */
+static void number(const struct sender *s, struct rp_send_item *item, struct rp_send_options *options, uint64_t sequence) {
+    if (item->options != options)
+        *options = s->options;
+    options->sequence = sequence;
+    item->options = options;
+}
+
 static int bad_id(const struct sender *s) {
     cli_error("%s %" PRIu64 " does not begin with an id of 1 to %d bytes and a tab", s->unit, s->sent + 1, RP_DEDUP_ID_MAX);
     return CLI_FAILED;
@@ -127,6 +137,8 @@ static int send_available(struct sender *s, struct records *r) {
             if (s->no_newline && items[count].bytes > 0 && data[items[count].bytes - 1] == '\n')
                 items[count].bytes--;
             good = !s->ids || take_id(&items[count], &s->options, &options[count]);
+            if (s->producer_id)
+                number(s, &items[count], &options[count], s->first_sequence + s->sent + count);
             count += good;
         }
         if (count > 0)
@@ -165,6 +177,9 @@ static int send_all(struct sender *s, struct records *r) {
 /* --whole of an empty input is one empty message. */
 static int send_empty(struct sender *s) {
     struct rp_send_item item = {.data = "", .bytes = 0, .options = s->with_options ? &s->options : NULL};
+    struct rp_send_options options;
+    if (s->producer_id)
+        number(s, &item, &options, s->first_sequence);
     int result = send_items(s, &item, 1);
     return result < 0 ? say_why(s, result) : CLI_DONE;
 }
@@ -173,10 +188,14 @@ static int send_from(struct sender *s, rp_queue *q, int fd, int separator) {
     struct rp_queue_options options;
     struct records records;
     int status, result;
+    struct rp_producer_options producer;
     rp_queue_options_init(&options, sizeof options);
+    rp_producer_options_init(&producer, sizeof producer);
+    producer.id = s->producer_id;
+    producer.id_bytes = s->producer_id ? strlen(s->producer_id) : 0;
     result = rp_queue_options_get(q, &options);
     if (result == 0)
-        result = rp_producer_open(q, NULL, &s->producer);
+        result = rp_producer_open(q, &producer, &s->producer);
     if (result < 0)
         return cli_fail(result, "'%s'", s->name);
     s->one_by_one = s->wait_ns != WAIT_BY_POLICY && options.overflow != RP_OVERFLOW_REJECT;
@@ -265,6 +284,10 @@ int verb_send(int argc, char **argv) {
                  "ID was (none)"),
         CLI_SWITCH("--ids", 0, &s.ids, "the same for many: each line begins with its id and a tab, which are not sent"),
         HEADER_FLAGS(s.headers),
+        CLI_FLAG("--producer", 0, FLAG_TEXT, &s.producer_id, "ID",
+                 "send as this producer: run again with the same input, only what is not there yet is sent (none)"),
+        CLI_FLAG("--first-sequence", 0, FLAG_COUNT, &s.first_sequence, "N",
+                 "with --producer: the number of the first message of the input (1)"),
         CLI_FLAG("--wait", 0, FLAG_TIMEOUT, &s.wait_ns, "D",
                  "how long to wait for room when the queue is full, or forever (what the queue's --overflow says)"),
         CLI_SWITCH("--null", '0', &nul, "messages are separated by NUL, not newline"),
@@ -275,7 +298,7 @@ int verb_send(int argc, char **argv) {
     const struct usage usage = {
         .verb = "send",
         .synopsis = "NAME [--delay D | --at TIME] [--ttl D] [--priority N] [--key KEY] [--id ID | --ids] [--header NAME=VALUE] "
-                    "[--wait D] [-0 | --whole] [--print-ids] [--json] [FILE]",
+                    "[--producer ID [--first-sequence N]] [--wait D] [-0 | --whole] [--print-ids] [--json] [FILE]",
         .about = "Sends one message a line, without the newline, from FILE or stdin; an empty line is an empty message. Says how\n"
                  "many on stderr. Stops at the first that could not be sent and says which one and why.",
         .examples = "  ringpost send orders access.log\n"
@@ -284,6 +307,9 @@ int verb_send(int argc, char **argv) {
                     "  echo 'wake up' | ringpost send orders --at 2030-01-01T08:00:00+01:00\n"
                     "  ringpost send payments --id invoice-4711 --wait 1s invoice.json",
         .statuses = "4 the queue is full, or sending is paused",
+                    "  ringpost send payments --id invoice-4711 --wait 1s invoice.json\n"
+                    "  ringpost send orders --producer import-7 orders.txt",
+        .statuses = "4 the queue is full",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],
         .operands_min = 1,
@@ -299,6 +325,11 @@ int verb_send(int argc, char **argv) {
         return cli_usage_error("--delay and --at exclude each other");
     if (key && (*key == '\0' || strlen(key) > RP_KEY_MAX))
         return cli_usage_error("a key has 1 to %d bytes", RP_KEY_MAX);
+    if (s.producer_id && (*s.producer_id == '\0' || strlen(s.producer_id) > RP_PRODUCER_ID_MAX))
+        return cli_usage_error("a producer's id has 1 to %d bytes", RP_PRODUCER_ID_MAX);
+    if (s.first_sequence && !s.producer_id)
+        return cli_usage_error("--first-sequence is for --producer");
+    s.first_sequence += s.first_sequence == 0;
     s.options.key = key;
     s.options.key_bytes = key ? strlen(key) : 0;
     if (id && (*id == '\0' || strlen(id) > RP_DEDUP_ID_MAX))

@@ -14,9 +14,11 @@ complete_words() {
 
 run 0 create "$q"
 is "verbs" "$(complete_words '')" "cancel create dead drain fsck gc group help info keeper ls pause peek purge receive request resume rm send stat version work"
+is "verbs" "$(complete_words '')" "cancel create dead fsck gc group help info keeper ls peek producer purge receive request rm send stat version work"
 is "verb" "$(complete_words rec)" "receive"
 is "dead verbs" "$(complete_words dead '')" "ls purge redrive show"
 is "group verbs" "$(complete_words group '')" "create ls rm"
+is "producer verbs" "$(complete_words producer '')" "ls rm"
 is "group policies" "$(complete_words group create "$q" x --overflow d)" "dead drop-oldest"
 is "queue" "$(complete_words stat "$q")" "$q"
 is "queues of keeper" "$(complete_words keeper "$q" "$q")" "$q"

@@ -50,6 +50,14 @@ _ringpost() {
             words+=("${COMP_WORDS[2]}")
             first=3
             ;;
+        producer)
+            if ((COMP_CWORD == 2)); then
+                _ringpost_reply "$(_ringpost_verbs "$command" producer --help)" "$current"
+                return
+            fi
+            words+=("${COMP_WORDS[2]}")
+            first=3
+            ;;
         work)
             for ((i = 2; i < COMP_CWORD; i++)); do
                 if [[ ${COMP_WORDS[i]} == -- ]]; then

@@ -1,0 +1,12 @@
+# A producer with an id, killed after each instruction of a send, and its heir.
+if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
+    add_executable(crash_sequence sequence.c)
+    ringpost_layer_includes(crash_sequence queue)
+    target_include_directories(crash_sequence PRIVATE ${PROJECT_SOURCE_DIR}/tests/support)
+    foreach(layer IN LISTS RINGPOST_LAYERS)
+        target_link_libraries(crash_sequence PRIVATE rp_${layer})
+    endforeach()
+    target_link_libraries(crash_sequence PRIVATE PkgConfig::CMOCKA Threads::Threads m)
+    add_test(NAME crash.sequence COMMAND crash_sequence)
+    set_tests_properties(crash.sequence PROPERTIES LABELS crash TIMEOUT 300 SKIP_RETURN_CODE 77)
+endif()
