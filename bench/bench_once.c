@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an id adds to a send: sends with and without, in turns, in one process (each is then received and acked, outside of the time), in queues that remember their ids and have
+ * What an id, or a producer's sequence, adds to a send: sends with and without, in turns, in one process (each is then received and acked, outside of the time), in queues that remember their ids and have
  * been full of them for long, so that each new one takes an old one's place. Given as ratios to the bare round trip of a cache line measured next to it.
  */
 #ifndef _GNU_SOURCE
@@ -23,7 +23,10 @@ static struct queue {
     rp_queue *q;
     rp_producer *p;
     rp_consumer *c;
+    uint64_t sequence;
 } queue;
+
+enum how { PLAIN, WITH_ID, WITH_SEQUENCE };
 
 static void open_queue(uint32_t bytes) {
     struct rp_queue_options o;
@@ -34,23 +37,28 @@ static void open_queue(uint32_t bytes) {
     o.dedup_entries = 16 * BURST;
     crew_queue_name(queue.name, "ids");
     crew_check(rp_queue_create(queue.name, &o, &queue.q), "rp_queue_create");
-    crew_check(rp_producer_open(queue.q, NULL, &queue.p), "rp_producer_open");
+    struct rp_producer_options producer;
+    rp_producer_options_init(&producer, sizeof producer);
+    producer.id = "bench";
+    producer.id_bytes = 5;
+    crew_check(rp_producer_open(queue.q, &producer, &queue.p), "rp_producer_open");
     crew_check(rp_consumer_open(queue.q, NULL, &queue.c), "rp_consumer_open");
 }
 
 /* An id as applications have them: 16 bytes. -> ns per send */
-static double send_bursts(uint32_t bytes, bool with_id) {
+static double send_bursts(uint32_t bytes, enum how how) {
     static unsigned char data[65536];
     static uint64_t id[2];
     struct rp_send_options o;
     uint64_t ns = 0;
     rp_send_options_init(&o, sizeof o);
-    o.dedup_id = with_id ? id : NULL;
-    o.dedup_id_bytes = with_id ? sizeof id : 0;
+    o.dedup_id = how == WITH_ID ? id : NULL;
+    o.dedup_id_bytes = how == WITH_ID ? sizeof id : 0;
     for (int burst = 0; burst < BURSTS; burst++) {
         uint64_t from = clock_ns();
         for (int i = 0; i < BURST; i++) {
             id[0]++;
+            o.sequence = how == WITH_SEQUENCE ? ++queue.sequence : 0;
             crew_check(rp_send(queue.p, data, bytes, &o), "rp_send");
         }
         ns += clock_ns() - from;
@@ -93,7 +101,7 @@ int main(int argc, char **argv) {
         {.name = "quick", .help = "5 rounds", .flag = &quick},
         {0},
     };
-    arguments_read(argc, argv, "what an id for deduplication adds to a send", rows);
+    arguments_read(argc, argv, "what an id for deduplication, or a sequence, adds to a send", rows);
     rounds = quick ? 5 : rounds;
     struct machine m;
     if (rounds == 0 || rounds > ROUNDS_MAX || bytes == 0 || bytes > 65536) {
@@ -105,11 +113,15 @@ int main(int argc, char **argv) {
         return 1;
     open_queue((uint32_t)bytes);
     static double plain[ROUNDS_MAX], once[ROUNDS_MAX], bare[ROUNDS_MAX], added[ROUNDS_MAX], ratio[ROUNDS_MAX];
-    send_bursts((uint32_t)bytes, true); /* 16 times as many as the queue remembers come before the first that counts */
+    static double numbered[ROUNDS_MAX], numbered_added[ROUNDS_MAX], numbered_ratio[ROUNDS_MAX];
+    send_bursts((uint32_t)bytes, WITH_ID); /* 16 times as many as the queue remembers come before the first that counts */
     for (uint64_t r = 0; r < rounds; r++) {
         bare[r] = bare_ns(&m);
-        plain[r] = send_bursts((uint32_t)bytes, false);
-        once[r] = send_bursts((uint32_t)bytes, true);
+        plain[r] = send_bursts((uint32_t)bytes, PLAIN);
+        once[r] = send_bursts((uint32_t)bytes, WITH_ID);
+        numbered[r] = send_bursts((uint32_t)bytes, WITH_SEQUENCE);
+        numbered_added[r] = numbered[r] - plain[r];
+        numbered_ratio[r] = numbered[r] / plain[r];
         added[r] = once[r] - plain[r];
         ratio[r] = added[r] / bare[r];
     }
@@ -120,6 +132,9 @@ int main(int argc, char **argv) {
     show("send with an id", once, rounds, "ns");
     show("what the id adds", added, rounds, "ns");
     show("what the id adds, in round trips", ratio, rounds, "x");
+    show("send with a sequence", numbered, rounds, "ns");
+    show("what the sequence adds", numbered_added, rounds, "ns");
+    show("send with a sequence, in sends", numbered_ratio, rounds, "x");
     rp_producer_close(queue.p);
     rp_consumer_close(queue.c);
     crew_check(rp_queue_close(queue.q), "rp_queue_close");

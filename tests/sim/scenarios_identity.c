@@ -390,6 +390,57 @@ static const struct sim_program recoverers = {.name = "id-recoverers",
                                               .budget = {.preemptions = 2, .kills = 1, .freezes = 1},
                                               .killable = 1};
 
+/*
+ * The dead one's message is received, acked, and its memory used again and again while the other looks at it. One cell is free at the beginning.
+ */
+static void body_settled(unsigned me) {
+    struct desk d;
+    rp_producer *p;
+    struct lent lent[LENT_MAX];
+    unsigned count = 0;
+    witness_open(&d);
+    if (me == 2) {
+        while (count < LENT_MAX && witness_loan(&d, &lent[count]) == 0)
+            count++;
+        witness_abandon(&d, &lent[--count]);
+    }
+    sim_ready();
+    if (me == 0) {
+        if (open_id(&d, "a", &p) == 0) {
+            (void)send_numbered(p, 2, 0, false);
+            rp_producer_close(p);
+        }
+    } else if (me == 1) {
+        if (open_id(&d, "a", &p) == 0) {
+            if (book.stored_as[2] != 0 && last_of(p) < 2)
+                sim_fail("sequence 2 was received, and the last is %d", (int)last_of(p));
+            rp_producer_close(p);
+        }
+    } else {
+        receive_all(&d);
+        uint64_t other = payload(OTHER);
+        if (rp_send(d.producer, &other, sizeof other, NULL) == 0) {
+            struct rp_message m;
+            if (rp_receive(d.consumer, &m, 0) == 0)
+                (void)rp_ack(d.consumer, &m);
+        }
+    }
+    sim_done();
+    while (count > 0)
+        witness_abandon(&d, &lent[--count]);
+    witness_close(&d);
+}
+static const struct sim_program settled = {.name = "id-settled",
+                                           .about =
+                                               "who sent under an id dies; his message is settled while another decides about it",
+                                           .participants = 3,
+                                           .setup = setup_known,
+                                           .body = body_settled,
+                                           .interim = interim_refused,
+                                           .finish = finish_two,
+                                           .budget = {.preemptions = 2, .kills = 1, .freezes = 0},
+                                           .killable = 1};
+
 /* The successor dies as well, and so on. */
 static const struct sim_program heirs = {.name = "id-heirs",
                                          .about = "two successors one after the other, both of whom may die",
@@ -469,5 +520,5 @@ static const struct sim_program removal = {.name = "id-remove",
                                            .finish = finish_remove,
                                            .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_identity[] = {&successor, &first,      &sweeper, &loan,    &delayed,
-                                                        &failing,   &recoverers, &heirs,   &removal, NULL};
+const struct sim_program *const scenarios_identity[] = {&successor, &first,      &sweeper, &loan,    &delayed, &failing,
+                                                        &settled,   &recoverers, &heirs,   &removal, NULL};
