@@ -143,6 +143,17 @@ static void leave_undecided(rp_queue *q, uint32_t seat) {
         if (id_state(w) == ID_COMMITTED && i % 3 == 0)
             store_relaxed(&s->known_ids[i].word, id_word(ID_PENDING, seat, id_generation(w)), init);
     }
+/* A producer with an id that died in the middle of a send, so the cell must be asked. */
+static rp_producer *own_an_id(rp_queue *q) {
+    struct rp_producer_options o;
+    rp_producer *p;
+    rp_producer_options_init(&o, sizeof o);
+    o.id = "fuzz";
+    o.id_bytes = 4;
+    good(rp_producer_open(q, &o, &p));
+    store_relaxed(&p->identity->message, UINT64_C(1) << GENERATION_BITS, init);
+    store_relaxed(&p->identity->next, 7, init);
+    return p;
 }
 
 static void rounds(struct party *a, unsigned count) {
@@ -190,7 +201,9 @@ static void every_state(struct base *b, const char *name, const struct rp_queue_
     good(rp_loan(a.p, 8, &loan));
     die_while_sending(&d);
     leave_undecided(q, d.q->seat);
+    rp_producer *numbered = own_an_id(q);
     photograph(b, name, q);
+    rp_producer_close(numbered);
     part(&second);
     part(&d);
     part(&a);

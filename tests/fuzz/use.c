@@ -47,7 +47,13 @@ static void open_consumer(struct user *u, uint8_t how) {
 }
 
 static void open_ends(struct user *u, uint8_t how) {
-    must(CALL(u, rp_producer_open(u->q, NULL, &u->p), 0) == 0);
+    struct rp_producer_options o;
+    rp_producer_options_init(&o, sizeof o);
+    o.id = "fuzz";
+    o.id_bytes = 4;
+    u->numbered = how & 0x40 && CALL(u, rp_producer_open(u->q, &o, &u->p), RP_IN_USE, -ENOSPC, RP_CORRUPT) == 0;
+    if (!u->numbered)
+        must(CALL(u, rp_producer_open(u->q, NULL, &u->p), 0) == 0);
     open_consumer(u, how);
 }
 
@@ -281,6 +287,8 @@ void use_send(struct reader *r, struct user *u) {
     } else if (u->lanes == 0) {
         o.priority = (uint32_t)bytes % u->priorities;
     }
+    if (u->numbered && CALL(u, rp_producer_sequence(u->p, &o.sequence), 0) == 0)
+        o.sequence += bytes % 4; /* 0: a duplicate */
     const struct rp_header own[] = {{"Own", "value"}, {"kind", NULL}};
     bool with = bytes % 5 == 0;
     if (with) { /* and those of a message that we hold, which may be damaged meanwhile */
@@ -290,6 +298,7 @@ void use_send(struct reader *r, struct user *u) {
     }
     some_id(u, bytes, &o);
     int result = CALL(u, rp_send(u->p, payload, bytes, &o), SEND_ERRORS, RP_TOO_BIG);
+    int result = CALL(u, rp_send(u->p, payload, bytes, &o), SEND_ERRORS, RP_TOO_BIG, RP_DUPLICATE);
     if (with ? result != RP_TOO_BIG : !too_big(u, bytes, result))
         sent += result == 0;
 }

@@ -23,6 +23,7 @@ struct user {
     bool blocks;                /* a send without a timeout may wait for ever */
     bool once;                  /* there is a dedup window */
     bool at_most_once;
+    bool numbered; /* the producer has an id */
 };
 
 /* Somebody overwrites memory all the time, also while we look at what a call has just checked. */

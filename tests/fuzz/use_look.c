@@ -58,6 +58,9 @@ void use_look(struct user *u) {
     must(CALL(u, rp_queue_stats(q, &s), 0) == 0);
     must(s.ready + s.leased + s.delayed + s.dead + s.lingering + s.free_cells + s.owned_cells <= q->segment.layout.cell_count);
     must(s.cells <= q->segment.layout.cell_count && s.participants <= s.max_participants && s.participants_dead <= s.participants);
+    struct rp_producer_id id;
+    for (uint32_t place = 0; CALL(u, rp_producer_id_next(q, place, &id), RP_EMPTY) == 0; place = id.index + 1)
+        must(id.id_bytes <= RP_PRODUCER_ID_MAX);
     for (uint32_t seat = 0; CALL(u, rp_participant_next(q, seat, &who), RP_EMPTY) == 0; seat = who.seat + 1) {
         must(who.seat >= seat && who.seat < s.max_participants && ends(who.executable, sizeof who.executable));
         must(who.held <= s.cells * 20 || who.held <= q->segment.layout.cell_count * 20u);
