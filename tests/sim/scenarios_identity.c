@@ -20,6 +20,10 @@ static struct book {
     bool keyed;                    /* order is one of lanes */
 } book;
 
+/* Participants may be threads: tests/threads. */
+#define put(field, value) __atomic_store_n(field, value, __ATOMIC_SEQ_CST)
+#define get(field) __atomic_load_n(field, __ATOMIC_SEQ_CST)
+
 static void setup_ids(uint32_t ids) {
     struct rp_queue_options o = scenario_options(4);
     o.max_producer_ids = ids;
@@ -45,7 +49,7 @@ static int open_id(struct desk *d, const char *id, rp_producer **p) {
 /* Does somebody own the id for certain, who is neither dead nor about to close it? */
 static void check_owner(unsigned me, int result) {
     for (unsigned i = 0; i < SIM_PARTICIPANTS; i++)
-        if (result == 0 && i != me && book.opened[i] == 1 && !(sim_killed() >> i & 1))
+        if (result == 0 && i != me && get(&book.opened[i]) == 1 && !(sim_killed() >> i & 1))
             sim_fail("%u and %u own one id", me, i);
 }
 
@@ -82,7 +86,7 @@ static int send_numbered(rp_producer *p, uint64_t n, uint64_t delay_ns, bool len
     if (result < 0 && result != RP_FULL && result != RP_DUPLICATE)
         witness_must(result, "rp_send");
     if (result == 0)
-        book.committed[n] = 1;
+        put(&book.committed[n], 1);
     if (result == RP_DUPLICATE && n > last_of(p))
         sim_fail("sequence %d is a duplicate, the last is %d", (int)n, (int)last_of(p));
     return result;
@@ -93,12 +97,12 @@ static void work(unsigned me, struct desk *d, uint64_t to, uint64_t delay_ns, bo
     rp_producer *p;
     int result = open_id(d, "a", &p);
     check_owner(me, result);
-    book.opened[me] = result == 0 ? 1 : 2;
+    put(&book.opened[me], result == 0 ? 1 : 2);
     if (result < 0)
         return;
     for (uint64_t n = 1; n <= to; n++)
         (void)send_numbered(p, n, delay_ns, lent);
-    book.opened[me] = 3;
+    put(&book.opened[me], 3);
     rp_producer_close(p);
 }
 
@@ -109,9 +113,9 @@ static uint64_t note(const struct rp_message *m) {
     uint64_t n = data ^ payload(0);
     if (m->bytes != sizeof data || n == 0 || n >= SEQUENCES)
         sim_fail("a message that nobody sent: %llx", (unsigned long long)data);
-    if (book.stored_as[n] != 0 && book.stored_as[n] != m->id)
-        sim_fail("sequence %d was stored as %d, and as %d", (int)n, (int)book.stored_as[n], (int)m->id);
-    book.stored_as[n] = m->id;
+    if (get(&book.stored_as[n]) != 0 && get(&book.stored_as[n]) != m->id)
+        sim_fail("sequence %d was stored as %d, and as %d", (int)n, (int)get(&book.stored_as[n]), (int)m->id);
+    put(&book.stored_as[n], m->id);
     return n;
 }
 
@@ -138,7 +142,7 @@ static void finish_to(uint64_t to) {
     witness_must(open_id(&d, "a", &p), "the id, with nobody left");
     uint64_t last = last_of(p);
     for (uint64_t n = 1; n <= to; n++) {
-        if (book.committed[n] && n > last)
+        if (get(&book.committed[n]) && n > last)
             sim_fail("sequence %d was committed, and the last is %d", (int)n, (int)last);
         int result = send_numbered(p, n, 0, false);
         if (result != (n <= last ? RP_DUPLICATE : 0))
@@ -149,7 +153,7 @@ static void finish_to(uint64_t to) {
     witness_must(rp_queue_sweep(d.queue), "rp_queue_sweep");
     receive_all(&d);
     for (uint64_t n = 1; n <= to; n++)
-        if (book.stored_as[n] == 0)
+        if (get(&book.stored_as[n]) == 0)
             sim_fail("sequence %d is missing", (int)n);
     struct rp_producer_id found;
     if (rp_producer_id_next(d.queue, 0, &found) != 0 || found.pid != 0 || found.sequence != to)
@@ -328,15 +332,15 @@ static void body_failing(unsigned me) {
     sim_ready();
     if (me == 0) {
         witness_must(open_id(&d, "a", &p), "the id");
-        book.opened[me] = 1;
+        put(&book.opened[me], 1);
         for (uint64_t n = 1; n <= 3; n++) {
             int result = send_to(p, ANNA, n, n);
-            book.committed[n] = result == 0;
+            put(&book.committed[n], result == 0);
             if (result != 0 && (result != RP_FULL || last_of(p) >= n))
                 sim_fail("sequence %d: %s", (int)n, rp_error_name(result));
         }
         send_to(p, BERT, OTHER, 0); /* in the memory that the last one had, if that failed */
-        book.opened[me] = 3;
+        put(&book.opened[me], 3);
         rp_producer_close(p);
     } else {
         use_memory(&d);
@@ -412,7 +416,7 @@ static void body_settled(unsigned me) {
         }
     } else if (me == 1) {
         if (open_id(&d, "a", &p) == 0) {
-            if (book.stored_as[2] != 0 && last_of(p) < 2)
+            if (get(&book.stored_as[2]) != 0 && last_of(p) < 2)
                 sim_fail("sequence 2 was received, and the last is %d", (int)last_of(p));
             rp_producer_close(p);
         }
