@@ -305,11 +305,9 @@ int verb_send(int argc, char **argv) {
                     "  tail -f access.log | ringpost send orders --wait forever\n"
                     "  ringpost send images --whole photo.jpg\n"
                     "  echo 'wake up' | ringpost send orders --at 2030-01-01T08:00:00+01:00\n"
-                    "  ringpost send payments --id invoice-4711 --wait 1s invoice.json",
-        .statuses = "4 the queue is full, or sending is paused",
                     "  ringpost send payments --id invoice-4711 --wait 1s invoice.json\n"
                     "  ringpost send orders --producer import-7 orders.txt",
-        .statuses = "4 the queue is full",
+        .statuses = "4 the queue is full, or sending is paused",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],
         .operands_min = 1,

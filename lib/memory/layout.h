@@ -138,7 +138,7 @@ struct control {
     a64 cells_in_play;       /* capacity + 8 x the most seats that were taken at once */
     a64 keeper_tickets;      /* rp_queue_keep */
     a64 admitted; /* version:26 | generation:26 | place + 1:12: the producer id that was made last; see lib/queue/identity.h */
-    uint64_t reserved0[4];
+    uint64_t reserved0[3];
     /* One line for each of those that are written often. */
     _Alignas(LINE) a64 next_id;
     _Alignas(LINE) a64 tick_until_ms; /* somebody keeps house until then; others need not */

@@ -6,7 +6,6 @@
 #include "error.h"
 #include "groups.h"
 #include "headers.h"
-#include "identity.h"
 #include "lane.h"
 #include "lookup.h"
 #include "roster.h"
@@ -203,44 +202,6 @@ static void check_groups(struct check *k) {
         *k->out = before;
 }
 
-static bool same_id(const struct identity *a, const struct identity *b) {
-    bool same = load_acquire(&a->bytes, identity) == load_acquire(&b->bytes, identity);
-    for (unsigned i = 0; i < PRODUCER_ID_BYTES / 8 && same; i++)
-        same = load_acquire(&a->id[i], identity) == load_acquire(&b->id[i], identity);
-    return same;
-}
-
-/* Each place of a producer id: its owner is there, its id is one, and no other has it. */
-static void check_identity(struct check *k, uint32_t place) {
-    const struct segment *s = k->segment;
-    const struct identity *e = &s->identities[place];
-    uint64_t w = load_acquire(&e->word, identity_word), bytes = load_acquire(&e->bytes, identity);
-    if (identity_state(w) > IDENTITY_OWNED)
-        violation(k, "producer id %u is in the unknown state %d", place, (int)identity_state(w));
-    else if (identity_is_owned(w) && !seat_is_attached(s, identity_owner(w)))
-        violation(k, "producer id %u is owned by seat %u, which nobody has", place, identity_owner(w));
-    else if (identity_is_owned(w) && !lookup_alive(k->queue, identity_owner(w)))
-        k->out->repairable++;
-    if (!identity_exists(w))
-        return;
-    if (bytes < 1 || bytes > PRODUCER_ID_BYTES)
-        violation(k, "producer id %u has %llu bytes", place, (unsigned long long)bytes);
-    for (uint32_t i = 0; i < place; i++)
-        if (identity_exists(load_acquire(&s->identities[i].word, identity_word)) && same_id(&s->identities[i], e))
-            violation(k, "producer ids %u and %u are the same", i, place);
-}
-
-static void check_identities(struct check *k) {
-    const struct segment *s = k->segment;
-    for (uint32_t i = 0; i < s->parameters.producer_ids; i++) {
-        struct rp_audit before = *k->out;
-        uint64_t w = load_acquire(&s->identities[i].word, identity_word), admitted = load_acquire(&s->control->admitted, admitted);
-        check_identity(k, i);
-        if (load_acquire(&s->identities[i].word, identity_word) != w || load_acquire(&s->control->admitted, admitted) != admitted)
-            *k->out = before;
-    }
-}
-
 RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out) {
     int result = queue_check(q);
     if (result < 0 || out == NULL)
@@ -267,7 +228,7 @@ RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out) {
     check_groups(&k);
     if (s->layout.known_count > 0)
         audit_ids(&k);
-    check_identities(&k);
+    audit_identities(&k);
     for (uint32_t i = 0; i < s->parameters.lane_count; i++) {
         struct index_ring lane = lane_ring(s, i);
         check_ring(&k, "lane", &lane);

@@ -13,8 +13,7 @@ complete_words() {
 }
 
 run 0 create "$q"
-is "verbs" "$(complete_words '')" "cancel create dead drain fsck gc group help info keeper ls pause peek purge receive request resume rm send stat version work"
-is "verbs" "$(complete_words '')" "cancel create dead fsck gc group help info keeper ls peek producer purge receive request rm send stat version work"
+is "verbs" "$(complete_words '')" "cancel create dead drain fsck gc group help info keeper ls pause peek producer purge receive request resume rm send stat version work"
 is "verb" "$(complete_words rec)" "receive"
 is "dead verbs" "$(complete_words dead '')" "ls purge redrive show"
 is "group verbs" "$(complete_words group '')" "create ls rm"

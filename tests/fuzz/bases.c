@@ -143,6 +143,8 @@ static void leave_undecided(rp_queue *q, uint32_t seat) {
         if (id_state(w) == ID_COMMITTED && i % 3 == 0)
             store_relaxed(&s->known_ids[i].word, id_word(ID_PENDING, seat, id_generation(w)), init);
     }
+}
+
 /* A producer with an id that died in the middle of a send, so the cell must be asked. */
 static rp_producer *own_an_id(rp_queue *q) {
     struct rp_producer_options o;

@@ -26,21 +26,21 @@ static void fuzz_run(const uint8_t *data, size_t size) {
 
 /* One of everything, for inputs whose damage is what counts. */
 static const uint8_t tour[] = {
-    20, 19,                       /* audit, stats and participants */
-    15, 0x2e, 16, 5,              /* peek, dead peek */
-    0,  9,    8,  0,  0,    4, 0, /* receive, send, receive twice, ack */
-    6,  0,    7,  0,  7,    0,    /* nack, receive, reject */
-    1,  8,    0,  3,              /* receive, extend */
-    12, 8,    13, 0,  11,   3, 3, /* loan, commit, send a batch */
-    3,  3,    4,  0,  4,    1,    /* receive a batch, ack two */
-    26, 40,   40, 21,             /* time passes, sweep */
-    22, 3,    4,  0,              /* wait for one */
-    17, 0,    2,  17, 1,          /* redrive, receive, purge dead */
-    25, 1,    19, 15, 0xae,       /* an observer looks */
-    24, 4,    0,  4,  0,          /* again as the second group */
-    18, 0xc4, 18, 0xc1,           /* the second group goes, a third comes */
-    9,  0,    0,  18, 0xc5,       /* send, receive, and the third goes */
-    18, 14,   21, 20,             /* purge, sweep, audit */
+    20, 19,                         /* audit, stats and participants */
+    15, 0x2e, 16, 5,                /* peek, dead peek */
+    0,  9,    8,  0,    0,    4, 0, /* receive, send, receive twice, ack */
+    6,  0,    7,  0,    7,    0,    /* nack, receive, reject */
+    1,  8,    0,  3,                /* receive, extend */
+    12, 8,    13, 0,    11,   3, 3, /* loan, commit, send a batch */
+    3,  3,    4,  0,    4,    1,    /* receive a batch, ack two */
+    26, 40,   40, 21,               /* time passes, sweep */
+    22, 3,    4,  0,                /* wait for one */
+    17, 0,    2,  17,   1,          /* redrive, receive, purge dead */
+    25, 1,    19, 15,   0xae,       /* an observer looks */
+    24, 4,    0,  4,    0,          /* again as the second group */
+    18, 0xc4, 18, 0xc1,             /* the second group goes, a third comes */
+    9,  0,    0,  18,   0xc5,       /* send, receive, and the third goes */
+    18, 14,   21, 20,               /* purge, sweep, audit */
 };
 
 static size_t with_tour(uint8_t *data, const uint8_t *head, size_t bytes) {

@@ -298,7 +298,6 @@ void use_send(struct reader *r, struct user *u) {
     }
     some_id(u, bytes, &o);
     int result = CALL(u, rp_send(u->p, payload, bytes, &o), SEND_ERRORS, RP_TOO_BIG);
-    int result = CALL(u, rp_send(u->p, payload, bytes, &o), SEND_ERRORS, RP_TOO_BIG, RP_DUPLICATE);
     if (with ? result != RP_TOO_BIG : !too_big(u, bytes, result))
         sent += result == 0;
 }
