@@ -100,11 +100,26 @@ static void change_hint(struct reader *r, const struct segment *s) {
     struct control *k = s->control;
     struct some_ring ring = some_ring(r, s);
     struct group *group = &s->groups[some_group(r, s)];
-    a64 *words[] = {
-        ring.head,         ring.tail,         ring.head,        ring.tail,       &group->dead_count, &group->word,
-        &group->name[0],   &k->active,        &k->free_tickets, &k->next_due_ms, &k->cells_in_play,  &k->next_id,
-        &k->tick_until_ms, &k->walk_until_ms, &k->slice_cursor, &k->tickets[0],  &s->bitmap[0],      (a64 *)(void *)&k->starved,
-        ring.head /* keyed: bits of lanes instead */};
+    a64 *words[] = {ring.head,
+                    ring.tail,
+                    ring.head,
+                    ring.tail,
+                    &group->dead_count,
+                    &group->word,
+                    &group->name[0],
+                    &k->active,
+                    &k->paused,
+                    &k->free_tickets,
+                    &k->next_due_ms,
+                    &k->cells_in_play,
+                    &k->next_id,
+                    &k->tick_until_ms,
+                    &k->walk_until_ms,
+                    &k->slice_cursor,
+                    &k->tickets[0],
+                    &s->bitmap[0],
+                    (a64 *)(void *)&k->starved,
+                    ring.head /* keyed: bits of lanes instead */};
     enum { WORDS = sizeof words / sizeof words[0] };
     if (s->parameters.keyed)
         words[WORDS - 1] = &s->ready_lanes[0].bits;

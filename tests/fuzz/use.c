@@ -170,7 +170,7 @@ static void keep(struct user *u, const struct rp_message *m, int count) {
     }
 }
 
-#define RECEIVE_ERRORS RP_EMPTY, RP_GONE, RP_CORRUPT, -ENOBUFS
+#define RECEIVE_ERRORS RP_EMPTY, RP_PAUSED, RP_GONE, RP_CORRUPT, -ENOBUFS
 
 static void receive(struct user *u, int64_t timeout_ns) {
     struct rp_message m;
@@ -254,7 +254,7 @@ void use_forged_receipt(struct reader *r, struct user *u) {
 
 /* ---- sending ---- */
 
-#define SEND_ERRORS RP_FULL, RP_GONE, RP_CORRUPT, RP_DUPLICATE, -EBUSY
+#define SEND_ERRORS RP_FULL, RP_PAUSED, RP_GONE, RP_CORRUPT, RP_DUPLICATE, -EBUSY
 
 static const unsigned char payload[512] = "all that glitters is not gold";
 

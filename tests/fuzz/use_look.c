@@ -97,7 +97,7 @@ void use_dead_change(struct reader *r, struct user *u) {
         o.header_value = how & 16 ? "fox" : NULL;
     }
     int result = how & 1 ? CALL(u, rp_dead_purge(u->q, group_of(how), &o), -ENOENT, RP_IN_USE)
-                         : CALL(u, rp_dead_redrive(u->q, group_of(how), &o), -ENOENT, RP_IN_USE);
+                         : CALL(u, rp_dead_redrive(u->q, group_of(how), &o), -ENOENT, RP_IN_USE, RP_PAUSED);
     must(result < 0 || (uint32_t)result <= u->q->segment.layout.cell_count);
 }
 
@@ -117,12 +117,33 @@ static void use_group(struct user *u, uint8_t how) {
     }
 }
 
+/* Pauses, looks whether anything is left, and mostly resumes. */
+static void use_flow(struct user *u, uint8_t how) {
+    const struct rp_drain_options look = {.size = sizeof look, .timeout_ns = 0, .dead = how & 1};
+    unsigned sides = 1 + how % 3;
+    must(CALL(u, rp_queue_pause(u->q, sides), 0) == 0);
+    (void)CALL(u, rp_group_pause(u->q, group_of(how)), -ENOENT);
+    if (how & 4) {
+        int left = CALL(u, rp_queue_drain(u->q, &look), RP_GONE, -ECANCELED); /* damage may have resumed it */
+        must(left < 0 || (uint32_t)left <= u->q->segment.layout.cell_count + 1);
+    }
+    int paused = CALL(u, rp_queue_paused(u->q), 0);
+    must((paused & ~(RP_SIDE_SEND | RP_SIDE_RECEIVE)) == 0);
+    if ((how & 0x30) == 0x30)
+        return;
+    (void)CALL(u, rp_group_resume(u->q, group_of(how)), -ENOENT);
+    must(CALL(u, rp_queue_resume(u->q, RP_SIDE_SEND | RP_SIDE_RECEIVE), 0) == 0);
+}
+
 void use_purge(struct reader *r, struct user *u) {
     uint8_t how = take8(r);
     if (u->q == NULL)
         return;
     if (how >= 0xc0) {
-        use_group(u, how);
+        if (how & 8)
+            use_flow(u, how);
+        else
+            use_group(u, how);
         return;
     }
     int result = CALL(u, rp_queue_purge(u->q, group_of(how), how % 15 + 1), -ENOENT);
