@@ -114,6 +114,7 @@ struct header {
     uint64_t epoch_boot_ns; /* times in words are ms since this moment of CLOCK_BOOTTIME */
     uint64_t boot_id;
     uint64_t time_namespace;
+    uint64_t identity[2]; /* no other segment has it, whatever its name */
     struct parameters parameters;
     struct layout layout;
     uint64_t check; /* over everything above */
@@ -271,9 +272,9 @@ struct known_id {
     a64 next; /* dropped:1 | generation of this one:21 | of the next:20 | next:22 */
     a64 hash;
     a64 until_ns; /* of boot time since the epoch */
-    a64 message;  /* cell:22 | its generation before it was published:30 */
+    a64 message;  /* cell:22, or none | its generation before it was published:30 */
     a64 message_id;
-    a64 bytes;
+    a64 bytes; /* and its kind:32 before it */
     a64 id[KNOWN_ID_BYTES / 8];
     uint64_t reserved;
 };

@@ -78,6 +78,8 @@ void segment_initialise(void *memory, const struct parameters *p, const struct l
     h->epoch_boot_ns = clock_boot_ns();
     h->boot_id = process_boot_id();
     h->time_namespace = process_time_namespace();
+    h->identity[0] = process_random(); /* a forked child draws the same: but not at this time, as this process */
+    h->identity[1] = h->epoch_boot_ns ^ (uint64_t)process_pid() << 40;
     h->parameters = *p;
     h->layout = *l;
     h->check = header_check(h);
@@ -153,6 +155,7 @@ int segment_bind(struct segment *s, void *memory, uint64_t bytes, bool read_only
     s->layout = h.layout;
     s->epoch_boot_ns = h.epoch_boot_ns;
     s->created_wall_ns = h.created_wall_ns;
+    memcpy(s->identity, h.identity, sizeof s->identity);
     bind_parts(s, memory);
     return 0;
 }

@@ -14,6 +14,7 @@ struct segment {
     struct layout layout;
     uint64_t epoch_boot_ns;
     uint64_t created_wall_ns;
+    uint64_t identity[2];
     struct control *control;
     struct group *groups;
     struct seat *seats;
