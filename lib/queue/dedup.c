@@ -88,7 +88,7 @@ int dedup_begin(struct once *x, uint32_t c, uint64_t *first) {
     const struct segment *s = a->segment;
     struct id_entry mine;
     bool forgotten;
-    enum id_take taken = id_table_take(s, a->seat, x->now_ns, &a->id_spare, &mine, &forgotten);
+    enum id_take taken = id_table_take(s, a->seat, x->now_ns, 0, &a->id_spare, &mine, &forgotten);
     if (taken == ID_TAKE_DAMAGED)
         return fail(RP_CORRUPT, "queue '%s': a chain of ids is damaged", a->queue->name);
     if (taken == ID_TAKE_NONE)

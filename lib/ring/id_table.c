@@ -8,20 +8,25 @@ static inline a64 *head_of(const struct segment *s, uint64_t hash) { return &s->
 
 /* ---- ids ---- */
 
-void sought_id_make(struct sought_id *x, const void *id, size_t bytes) {
+void sought_id_make_of(struct sought_id *x, enum id_kind kind, const void *id, size_t bytes) {
     x->words[(bytes - 1) / 8] = 0; /* the padding */
     memcpy(x->words, id, bytes);
     x->bytes = (uint32_t)bytes;
-    x->hash = XXH3_64bits(id, bytes);
+    x->kind = kind;
+    x->hash = XXH3_64bits_withSeed(id, bytes, kind);
 #ifdef RP_SIM
     if (sim_one_hash)
         x->hash = 0;
 #endif
 }
 
+void sought_id_make(struct sought_id *x, const void *id, size_t bytes) { sought_id_make_of(x, ID_OF_SEND, id, bytes); }
+
+static uint64_t length_and_kind(const struct sought_id *x) { return (uint64_t)x->kind << 32 | x->bytes; }
+
 /* What is read counts only if the entry's word is looked at afterwards, and has the same generation. */
 static bool same_id(const struct known_id *e, const struct sought_id *x) {
-    if (load_acquire(&e->hash, known_id) != x->hash || load_acquire(&e->bytes, known_id) != x->bytes)
+    if (load_acquire(&e->hash, known_id) != x->hash || load_acquire(&e->bytes, known_id) != length_and_kind(x))
         return false;
     for (uint32_t i = 0; i < (x->bytes + 7) / 8; i++)
         if (load_acquire(&e->id[i], known_id) != x->words[i] && !MUTANT(id_hash_only))
@@ -145,13 +150,26 @@ static void prefetch(const struct segment *s, uint64_t turn) {
     __builtin_prefetch((const char *)head_of(s, load_relaxed(&s->known_ids[(turn + 1) % s->layout.known_count].hash, hint)), 1);
 }
 
-enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, struct id_spare *spare, struct id_entry *entry,
-                           bool *forgotten) {
+/* Whose turn it is, of those from number `first` on: the others are passed, once by all who do, and stay a round longer. */
+static uint64_t whose_turn(const struct segment *s, uint32_t first) {
+    a64 *hand = &s->control->known_hand;
+    for (;;) {
+        uint64_t turn = fetch_add_relaxed(hand, 1, hint), index = turn % s->layout.known_count;
+        if (index >= first)
+            return turn;
+        uint64_t next = turn + 1, on = turn - index + first;
+        while (next < on && !cas_relaxed(hand, &next, on, hint)) {
+        }
+    }
+}
+
+enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, uint32_t first, struct id_spare *spare,
+                           struct id_entry *entry, bool *forgotten) {
     *forgotten = false;
     if (take_spare(s, seat, spare, entry))
         return ID_TAKE_DONE;
     for (uint64_t tries = 2 * (uint64_t)s->layout.known_count; tries > 0;) {
-        uint64_t turn = fetch_add_relaxed(&s->control->known_hand, 1, hint);
+        uint64_t turn = whose_turn(s, first);
         uint32_t index = (uint32_t)(turn % s->layout.known_count);
         struct known_id *e = &s->known_ids[index];
         uint64_t w = load_acquire(&e->word, known_word);
@@ -179,7 +197,7 @@ void id_table_fill(const struct segment *s, struct id_entry *entry, const struct
     struct known_id *e = &s->known_ids[entry->index];
     /* Releases, so that whoever reads one of these while he takes the entry for the one before sees the new word afterwards. */
     store_release(&e->hash, x->hash, known_id);
-    store_release(&e->bytes, x->bytes, known_id);
+    store_release(&e->bytes, length_and_kind(x), known_id);
     for (uint32_t i = 0; i < (x->bytes + 7) / 8; i++)
         store_release(&e->id[i], x->words[i], known_id);
     store_release(&e->until_ns, id_undecided(entry->word), known_id);

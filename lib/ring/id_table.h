@@ -56,13 +56,22 @@ static inline uint64_t id_bucket(const struct segment *s, uint64_t hash) {
 /* `until` of an entry that is not decided. */
 static inline uint64_t id_undecided(uint64_t word) { return UINT64_C(1) << 63 | id_generation(word); }
 
+/* Whose id it is: equal ids of two kinds are two. */
+enum id_kind {
+    ID_OF_SEND,
+    ID_OF_DELIVERY, /* that of a consumer: its message's number, */
+    ID_OF_WORK      /* or one that the application gave */
+};
+
 /* An id that somebody asks for, ready to be compared. */
 struct sought_id {
     uint64_t hash;
     uint64_t words[KNOWN_ID_BYTES / 8]; /* padded with zeros */
     uint32_t bytes;
+    uint32_t kind;
 };
 void sought_id_make(struct sought_id *x, const void *id, size_t bytes);
+void sought_id_make_of(struct sought_id *x, enum id_kind kind, const void *id, size_t bytes);
 
 /* An entry, and its word when it was looked at. */
 struct id_entry {
@@ -86,11 +95,18 @@ enum id_look { ID_UNKNOWN, ID_KNOWN, ID_DAMAGED };
 enum id_look id_table_look(const struct segment *s, const struct sought_id *x, uint64_t now_ns, struct id_entry *entry,
                            uint64_t *head);
 
+/* What a PENDING entry of a consumer has for its message: it was not sent, so the death of its owner makes it ABORTED. */
+#define ID_NO_MESSAGE ((uint64_t)NO_CELL << GENERATION_BITS)
+
 enum id_take { ID_TAKE_DONE, ID_TAKE_NONE, ID_TAKE_DAMAGED };
 
-/* Takes the spare one, or that whose turn it is. DONE: it is TAKEN by `seat`. *forgotten: an id went before its time. NONE: all are somebody's whose message is undecided. */
-enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, struct id_spare *spare, struct id_entry *entry,
-                           bool *forgotten);
+/*
+ * Takes the spare one, or that whose turn it is, of those from number `first` on. DONE: it is TAKEN by `seat`. *forgotten: an id went before its time. NONE: all are
+ * somebody's who is not done with it. Senders take from all of them, and as many as there are cells are always enough for them; consumers, who keep theirs for as
+ * long as they work, leave the first so many alone.
+ */
+enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, uint32_t first, struct id_spare *spare,
+                           struct id_entry *entry, bool *forgotten);
 
 /* Writes a TAKEN entry and makes it PENDING; in no chain yet. */
 void id_table_fill(const struct segment *s, struct id_entry *entry, const struct sought_id *x, uint64_t message,
