@@ -33,6 +33,7 @@
 #include <ringpost/error.h>
 #include <ringpost/export.h>
 #include <ringpost/flow.h>
+#include <ringpost/forward.h>
 #include <ringpost/group.h>
 #include <ringpost/headers.h>
 #include <ringpost/inspect.h>

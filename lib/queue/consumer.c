@@ -13,6 +13,7 @@
 #include "process.h"
 #include "receive.h"
 #include "schedule.h"
+#include "seen.h"
 #include "sweep.h"
 #include "wait.h"
 #include <errno.h>
@@ -117,7 +118,8 @@ static void let_go(struct rp_consumer *c) {
         if (c->views[i].serial == 0)
             continue;
         struct failure f = {.kind = RP_FAILURE_NACK, .delay_ms = 0};
-        (void)view_end(c, &c->views[i], &f);
+        if (view_end(c, &c->views[i], &f) == RP_FULL && c->views[i].seen != 0)
+            seen_end(c, &c->views[i], false);
     }
 }
 
@@ -235,13 +237,6 @@ static int take(struct rp_consumer *c, struct rp_message *m) {
     }
 }
 
-/* Is a message claimed ahead still ours to hand out? */
-static bool still_leased(struct rp_consumer *c, const struct view *v) {
-    uint32_t cell = load_relaxed(&v->cell, own) - 1;
-    uint64_t d = load_acquire(delivery_at(c->actor.segment, c->group, cell), delivery);
-    return delivery_state(d) == DELIVERY_LEASED && delivery_owner(d) == c->actor.seat && delivery_hold(d) == v->hold;
-}
-
 int receive_next(struct rp_consumer *c, struct rp_message *m) {
     if (pause_stops_receives(c->actor.segment, c->pause_mask))
         return pause_meet(c);
@@ -251,7 +246,7 @@ int receive_next(struct rp_consumer *c, struct rp_message *m) {
             struct view *v = view_of(c, m);
             if (v == NULL)
                 return 0; /* at most once: already settled and copied; only one is ever ahead */
-            bool leased = MUTANT(ahead_unchecked) || still_leased(c, v);
+            bool leased = MUTANT(ahead_unchecked) || view_leased(c, v);
             if (leased && !expiry_over(c->actor.segment, load_relaxed(&v->cell, own) - 1))
                 return 0;
             /* It outlived its time in our queue; or the lease ran out there, and it is delivered to somebody again. */
@@ -319,7 +314,7 @@ RP_API int rp_receive(rp_consumer *c, struct rp_message *m, int64_t timeout_ns) 
 
 /* ---- settling ---- */
 
-static int receipt_check(struct rp_consumer *c, const struct rp_message *m, struct view **v) {
+int receipt_check(struct rp_consumer *c, const struct rp_message *m, struct view **v) {
     int result = consumer_check(c);
     if (result < 0)
         return result;

@@ -17,7 +17,7 @@ int64_t once_patience(const struct once *x) {
 
 /* Windows are counted by the coarse clock, and are longer by as much as it may be late. */
 static uint64_t now_ns(struct actor *a) { return coarse_clock_boot_ns(&a->clock) - a->segment->epoch_boot_ns; }
-static uint64_t until_ns(struct actor *a) {
+uint64_t dedup_until_ns(struct actor *a) {
     return now_ns(a) + a->segment->parameters.dedup_window_ns + COARSE_CLOCK_MS * UINT64_C(1000000);
 }
 
@@ -114,7 +114,7 @@ void dedup_end(struct once *x, bool sent) {
     const struct segment *s = a->segment;
     struct id_entry *e = &x->entry;
     if (sent) {
-        id_table_commit_mine(s, e, until_ns(a));
+        id_table_commit_mine(s, e, dedup_until_ns(a));
     } else {
         id_table_abort_mine(s, e);
         (void)id_table_drop(s, e->index, e->word);
@@ -138,7 +138,7 @@ int dedup_recover(struct actor *a, uint32_t dead) {
             done++;
         } else if (id_state(w) == ID_PENDING) {
             bool was_sent = message_was_sent(s, load_acquire(&e->message, known_id), dead);
-            done += was_sent ? id_table_commit(s, i, w, until_ns(a)) : id_table_abort(s, i, w);
+            done += was_sent ? id_table_commit(s, i, w, dedup_until_ns(a)) : id_table_abort(s, i, w);
         }
     }
     return done;

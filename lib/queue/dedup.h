@@ -38,6 +38,9 @@ int dedup_begin(struct once *x, uint32_t c, uint64_t *first);
 /* The message was sent, or not: before its cell is given back. */
 void dedup_end(struct once *x, bool sent);
 
+/* Until when an id that is decided now is kept. */
+uint64_t dedup_until_ns(struct actor *a);
+
 /* Decides the ids of a dead sender. -> things done. */
 int dedup_recover(struct actor *a, uint32_t dead);
 

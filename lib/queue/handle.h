@@ -121,7 +121,7 @@ struct view {
     uint32_t hold;
     uint64_t serial; /* odd numbers never repeat: tells a used-up receipt */
     uint32_t next_free;
-    uint32_t reserved;
+    uint32_t seen; /* the entry of its id, rp_seen, + 1; 0: none */
 };
 
 /* What a consumer knows of a lane. */

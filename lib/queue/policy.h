@@ -18,6 +18,17 @@ static inline uint64_t backoff_ms(const struct parameters *p, uint32_t failures,
     return (uint64_t)(wait / 1e6 + 0.5);
 }
 
+/*
+ * How long after an attempt the queue may hand the message to somebody for the last time, if it is received as soon as it is ready: each of its deliveries may fail after a
+ * whole lease, be found so late, and wait for the longest backoff. Without a limit to deliveries there is no such time: one of them then.
+ */
+enum { FOUND_LATE_NS = 2000000000 };
+static inline uint64_t repeat_ns(const struct parameters *p) {
+    uint64_t spread = p->backoff_max_ns / 1000 * p->jitter_permille, rounds = p->max_deliveries > 2 ? p->max_deliveries - 1 : 1,
+             all;
+    return __builtin_mul_overflow(p->lease_ns + p->backoff_max_ns + spread + FOUND_LATE_NS, rounds, &all) ? UINT64_MAX : all;
+}
+
 /* Milliseconds of a duration, rounded up, never so large that it reads as one of the marks. */
 static inline uint64_t duration_ms(uint64_t ns) {
     uint64_t ms = ns / 1000000 + (ns % 1000000 != 0);

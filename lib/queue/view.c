@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "view.h"
 #include "dead.h"
+#include "seen.h"
 
 struct view *view_enter(struct rp_consumer *c, uint32_t cell, uint32_t hold) {
     struct view *v;
@@ -80,6 +81,12 @@ void view_receipt(struct rp_consumer *c, const struct view *v, struct rp_message
     m->receipt[2] = (uint64_t)(uintptr_t)c;
 }
 
+bool view_leased(const struct rp_consumer *c, const struct view *v) {
+    uint32_t cell = load_relaxed(&v->cell, own) - 1;
+    uint64_t d = load_acquire(delivery_at(c->actor.segment, c->group, cell), delivery);
+    return delivery_state(d) == DELIVERY_LEASED && delivery_owner(d) == c->actor.seat && delivery_hold(d) == v->hold;
+}
+
 /* One attempt to end the lease in `d`, which is ours. */
 static enum fail_result end_lease(struct rp_consumer *c, uint32_t cell, uint64_t d, struct failure *failure, bool others) {
     struct actor *a = &c->actor;
@@ -129,6 +136,8 @@ int view_end(struct rp_consumer *c, struct view *v, struct failure *failure) {
     uint32_t cell = load_relaxed(&v->cell, own) - 1;
     int result;
     if (failure == NULL) {
+        if (v->seen != 0 && !MUTANT(seen_after_ack))
+            seen_end(c, v, true); /* first: what was worked on must not be again, whatever becomes of the ack */
         uint64_t alone = delivery_of_hold(DELIVERY_LEASED, a->seat, NOBODY, NOBODY, v->hold);
         uint64_t settled = delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, v->hold);
         store_release(&v->cell, 0, views); /* before the CAS, so that nobody waits for a view that has ended */
@@ -143,7 +152,10 @@ int view_end(struct rp_consumer *c, struct view *v, struct failure *failure) {
     } else {
         result = end_locked(c, v, cell, failure);
     }
-    if (result != RP_FULL)
+    if (result != RP_FULL) {
+        if (v->seen != 0)
+            seen_end(c, v, MUTANT(seen_after_ack) && failure == NULL);
         put_back(c, v);
+    }
     return result;
 }

@@ -20,6 +20,12 @@ void view_withdraw(struct rp_consumer *c, struct view *v);
 struct view *view_of(struct rp_consumer *c, const struct rp_message *m);
 void view_receipt(struct rp_consumer *c, const struct view *v, struct rp_message *m);
 
+/* The same for a public call that settles or looks: 0, or what is wrong with the consumer or the receipt. */
+int receipt_check(struct rp_consumer *c, const struct rp_message *m, struct view **v);
+
+/* Is its message leased to it, as far as anybody knows? */
+bool view_leased(const struct rp_consumer *c, const struct view *v);
+
 /*
  * Ends a view: without `failure` the message is settled (ack), else it fails like that. 0; RP_LEASE_LOST: it was not ours any more; RP_FULL: the dead ring
  * refuses, the view stays.
