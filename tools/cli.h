@@ -52,6 +52,7 @@ int verb_group(int argc, char **argv);
 int verb_producer(int argc, char **argv);
 int verb_stat(int argc, char **argv);
 int verb_purge(int argc, char **argv);
+int verb_forward(int argc, char **argv);
 int verb_pause(int argc, char **argv);
 int verb_resume(int argc, char **argv);
 int verb_drain(int argc, char **argv);
@@ -113,6 +114,7 @@ struct usage {
     size_t operands_min;
     size_t operands_max;
     bool wants_command; /* `-- CMD ...` must follow */
+    bool takes_command; /* it may */
 };
 
 #define CLI_OPERANDS_MOST 64

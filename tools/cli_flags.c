@@ -191,7 +191,7 @@ static int check_operands(const struct usage *u, const struct operands *o) {
     if (o->count < u->operands_min) {
         return cli_usage_error("%s is missing: ringpost %s %s", o->count == 0 ? "NAME" : "an operand", u->verb, u->synopsis);
     }
-    if (u->wants_command && (!o->command || !o->command[0])) {
+    if ((u->wants_command && !o->command) || (o->command && !o->command[0])) {
         return cli_usage_error("the command is missing; it follows after '--': ringpost %s %s", u->verb, u->synopsis);
     }
     return CLI_PROCEED;
@@ -206,7 +206,7 @@ int cli_parse(const struct usage *u, int argc, char **argv, struct operands *out
         const char *text = argv[at];
         int status = CLI_PROCEED;
         if (!flags_end && strcmp(text, "--") == 0) {
-            if (u->wants_command) {
+            if (u->wants_command || u->takes_command) {
                 out->command = &argv[at + 1];
                 break;
             }
@@ -219,7 +219,7 @@ int cli_parse(const struct usage *u, int argc, char **argv, struct operands *out
         } else if (!flags_end && text[0] == '-' && text[1]) {
             status = parse_short(u, argv, argc, &at);
         } else if (out->count == u->operands_max) {
-            if (u->wants_command)
+            if (u->wants_command || u->takes_command)
                 return cli_usage_error("'%s': the command follows after '--'", text);
             return cli_usage_error("'%s' is one operand too many", text);
         } else {

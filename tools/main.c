@@ -15,6 +15,7 @@ const struct verb cli_verbs[] = {
     {"send", "send a file or stdin, one message a line", verb_send},
     {"receive", "print messages, acking each after it was written", verb_receive},
     {"work", "run a command for each message", verb_work},
+    {"forward", "move messages to another queue, each once, through a filter or as they are", verb_forward},
     {"request", "send a request and print its reply", verb_request},
     {"peek", "look at messages without taking them", verb_peek},
     {"cancel", "take back messages that nobody has received yet", verb_cancel},

@@ -2,91 +2,6 @@
 /* ringpost work NAME -- CMD: one process, one consumer, up to -j commands at once. */
 #include "work.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define JOBS_MOST 1024
-#define JOBS_EXPECTED "a number from 1 to 1024, or two such as 1..8"
-
-static void print_summary(const struct worker *w) {
-    char extra[96] = "";
-    if (w->lost || w->returned) {
-        snprintf(extra, sizeof extra, ", %" PRIu64 " lost their lease, %" PRIu64 " given back", w->lost, w->returned);
-    }
-    cli_note("%" PRIu64 " message%s: %" PRIu64 " acked, %" PRIu64 " failed, %" PRIu64 " rejected%s", w->taken, cli_plural(w->taken),
-             w->acked, w->failed, w->rejected, extra);
-}
-
-static int work_on(struct worker *w, rp_queue *q) {
-    struct rp_consumer_options options;
-    struct rp_queue_options queue_options;
-    int result, status;
-    rp_queue_options_init(&queue_options, sizeof queue_options);
-    result = rp_queue_options_get(q, &queue_options);
-    if (result < 0)
-        return cli_fail(result, "'%s'", w->name);
-    w->lease_ns = queue_options.lease_ns;
-    w->keep.queue = q;
-    w->jobs = calloc(w->scale.most, sizeof *w->jobs);
-    if (!w->jobs)
-        return cli_fail(-ENOMEM, "%" PRIu64 " jobs", w->scale.most);
-    rp_consumer_options_init(&options, sizeof options);
-    options.group = w->group;
-    status = cli_open_consumer(q, &options, &w->consumer);
-    if (status == CLI_DONE) {
-        cli_signals_install(q);
-        cli_signals_watch_children();
-        work_run(w);
-        cli_signals_release();
-        rp_consumer_close(w->consumer);
-        print_summary(w);
-        status = w->status == CLI_DONE && w->lost ? CLI_LEASE_LOST : w->status;
-    }
-    free(w->jobs);
-    return status;
-}
-
-static int work(struct worker *w) {
-    rp_queue *q;
-    int result, status;
-    result = guard_start();
-    if (result < 0)
-        return cli_fail(result, "the guard process");
-    cli_signals_install(NULL); /* before anybody can see that we are there and tell us to stop */
-    status = cli_open(w->name, false, &q);
-    if (status == CLI_DONE) {
-        status = work_on(w, q);
-        rp_queue_close(q);
-    }
-    guard_stop();
-    return cli_finish(status);
-}
-
-/* N, or MIN..MAX. */
-static bool parse_jobs(const char *text, void *target) {
-    const char *dots = strstr(text, "..");
-    char least[8];
-    uint64_t from, to;
-    if (!dots) {
-        if (!cli_parse_count(text, &to) || to == 0)
-            return false;
-        from = to;
-    } else {
-        if ((size_t)(dots - text) >= sizeof least)
-            return false;
-        memcpy(least, text, (size_t)(dots - text));
-        least[dots - text] = '\0';
-        if (!cli_parse_count(least, &from) || !cli_parse_count(dots + 2, &to) || from > to || to == 0)
-            return false;
-    }
-    if (to > JOBS_MOST)
-        return false;
-    *(struct scale *)target = scale_begin(from, to);
-    return true;
-}
-
 int verb_work(int argc, char **argv) {
     struct worker w = {.scale = scale_begin(1, 1), .wait_ns = -1, .status = CLI_DONE};
     const struct flag flags[] = {
@@ -94,8 +9,8 @@ int verb_work(int argc, char **argv) {
          .kind = FLAG_PARSE,
          .target = &w.scale,
          .value = "N|MIN..MAX",
-         .parse = parse_jobs,
-         .expects = JOBS_EXPECTED,
+         .parse = work_parse_jobs,
+         .expects = WORK_JOBS_EXPECTED,
          .help =
              "run up to N commands at once; MIN..MAX: between MIN, which may be 0, and MAX of them, one more each time messages "
              "waited for 100ms, one less when one was not needed for 1s (1)"},
@@ -138,5 +53,5 @@ int verb_work(int argc, char **argv) {
         return status;
     w.name = operands.value[0];
     w.command = operands.command;
-    return work(&w);
+    return work_serve(&w);
 }

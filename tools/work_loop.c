@@ -26,9 +26,15 @@ static void start(struct worker *w, const struct rp_message *m) {
     job->message = *m;
     job->started_ns = cli_clock_ns();
     job->extend_ns = job->started_ns + w->lease_ns / 3;
+    job->output = -1;
     w->running++;
     if (cli_stop_count() > 0) { /* it came between the signal and the wait */
         work_return(w, job, "the worker was told to stop");
+        return;
+    }
+    if (!w->command) { /* nothing to wait for */
+        w->taken++;
+        work_settle(w, job, 0);
         return;
     }
     result = work_start(w, job);

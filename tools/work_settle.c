@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define STATUS_REJECT 100
+#define STATUS_DROP 101 /* of a filter */
 
 static void say(const struct worker *w, const struct job *job, const char *outcome, const char *why) {
     uint64_t took_ns = cli_clock_ns() - job->started_ns;
@@ -49,6 +51,9 @@ static int nack(struct worker *w, struct job *job, const char *reason) {
 }
 
 static void release(struct worker *w, struct job *job) {
+    if (job->output >= 0)
+        close(job->output);
+    job->output = -1;
     job->pid = 0;
     w->running--;
 }
@@ -61,9 +66,58 @@ void work_return(struct worker *w, struct job *job, const char *why) {
     release(w, job);
 }
 
+static void fail(struct worker *w, struct job *job, const char *reason) {
+    if (settled(w, job, nack(w, job, reason))) {
+        w->failed++;
+        say(w, job, "failed", reason);
+    }
+    release(w, job);
+}
+
+static void reject(struct worker *w, struct job *job, const char *reason) {
+    int result = rp_reject(w->consumer, &job->message, reason);
+    if (result == RP_FULL) { /* the dead ring takes no more: it stays in the queue, as a failure */
+        fail(w, job, reason);
+        return;
+    }
+    if (settled(w, job, result)) {
+        w->rejected++;
+        say(w, job, "rejected", reason);
+    }
+    release(w, job);
+}
+
+static void ack(struct worker *w, struct job *job, const char *outcome, uint64_t *count) {
+    if (settled(w, job, rp_ack(w->consumer, &job->message))) {
+        ++*count;
+        say(w, job, outcome, NULL);
+    }
+    release(w, job);
+}
+
+static void forward(struct worker *w, struct job *job) {
+    int result = outlet_forward(w, job);
+    if (result == -EINTR) {
+        work_return(w, job, "the worker was told to stop");
+        return;
+    }
+    if (result == RP_TOO_BIG) {
+        char reason[RP_REASON_MAX + 1];
+        snprintf(reason, sizeof reason, "larger than the %" PRIu32 " bytes that '%.30s' takes", w->outlet.options.message_bytes,
+                 w->outlet.name);
+        reject(w, job, reason);
+        return;
+    }
+    if (settled(w, job, result)) {
+        w->outlet.sent++;
+        w->outlet.repeated += result > 0;
+        say(w, job, result > 0 ? "forwarded before" : "forwarded", NULL);
+    }
+    release(w, job);
+}
+
 void work_settle(struct worker *w, struct job *job, int how) {
     char reason[RP_REASON_MAX + 1];
-    int result;
     if (w->killed && !(WIFEXITED(how) && WEXITSTATUS(how) == 0)) {
         work_return(w, job, "the worker was told to stop at once");
         return;
@@ -73,31 +127,16 @@ void work_settle(struct worker *w, struct job *job, int how) {
     } else {
         snprintf(reason, sizeof reason, "exit status %d", WEXITSTATUS(how));
     }
-    if (WIFEXITED(how) && WEXITSTATUS(how) == 0) {
-        if (settled(w, job, rp_ack(w->consumer, &job->message))) {
-            w->acked++;
-            say(w, job, "acked", NULL);
-        }
-        release(w, job);
-        return;
-    }
-    if (WIFEXITED(how) && WEXITSTATUS(how) == STATUS_REJECT) {
-        result = rp_reject(w->consumer, &job->message, reason);
-        if (result != RP_FULL) {
-            if (settled(w, job, result)) {
-                w->rejected++;
-                say(w, job, "rejected", reason);
-            }
-            release(w, job);
-            return;
-        }
-        /* the dead ring takes no more: it stays in the queue, as a failure */
-    }
-    if (settled(w, job, nack(w, job, reason))) {
-        w->failed++;
-        say(w, job, "failed", reason);
-    }
-    release(w, job);
+    if (WIFEXITED(how) && WEXITSTATUS(how) == 0 && w->outlet.name)
+        forward(w, job);
+    else if (WIFEXITED(how) && WEXITSTATUS(how) == 0)
+        ack(w, job, "acked", &w->acked);
+    else if (WIFEXITED(how) && WEXITSTATUS(how) == STATUS_DROP && w->outlet.name)
+        ack(w, job, "dropped", &w->outlet.dropped);
+    else if (WIFEXITED(how) && WEXITSTATUS(how) == STATUS_REJECT)
+        reject(w, job, reason);
+    else
+        fail(w, job, reason);
 }
 
 uint64_t work_extend(struct worker *w) {

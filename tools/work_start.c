@@ -82,7 +82,7 @@ static _Noreturn void become_command(const struct worker *w, const struct job *j
     if (setpgid(0, guard_group()) != 0)
         setpgid(0, 0);
     set_environment(w, job, headers);
-    if (dup2(payload, STDIN_FILENO) < 0) {
+    if (dup2(payload, STDIN_FILENO) < 0 || (job->output >= 0 && dup2(job->output, STDOUT_FILENO) < 0)) {
         error = errno;
     } else {
         cli_signals_reset_in_child();
@@ -136,6 +136,10 @@ int work_start(const struct worker *w, struct job *job) {
     int result, payload = open_payload(&job->message);
     if (payload < 0)
         return payload;
+    if (w->outlet.name && (job->output = outlet_file()) < 0) {
+        close(payload);
+        return job->output;
+    }
     if (pipe2(report, O_CLOEXEC) != 0) {
         result = -errno;
         close(payload);

@@ -36,11 +36,13 @@ static void make_id(const struct rp_consumer *c, const struct view *v, uint32_t 
     memcpy(id, &x, sizeof x);
 }
 
+enum { COARSE_MS = 100 /* more than the coarse clock is behind */ };
+
 /* By how much the lease that runs is longer than the queue's. */
 static uint64_t extended_ns(struct rp_consumer *c, const struct view *v) {
     const struct segment *s = c->actor.segment;
     uint64_t f = load_acquire(time_at(s, c->group, load_relaxed(&v->cell, own) - 1), time), until_ms = stamp_value(f);
-    uint64_t usual_ms = actor_now_ms(&c->actor) + duration_ms(s->parameters.lease_ns);
+    uint64_t usual_ms = actor_now_ms(&c->actor) + duration_ms(s->parameters.lease_ns) + COARSE_MS;
     return stamp_is_of(f, v->hold) && until_ms < TIME_NEVER && until_ms > usual_ms ? (until_ms - usual_ms) * 1000000 : 0;
 }
 
