@@ -28,7 +28,7 @@ int verb_forward(int argc, char **argv) {
         .synopsis = "FROM TO [-g GROUP] [-j N|MIN..MAX] [--rate N/s] [-n N] [--wait D] [-v] [--json] [-- FILTER ...]",
         .about =
             "Moves messages from one queue to another, each exactly once whoever is killed where, with its key and priority.\n"
-            "TO must keep ids for longer than FROM may take to deliver a message again (create --dedup-window); says how long\n"
+            "TO must keep ids for longer than FROM may take to deliver a message again (create --dedup); says how long\n"
             "that is. With FILTER it is run for each message, as work does, and what it writes to stdout goes on, be it nothing:\n"
             "exit status 0 forwards, 101 drops the message, 100 rejects it, anything else is a failed delivery. While TO is full,\n"
             "waits. What is larger than TO takes is rejected. Signals are those of work.",

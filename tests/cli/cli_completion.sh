@@ -13,7 +13,7 @@ complete_words() {
 }
 
 run 0 create "$q"
-is "verbs" "$(complete_words '')" "cancel create dead drain fsck gc group help info keeper ls pause peek producer purge receive request resume rm send stat version work"
+is "verbs" "$(complete_words '')" "cancel create dead drain forward fsck gc group help info keeper ls pause peek producer purge receive request resume rm send stat version work"
 is "verb" "$(complete_words rec)" "receive"
 is "dead verbs" "$(complete_words dead '')" "ls purge redrive show"
 is "group verbs" "$(complete_words group '')" "create ls rm"
@@ -21,10 +21,12 @@ is "producer verbs" "$(complete_words producer '')" "ls rm"
 is "group policies" "$(complete_words group create "$q" x --overflow d)" "dead drop-oldest"
 is "queue" "$(complete_words stat "$q")" "$q"
 is "queues of keeper" "$(complete_words keeper "$q" "$q")" "$q"
+is "queues of forward" "$(complete_words forward "$q" "$q")" "$q"
 is "queue of dead" "$(complete_words dead ls "$q")" "$q"
 is "flags" "$(complete_words receive --)" "--create-group --follow --group --help --json --no-ack --null --wait --whole --within"
 is "flags of dead" "$(complete_words dead redrive "$q" --d)" "--dry-run"
 is "values" "$(complete_words peek "$q" --state l)" "leased"
 is "profiles" "$(complete_words create --profile '')" "durable latency telemetry work"
+has "filter" " $(complete_words forward "$q" "$q" -- bas) " " bash "
 has "command" " $(complete_words work "$q" -- bas) " " bash "
 finish

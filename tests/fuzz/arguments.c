@@ -47,6 +47,7 @@ static const struct {
     {"send", {"--wait=", "--null", "-0", "--whole", "--print-ids", "--json"}},
     {"receive", {"-n=", "--wait=", "--follow", "--group=", "--no-ack", "--null", "--whole", "--json"}},
     {"work", {"-n=", "-j=", "--wait=", "--group=", "--json"}},
+    {"forward", {"-n=", "-j=", "--wait=", "-g=", "--group=", "--json"}},
     {"peek", {"-n=", "--state=", "--group=", "--whole", "--json"}},
     {"dead", {"--json", "--whole", "--dry-run", "--id=", "--limit=", "--reason=", "--group="}},
     {"stat", {"--json"}},
@@ -226,7 +227,7 @@ static void make_line(struct line *l, struct reader *r) {
     static const uint8_t known[] = {0, 0, 0, 0, 1, 1, 1, 2}, any[] = {0, 0, 0, 0, 0, 1, 2, 6};
     uint8_t how = take8(r), which = take8(r) % (sizeof verbs / sizeof verbs[0]);
     const char *verb = verbs[which].name;
-    bool dead = strcmp(verb, "dead") == 0, work = strcmp(verb, "work") == 0;
+    bool dead = strcmp(verb, "dead") == 0, forward = strcmp(verb, "forward") == 0, work = forward || strcmp(verb, "work") == 0;
     l->argc = 0;
     l->used = 0;
     add(l, tool);
@@ -235,6 +236,8 @@ static void make_line(struct line *l, struct reader *r) {
     if (dead)
         add(l, ((const char *const[]){"ls", "show", "redrive", "purge"})[how % 4]);
     if (how % 8 != 7)
+        add(l, PICK(r, names));
+    if (forward && how % 4 != 3)
         add(l, PICK(r, names));
     for (unsigned count = known[how >> 5]; count > 0; count--)
         add_known(l, r, verbs[which].flags);

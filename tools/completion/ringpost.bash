@@ -58,7 +58,7 @@ _ringpost() {
             words+=("${COMP_WORDS[2]}")
             first=3
             ;;
-        work)
+        work | forward)
             for ((i = 2; i < COMP_CWORD; i++)); do
                 if [[ ${COMP_WORDS[i]} == -- ]]; then
                     mapfile -t COMPREPLY < <(compgen -c -- "$current")
@@ -86,7 +86,7 @@ _ringpost() {
         *)
             if [[ $current == -* ]]; then
                 _ringpost_reply "$(_ringpost_flags "$command" "${words[@]}")" "$current"
-            elif ((COMP_CWORD == first)) && [[ $verb != create ]] || [[ $verb == keeper ]]; then
+            elif ((COMP_CWORD == first)) && [[ $verb != create ]] || [[ $verb == keeper ]] || [[ $verb == forward && COMP_CWORD -eq 3 ]]; then
                 _ringpost_reply "$(_ringpost_queues)" "$current"
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$current")
