@@ -114,13 +114,13 @@ RP_API int rp_seen(rp_consumer *c, struct rp_message *m, const void *id, size_t 
     if (v->seen != 0)
         return fail(-EINVAL, "rp_seen: the message has an id already");
     struct sought_id x;
-    uint32_t index;
+    uint32_t index = 0;
     make_id(c, v, id, bytes, &x);
     result = enter(&c->actor, &x, &index);
     if (result < 0)
         return result;
     v->seen = index + 1;
-    if (!MUTANT(seen_trusts_lease) && !view_leased(c, v)) { /* somebody else may have done it, longer ago than ids are kept */
+    if (!view_leased(c, v)) { /* somebody else may have done it, longer ago than ids are kept */
         seen_end(c, v, false);
         return RP_LEASE_LOST;
     }

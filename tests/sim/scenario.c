@@ -8,6 +8,8 @@ const struct sim_program *const *const scenario_lists[] = {
     scenarios_leave, scenarios_operators, scenarios_forward, scenarios_key_groups, scenarios_wait_groups,
     scenarios_drops, scenarios_once,      scenarios_headers, scenarios_flow,       NULL,
     scenarios_drops, scenarios_once,      scenarios_headers, scenarios_identity,   NULL,
+    scenarios_drops, scenarios_once,      scenarios_headers, scenarios_flow,       scenarios_onward,
+    scenarios_seen,  NULL,
 };
 
 struct rp_queue_options scenario_options(uint32_t capacity) {

@@ -28,6 +28,8 @@ extern const struct sim_program *const scenarios_levels[];
 extern const struct sim_program *const scenarios_leave[];
 extern const struct sim_program *const scenarios_operators[];
 extern const struct sim_program *const scenarios_forward[];
+extern const struct sim_program *const scenarios_onward[];
+extern const struct sim_program *const scenarios_seen[];
 extern const struct sim_program *const scenarios_drops[];
 extern const struct sim_program *const scenarios_key_groups[];
 extern const struct sim_program *const scenarios_identity[];
