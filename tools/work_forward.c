@@ -40,6 +40,7 @@ static void carry(const struct outlet *o, const struct rp_message *m, struct rp_
         out->key = m->key;
         out->key_bytes = m->key_bytes;
     }
+    out->carry = &m->headers;
     if (o->options.lanes == 0)
         out->priority = m->priority < o->options.priorities ? m->priority : o->options.priorities - 1;
 }
@@ -54,7 +55,7 @@ static int send_patiently(struct worker *w, struct job *job, const void *data, s
     options.timeout_ns = 0;
     for (;;) {
         int result = rp_forward(w->consumer, &job->message, w->outlet.producer, data, bytes, &options);
-        if (result != RP_FULL && result != -EBUSY)
+        if (result != RP_FULL && result != RP_PAUSED && result != -EBUSY)
             return result;
         if (cli_stop_count() > 0)
             return -EINTR;

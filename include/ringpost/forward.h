@@ -39,7 +39,7 @@ extern "C" {
  *
  * The message stays leased, to be tried again, nacked or rejected, with every other error: those of rp_send (RP_FULL, RP_TOO_BIG, RP_GONE, ...; -EBUSY: an
  * earlier receiver, who lives, is sending the output just now), and -EINVAL: `to` keeps no ids, or not for long enough (above; an extended lease counts as it is); a
- * `dedup_id` in `o`; a consumer that acks nothing (RP_ACK_NONE); a message that was settled before. A wait for room (`o->timeout_ns`) is part of the lease. In a queue
+ * `dedup_id` or a `sequence` in `o`; a consumer that acks nothing (RP_ACK_NONE); a message that was settled before. A wait for room (`o->timeout_ns`) is part of the lease. In a queue
  * that is full, forwarding to itself waits for its own ack: give no timeout then.
  *
  * Threads: consumer and producer are both used by the calling thread. Lock-free as rp_send and rp_ack are. Crash: the output is sent or not; the message is acked, or delivered

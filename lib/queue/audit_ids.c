@@ -35,7 +35,7 @@ static void check_entry(struct check *k, uint32_t i, bool reached) {
     } else if (id_owner(w) != NOBODY && w != 0) {
         audit_violation(k, "id %u is in state %d, and seat %u's", i, (int)state, id_owner(w));
     }
-    if (state >= ID_PENDING && (bytes == 0 || bytes > KNOWN_ID_BYTES))
+    if (state >= ID_PENDING && ((uint32_t)bytes == 0 || (uint32_t)bytes > KNOWN_ID_BYTES || bytes >> 32 > ID_OF_WORK))
         audit_violation(k, "id %u has %llu bytes", i, (unsigned long long)bytes);
     if (state != ID_COMMITTED)
         return;

@@ -174,7 +174,7 @@ static int show(struct rp_consumer *c, struct view *v, struct rp_message *m) {
     const struct segment *s = c->actor.segment;
     uint32_t index = load_relaxed(&v->cell, own) - 1;
     const struct cell *cell = segment_cell(s, index);
-    uint32_t bytes = *(const volatile uint32_t *)&cell->bytes; /* read once, checked, then used */
+    uint32_t bytes = *(const volatile uint32_t *)&cell->bytes;                /* read once, checked, then used */
     memset(&m->headers, 0, sizeof *m - offsetof(struct rp_message, headers)); /* and what is reserved */
     if (bytes > s->parameters.message_bytes || field_read(&cell->flags) & CELL_HAS_HEADERS) {
         struct content parts;

@@ -124,22 +124,6 @@ void dedup_end(struct once *x, bool sent) {
 
 /* ---- recovery ---- */
 
-/* Was the dead one's message sent? */
-static bool sent(const struct segment *s, uint64_t message, uint32_t dead) {
-    uint32_t c = (uint32_t)(message >> GENERATION_BITS);
-    if (!segment_has_cell(s, c)) /* or a consumer's, who has none */
-        return MUTANT(seen_dead_is_done);
-    a64 *word = &segment_cell(s, c)->word;
-    uint64_t w = load_acquire(word, cell_word), before = message & GENERATION_MASK;
-    if (cell_generation(w) == before)
-        return (cell_state(w) == CELL_DELAYED && !MUTANT(dedup_delayed_unsent)) || cell_state(w) == CELL_JOURNALED;
-    if (cell_state(w) == CELL_PUBLISHED && cell_owner(w) == dead && cell_generation(w) == ((before + 1) & GENERATION_MASK)) {
-        /* Where the verdict says no, and the word has moved: it was settled meanwhile, and the cell may carry another message, which the verdict knows nothing of. */
-        return fanout_committed(s, c, w) || (load_acquire(word, cell_word) != w && !MUTANT(dedup_verdict_once));
-    }
-    return true;
-}
-
 int dedup_recover(struct actor *a, uint32_t dead) {
     const struct segment *s = a->segment;
     int done = 0;

@@ -102,6 +102,8 @@ RP_API int rp_forward(rp_consumer *c, struct rp_message *m, rp_producer *to, con
         return result;
     if (o.dedup_id != NULL || o.dedup_id_bytes > 0)
         return fail(-EINVAL, "rp_forward gives the output an id of its own");
+    if (o.sequence != 0)
+        return fail(-EINVAL, "rp_forward: an output has an id, not a sequence");
     if (!view_leased(c, v))
         return rp_ack(c, m); /* RP_LEASE_LOST, for good */
     if (MUTANT(forward_acks_first)) {

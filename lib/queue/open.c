@@ -246,16 +246,13 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         return fail(-EINVAL, "ageing_ns is for queues with priorities");
     if (o->lane_capacity > 0 && o->lanes == 0)
         return fail(-EINVAL, "lane_capacity is for queues with keyed lanes");
-    if (p->dedup_window_ns > 0 && p->dedup_entries == 0)
-        p->dedup_entries = o->capacity < 1000000 ? 4 * (uint64_t)o->capacity : 4000000;
-    if (o->reserved != 0 || o->reserved2 != 0)
     if (p->dedup_window_ns > 0 && p->dedup_entries == 0) {
         uint64_t four = 4 * (uint64_t)o->capacity; /* and as many for consumers as for senders: seen.c */
         uint64_t both = 2 * (o->capacity + (uint64_t)CELLS_PER_PARTICIPANT * o->max_participants);
         p->dedup_entries = four < both ? both : four;
         p->dedup_entries = p->dedup_entries < 4000000 ? p->dedup_entries : 4000000;
     }
-    if (o->reserved != 0)
+    if (o->reserved != 0 || o->reserved2 != 0)
         return fail(-E2BIG, "rp_queue_options: a reserved field is not 0");
     int result = permille("backoff_factor", o->backoff_factor, 1, 100, &p->backoff_factor_permille);
     return result < 0 ? result : permille("jitter", o->jitter, 0, 1, &p->jitter_permille);

@@ -206,6 +206,10 @@ static void refusals(void **state) {
     o.dedup_id = "mine";
     o.dedup_id_bytes = 4;
     assert_int_equal(forward(&m, "x", &o), -EINVAL);
+    o.dedup_id = NULL;
+    o.dedup_id_bytes = 0;
+    o.sequence = 1;
+    assert_int_equal(forward(&m, "x", &o), -EINVAL);
     assert_int_equal(rp_forward(c, &m, NULL, "x", 2, NULL), -EINVAL);
     assert_int_equal(rp_forward(NULL, &m, to, "x", 2, NULL), -EINVAL);
     assert_int_equal(rp_forward(c, NULL, to, "x", 2, NULL), -EINVAL);
