@@ -58,7 +58,7 @@ int verb_gc(int argc, char **argv) {
         .verb = "gc",
         .synopsis = "[--json]",
         .about = "Sweeps every queue in /dev/shm, so that messages and memory held by dead processes come back, and removes\n"
-                 "what creators that were killed left behind. No message is dropped and no queue removed.",
+                 "what killed creators and consumers left behind. No message is dropped and no queue removed.",
         .examples = "  ringpost gc",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],
@@ -79,7 +79,7 @@ int verb_gc(int argc, char **argv) {
     } else if (c.json) {
         cli_json_print(stdout, json_pack("{s:i}", "leftovers_removed", removed));
     } else if (removed > 0) {
-        printf("%d leftover file%s of killed creators removed\n", removed, cli_plural((uint64_t)removed));
+        printf("%d leftover file%s of killed processes removed\n", removed, cli_plural((uint64_t)removed));
     }
     return cli_finish(c.status);
 }

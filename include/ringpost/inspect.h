@@ -129,7 +129,7 @@ struct rp_audit {
 RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out);
 
 /**
- * Removes what creators that were killed left in `directory` (NULL: /dev/shm); only where O_TMPFILE or /proc is missing is there
+ * Removes what killed creators, and killed consumers with a descriptor, left in `directory` (NULL: /dev/shm); only where O_TMPFILE or /proc is missing is there
  * ever anything. -> how many files. Errors: -ENOENT, -EACCES.
  */
 RP_API int rp_collect(const char *directory);

@@ -134,7 +134,7 @@ RP_API int rp_queue_open(const char *name, const struct rp_open_options *o, rp_q
 RP_API int rp_queue_close(rp_queue *q);
 
 /**
- * Removes the name. Processes that are attached keep their memory and get RP_GONE within a tick (100 ms).
+ * Removes the name, and what consumers' descriptors left beside it. Processes that are attached keep their memory and get RP_GONE within a tick (100 ms).
  * Errors: -ENOENT, -EACCES, -EINVAL.
  */
 RP_API int rp_queue_unlink(const char *name);
@@ -161,7 +161,7 @@ RP_API int rp_queue_sweep(rp_queue *q);
 RP_API int rp_queue_keep(rp_queue *q, int64_t timeout_ns);
 
 /**
- * Makes every wait of this handle's producers and consumers return -EINTR, the one under way or else the next. Async-signal-safe;
+ * Makes every wait of this handle's producers and consumers return -EINTR, the one under way or else the next, and their descriptors (rp_consumer_fd) readable. Async-signal-safe;
  * the only call that may be made from a signal handler.
  */
 RP_API int rp_queue_interrupt(rp_queue *q);

@@ -31,6 +31,7 @@
 #include <ringpost/consumer.h>
 #include <ringpost/dead.h>
 #include <ringpost/error.h>
+#include <ringpost/event.h>
 #include <ringpost/export.h>
 #include <ringpost/flow.h>
 #include <ringpost/forward.h>

@@ -119,6 +119,8 @@ int layout_compute(const struct parameters *p, struct layout *out) {
         l.known_shift = shift_for(l.known_count) + KNOWN_SPREAD;
     }
 
+    l.bell_count = BELLS_PER_PARTICIPANT * p->max_participants;
+
     uint64_t end = 0;
     place(&end, 4096);
     l.control = place(&end, sizeof(struct control));
@@ -138,6 +140,7 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     l.known_heads = place(&end, p->dedup_window_ns > 0 ? UINT64_C(8) << l.known_shift : 0);
     l.known_ids = place(&end, (uint64_t)l.known_count * sizeof(struct known_id));
     l.identities = place(&end, p->producer_ids * sizeof(struct identity));
+    l.bells = place(&end, (uint64_t)l.bell_count * sizeof(struct bell_entry));
     l.cells = place(&end, (uint64_t)l.cell_count * l.cell_stride);
     l.bytes = (end + 4095) & ~UINT64_C(4095);
     *out = l;

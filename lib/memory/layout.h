@@ -5,6 +5,7 @@
  *     header | control | groups | seats | free bitmap | lane ends | lane starts per group | ready lanes per group | lanes
  *            | early and returned per group and lane, deaths per group | delivery lines | extra lines | timers | ids | failure texts
  *            | buckets of known ids | known ids | producer ids | cells
+ *            | buckets of known ids | known ids | bells | cells
  *
  * Where each part begins is a pure function of the header's parameters (layout_compute), so the attach handshake computes the parts
  * anew and refuses a segment whose offsets differ. Every field is naturally aligned and of fixed width; independent writers have
@@ -21,6 +22,7 @@ enum {
     LINE = 64,
     LAYOUT_VERSION = 2,
     CELLS_PER_PARTICIPANT = 8, /* cells a process may keep out of circulation before they count against capacity */
+    BELLS_PER_PARTICIPANT = 4, /* consumers with a descriptor, on average */
     COUNTER_LINES = 8,         /* handles of one process that count without an atomic read-modify-write */
     COUNTERS_PER_LINE = 32,
     TEXT_BYTES = 80
@@ -98,7 +100,8 @@ struct layout {
     uint32_t id_count;    /* a power of two */
     uint32_t known_count; /* ids that are kept; 0: none */
     uint32_t known_shift; /* of the number of buckets */
-    uint32_t reserved;
+    uint32_t bell_count;
+    uint64_t bells;
 };
 
 struct header {
@@ -139,6 +142,7 @@ struct control {
     a64 cells_in_play;       /* capacity + 8 x the most seats that were taken at once */
     a64 keeper_tickets;      /* rp_queue_keep */
     a64 admitted; /* version:26 | generation:26 | place + 1:12: the producer id that was made last; see lib/queue/identity.h */
+    a64 bells_top;           /* bells from here on were never used: 0 where nobody has a descriptor */
     uint64_t reserved0[3];
     /* One line for each of those that are written often. */
     _Alignas(LINE) a64 next_id;
@@ -298,6 +302,12 @@ struct failure_text {
     a64 key; /* group:8 | cell:24 | stamp tag:24 | bytes:8 */
     a64 check;
     a64 text[TEXT_BYTES / 8];
+};
+
+/* A consumer that has a descriptor, and how it is rung; lib/queue/bells.h. */
+struct bell_entry {
+    a64 word;  /* taken:1 | seat:10 | group:5 | generation:48 */
+    a64 armed; /* changes:63 | wants to be rung:1 */
 };
 
 _Static_assert(offsetof(struct cell, payload) == 56, "an 8-byte message travels in one line");

@@ -32,6 +32,7 @@ static void bind_parts(struct segment *s, unsigned char *base) {
     s->known_ids = (struct known_id *)(void *)(base + l->known_ids);
     s->identities = (struct identity *)(void *)(base + l->identities);
     s->cells = base + l->cells;
+    s->bells = (struct bell_entry *)(void *)(base + l->bells);
 }
 
 static void initialise_group(struct segment *s, unsigned g) {

@@ -33,6 +33,9 @@ struct segment {
     struct known_id *known_ids;
     struct identity *identities;
     unsigned char *cells;
+    struct bell_entry *bells;
+    const char *path; /* of the file and */
+    uint64_t inode;   /* which it is: names of bells are made of them; NULL: not in a file */
 };
 
 /* Fills fresh zeroed memory of layout->bytes; nobody sees it yet. The first group is `group`. */

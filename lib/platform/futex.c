@@ -24,6 +24,29 @@ int futex_wait(a32 *word, uint32_t expected, uint64_t timeout_ns) {
     return -errno;
 }
 
+bool futex_force_one;
+static a32 any_missing;
+
+int futex_wait_any(a32 *const *words, const uint32_t *expected, unsigned count, uint64_t timeout_ns) {
+    if (futex_force_one || atomic_load_explicit(&any_missing, memory_order_relaxed))
+        return -ENOSYS;
+    struct futex_waitv waiters[FUTEX_WAIT_MOST];
+    for (unsigned i = 0; i < count; i++)
+        waiters[i] = (struct futex_waitv){.val = expected[i], .uaddr = (uintptr_t)words[i], .flags = FUTEX_32};
+    struct timespec until; /* this one takes a point in time */
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t ns = (uint64_t)until.tv_nsec + timeout_ns % 1000000000;
+    until.tv_sec += (time_t)(timeout_ns / 1000000000 + ns / 1000000000);
+    until.tv_nsec = (long)(ns % 1000000000);
+    long woken = syscall(SYS_futex_waitv, waiters, count, 0, &until, CLOCK_MONOTONIC);
+    if (woken >= 0)
+        return (int)woken;
+    if (errno != ENOSYS && errno != EPERM && errno != EINVAL)
+        return -errno;
+    atomic_store_explicit(&any_missing, 1, memory_order_relaxed);
+    return -ENOSYS;
+}
+
 int futex_wake(a32 *word, int count) {
     long woken = futex(word, FUTEX_WAKE, (uint32_t)count, NULL);
     return woken < 0 ? -errno : (int)woken;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "shm.h"
 
+#include "bell.h"
 #include "error.h"
 #include "process.h"
 
@@ -280,14 +281,30 @@ void shm_prefault(void *memory, size_t bytes, bool read_only) {
     madvise(memory, bytes, read_only ? MADV_POPULATE_READ : MADV_POPULATE_WRITE); /* Linux 5.14 */
 }
 
+/* Those of living consumers, too: they learn of the removal by their ticks. */
+static void remove_bells(const char *directory, uint64_t inode) {
+    DIR *entries = opendir(directory);
+    if (!entries)
+        return;
+    for (struct dirent *entry; (entry = readdir(entries));)
+        if (bell_is_of(entry->d_name, inode))
+            (void)unlinkat(dirfd(entries), entry->d_name, 0);
+    closedir(entries);
+}
+
 int shm_remove(const char *path) {
     char directory[SHM_PATH_MAX];
     struct statfs fs;
+    struct stat status;
     int result = segment_directory(path, directory, &fs);
     if (result < 0)
         return result;
-    if (unlink(path) == 0)
+    bool known = lstat(path, &status) == 0;
+    if (unlink(path) == 0) {
+        if (known)
+            remove_bells(directory, status.st_ino);
         return 0;
+    }
     if (errno == EPERM) /* a directory like /dev/shm, and somebody else's file */
         errno = EACCES;
     return failed("remove", path);
@@ -314,7 +331,9 @@ int shm_collect(const char *directory) {
         return failed("list", path);
     int removed = 0;
     for (struct dirent *entry; (entry = readdir(entries));)
-        if (strncmp(entry->d_name, private, sizeof private - 1) == 0)
+        if (bell_is_name(entry->d_name))
+            removed += bell_collect(dirfd(entries), path, entry->d_name);
+        else if (strncmp(entry->d_name, private, sizeof private - 1) == 0)
             removed += collect(dirfd(entries), entry->d_name);
     closedir(entries);
     return removed;

@@ -70,12 +70,12 @@ void shm_unmap(void *memory, size_t bytes);
    kernel cannot, nothing happens. 0.2 to 0.5 s per GiB. */
 void shm_prefault(void *memory, size_t bytes, bool read_only);
 
-/* Removes the name. -ENOENT, -EACCES, -ENOTSUP: not on a file system for shared memory, so not a segment. */
+/* Removes the name, and the bells beside it that we may remove. -ENOENT, -EACCES, -ENOTSUP: not on a file system for shared memory, so not a segment. */
 int shm_remove(const char *path);
 
 /*
  * Removes the private files ('~' names in `directory`, NULL: /dev/shm) of creators that were killed. A creator at work holds an exclusive
- * lock on its private file's first byte, so that what can be locked was left behind. -> how many; -ENOENT, -EACCES.
+ * lock on its private file's first byte, so that what can be locked was left behind. And bells that nobody has open (bell.h). -> how many; -ENOENT, -EACCES.
  */
 int shm_collect(const char *directory);
 

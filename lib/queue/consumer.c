@@ -65,6 +65,7 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
 }
 
 static void release(struct rp_consumer *c) {
+    doorbell_free(c);
     free(c->lanes);
     free(c->views);
     free(c->ahead);
@@ -131,6 +132,7 @@ RP_API void rp_consumer_close(rp_consumer *c) {
         if (!MUTANT(close_keeps_leases))
             let_go(c);
         claim_refresh(c);
+        doorbell_leave(c);
         pthread_mutex_lock(&q->lock);
         struct rp_consumer **link = &q->consumers;
         while (*link != c)
@@ -291,7 +293,7 @@ int receive_wait(struct rp_consumer *c, struct rp_message *m, int64_t timeout_ns
     return result == RP_EMPTY && r.paused ? RP_PAUSED : result;
 }
 
-static int consumer_check(const struct rp_consumer *c) {
+int receive_check(const struct rp_consumer *c) {
     if (c == NULL)
         return fail(-EINVAL, "no consumer");
     int result = queue_check(c->actor.queue);
@@ -301,7 +303,7 @@ static int consumer_check(const struct rp_consumer *c) {
 }
 
 RP_API int rp_receive(rp_consumer *c, struct rp_message *m, int64_t timeout_ns) {
-    int result = consumer_check(c);
+    int result = receive_check(c);
     if (result < 0)
         return result;
     if (m == NULL || timeout_ns < -1)
@@ -309,13 +311,17 @@ RP_API int rp_receive(rp_consumer *c, struct rp_message *m, int64_t timeout_ns) 
     if (queue_is_gone(c->actor.queue))
         return fail(RP_GONE, "queue '%s' was removed", c->actor.queue->name);
     result = receive_next(c, m);
-    return (result == RP_EMPTY || result == RP_PAUSED) && timeout_ns != 0 ? receive_wait(c, m, timeout_ns) : result;
+    if ((result == RP_EMPTY || result == RP_PAUSED) && timeout_ns != 0)
+        result = receive_wait(c, m, timeout_ns);
+    return c->doorbell == NULL ? result : doorbell_receive(c, m, result);
 }
 
 /* ---- settling ---- */
 
 int receipt_check(struct rp_consumer *c, const struct rp_message *m, struct view **v) {
     int result = consumer_check(c);
+static int receipt_check(struct rp_consumer *c, const struct rp_message *m, struct view **v) {
+    int result = receive_check(c);
     if (result < 0)
         return result;
     *v = m == NULL ? NULL : view_of(c, m);

@@ -3,6 +3,7 @@
 #ifndef RP_QUEUE_HANDLE_H
 #define RP_QUEUE_HANDLE_H
 
+#include "bells.h"
 #include "clock.h"
 #include "counters.h"
 #include "groups.h"
@@ -158,6 +159,8 @@ struct rp_consumer {
     uint64_t requester[2]; /* requests: names this consumer for ever */
     uint64_t requests;
     uint64_t batch_wait_ns;
+    struct doorbell *doorbell; /* NULL: it has no descriptor */
+    uint64_t served;           /* when rp_wait told of it last, in calls of the thread */
 };
 
 /* Every public call begins here. `q` may be NULL. */
@@ -182,8 +185,9 @@ static inline struct eventcount keeper_event(const struct segment *s) {
 
 /* Wakes up to `count` receivers of the group, after a sequentially consistent operation made something ready. */
 static inline void group_wake(const struct segment *s, unsigned group, int count) {
-    struct eventcount event = group_event(s, group);
-    eventcount_wake(&event, count);
+    uint64_t tickets = load_seq_cst(&s->control->tickets[group], tickets);
+    if (eventcount_waited_for(tickets))
+        bells_wake(s, group, tickets, count);
 }
 
 #endif

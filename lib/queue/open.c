@@ -116,6 +116,8 @@ static int attach_once(rp_queue *q, const char *path, const struct shm_identity 
         if (q->prober.path[0] != '\0')
             prober_close(&q->prober);
         prober_init(&q->prober, path, &attach.identity);
+        q->segment.path = q->prober.path;
+        q->segment.inode = attach.identity.inode;
         q->seat = NOBODY;
         if (!q->read_only)
             result = roster_take(&q->segment, &attach, &q->seat);
@@ -364,6 +366,7 @@ RP_API int rp_queue_interrupt(rp_queue *q) {
         (void)fetch_add_seq_cst(others[i], 1, epoch);
         (void)futex_wake(others[i], INT_MAX);
     }
+    bells_interrupt(&q->segment, q->seat);
     return 0;
 }
 

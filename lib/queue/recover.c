@@ -82,6 +82,7 @@ int recover(struct actor *a, uint32_t seat) {
         if (MUTANT(identity_after_cells))
             done += identity_recover(a, seat);
         done += fanout_recover(a, seat);
+        bells_recover(s, seat);
         pool_flush(&a->pool);
         if (roster_bury(s, seat, w)) {
             tally_add(&a->tally, COUNT_DEATHS, 1);

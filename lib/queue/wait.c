@@ -16,7 +16,7 @@ enum {
 #endif
 };
 
-static bool interrupted(struct actor *a) {
+bool wait_interrupted(struct actor *a) {
     uint32_t now = load_acquire(&a->queue->interrupts, interrupts);
     bool yes = now != a->interrupts_seen;
     a->interrupts_seen = now;
@@ -47,8 +47,7 @@ static int wait_awake(struct wait *w) {
     return w->not_yet;
 }
 
-/* How long to sleep: until the tick, the next due time, the next timer, or the end of the timeout. */
-static uint64_t nap_ns(struct actor *a, uint64_t now_ns, uint64_t deadline_ns) {
+uint64_t wait_nap_ns(struct actor *a, uint64_t now_ns, uint64_t deadline_ns) {
     uint64_t nap = (uint64_t)TICK_MS * 1000000;
     uint64_t due_ms = load_seq_cst(&a->segment->control->next_due_ms, next_due);
     uint64_t now_ms = (now_ns - a->segment->epoch_boot_ns) / 1000000;
@@ -81,7 +80,7 @@ int wait_for(struct wait *w) {
             return result;
         if (deadline == 0)
             deadline = wait_deadline_ns(clock_boot_ns(), w->timeout_ns);
-        if (interrupted(a))
+        if (wait_interrupted(a))
             return -EINTR;
         if (queue_is_gone(a->queue))
             return RP_GONE;
@@ -93,8 +92,8 @@ int wait_for(struct wait *w) {
         uint64_t now = clock_boot_ns();
         if (now >= deadline)
             return w->not_yet;
-        (void)eventcount_sleep(&w->event, prepared, nap_ns(a, now, deadline));
-        if (interrupted(a))
+        (void)eventcount_sleep(&w->event, prepared, wait_nap_ns(a, now, deadline));
+        if (wait_interrupted(a))
             return -EINTR;
         if ((result = w->look(w->context)) != w->not_yet)
             return result;

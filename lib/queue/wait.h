@@ -22,6 +22,14 @@ struct wait {
 /* -> what look returned, or `not_yet` after the timeout, -EINTR, RP_GONE. Sleeps are bounded by a tick, the next due time and the next timer. */
 int wait_for(struct wait *w);
 
+/* ---- for other ways of waiting ---- */
+
+/* Was there an rp_queue_interrupt that this actor has not been told of? It has, now. */
+bool wait_interrupted(struct actor *a);
+
+/* How long to sleep: until the tick, the next due time, the next timer, or the deadline, which is to come. After eventcount_prepare: who makes an earlier time then wakes us. */
+uint64_t wait_nap_ns(struct actor *a, uint64_t now_ns, uint64_t deadline_ns);
+
 /* When a timeout that began at `now_ns` is over; UINT64_MAX: never. */
 uint64_t wait_deadline_ns(uint64_t now_ns, int64_t timeout_ns);
 

@@ -33,10 +33,19 @@ int eventcount_sleep(const struct eventcount *e, uint32_t prepared, uint64_t tim
 /* The slow half of eventcount_wake. */
 void eventcount_wake_sleepers(const struct eventcount *e, uint64_t tickets, int count);
 
+/*
+ * Its two steps, for who has others to wake in between. Wakes up to `count`: false: fewer slept. Then, with the tickets that were read before: nobody who has one of them sleeps any more.
+ */
+bool eventcount_rouse(const struct eventcount *e, int count);
+void eventcount_drained(const struct eventcount *e, uint64_t tickets);
+
+/* Does anybody wait, as far as these tickets tell? */
+static inline bool eventcount_waited_for(uint64_t tickets) { return (uint32_t)(tickets >> 32) != (uint32_t)tickets; }
+
 /* Wakes up to `count` sleepers. What they wait for must have been made to happen by a sequentially consistent operation. */
 static inline void eventcount_wake(const struct eventcount *e, int count) {
     uint64_t tickets = load_seq_cst(e->tickets, tickets);
-    if ((uint32_t)(tickets >> 32) != (uint32_t)tickets)
+    if (eventcount_waited_for(tickets))
         eventcount_wake_sleepers(e, tickets, count);
 }
 

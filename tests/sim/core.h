@@ -10,7 +10,9 @@ enum {
     FILES = 2,
     SEATS = 16, /* bytes of a file that can be locked */
     DESCRIPTIONS = 12,
-    ALIASES = 6, /* mappings of one file that one participant can have at once; the last two are read-only */
+    BELLS = 2,          /* descriptors of consumers that one participant can have at once */
+    SLEEPS_AT_ONCE = 4, /* words that one can sleep on */
+    ALIASES = 6,        /* mappings of one file that one participant can have at once; the last two are read-only */
     READ_ONLY_ALIASES = 2,
     FILE_BYTES_MAX = 1 << 20,
     ARENA_BYTES = 1 << 18,
@@ -39,10 +41,24 @@ struct os_description {
     uint64_t inode; /* of the file, when it was opened; 0: free */
 };
 
+/* What rp_consumer_fd gives. */
+struct os_bell {
+    uint64_t inode;
+    uint64_t generation;
+    uint64_t due_ns;
+    uint32_t slot;
+    uint8_t open;
+    uint8_t named;
+    uint8_t reserved[2];
+    uint32_t rung;
+    uint32_t reserved2;
+};
+
 struct os {
     uint64_t next_inode;
     struct os_file files[FILES];
     struct os_description descriptions[SIM_FIBERS][DESCRIPTIONS];
+    struct os_bell bells[SIM_FIBERS][BELLS];
     uint8_t aliases[SIM_FIBERS][FILES]; /* in use, as bits */
 };
 /* A process is known by its first participant. */
@@ -70,7 +86,9 @@ struct participant {
     uint32_t steps; /* points in the explored part */
     uint32_t call_steps;
     const char *call;
-    uint64_t sleep_key; /* what it sleeps on */
+    uint64_t sleep_keys[SLEEPS_AT_ONCE]; /* what it sleeps on */
+    unsigned sleep_count;
+    int woken_by; /* which of them; -1: its time came */
     uint64_t wake_ns;
     uint64_t ticket; /* order among the sleepers */
     uint64_t random;

@@ -192,6 +192,15 @@ static const struct mutant {
     {"wake_keeps_epoch", "sleeping-receive", "a waker does not raise the epoch"},
     {"wake_before_fill", "sleeping-receive", "a sender looks for sleepers before its message is there"},
     {"sleep_no_last_look", "sleeping-receive", "a receiver sleeps without a last look"},
+    /* event loops */
+    {"bell_without_ticket", "poll-receive", "a consumer arms its bell and draws no ticket"},
+    {"bell_no_second_look", "poll-receive", "a consumer arms its bell and does not look again"},
+    {"bell_drained_late", "poll-receive", "a bell is drained after the last look"},
+    {"bells_top_late", "poll-open", "a place for a bell is taken before recovery would look there"},
+    {"bell_found_quiet", "poll-more", "a message is found that did not ring, and the next one is not looked for"},
+    {"recover_no_bells", "poll-receive", "recovery leaves the bells of the dead"},
+    {"wait_many_no_look", "wait-two", "a waiter on several queues sleeps without a last look"},
+    {"wait_many_one", "wait-two", "a waiter on several queues sleeps on the first"},
     {0},
 };
 

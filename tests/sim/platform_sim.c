@@ -5,6 +5,7 @@
  * call that others can notice, or that notices others, is a point.
  */
 #include "platform_sim.h"
+#include "bell.h"
 #include "clock.h"
 #include "core.h"
 #include "error.h"
@@ -59,6 +60,127 @@ int futex_wait(a32 *word, uint32_t expected, uint64_t timeout_ns) {
 int futex_wake(a32 *word, int count) {
     sim_platform_point(SIM_LIVENESS, "futex_wake");
     return sim_wake(word, count);
+}
+
+int futex_wait_any(a32 *const *words, const uint32_t *expected, unsigned count, uint64_t timeout_ns) {
+    if (program->one_futex)
+        return -ENOSYS;
+    sim_platform_point(0, "futex_wait_any");
+    const volatile void *keys[SLEEPS_AT_ONCE];
+    for (unsigned i = 0; i < count && i < SLEEPS_AT_ONCE; i++) {
+        uint32_t value = atomic_load_explicit(words[i], memory_order_relaxed);
+        see(value);
+        if (value != expected[i])
+            return -EAGAIN;
+        keys[i] = words[i];
+    }
+    int woken = timeout_ns > 0 ? sim_sleep_any(keys, count, timeout_ns) : -1;
+    return woken < 0 ? -ETIMEDOUT : woken;
+}
+
+/* ---- bells ---- */
+
+enum { FIRST_BELL = 2000 };
+
+static struct os_bell *bell_of(int descriptor) {
+    unsigned i = (unsigned)(descriptor - FIRST_BELL);
+    if (descriptor < FIRST_BELL || i >= SIM_FIBERS * BELLS || !world.os.bells[i / BELLS][i % BELLS].open)
+        sim_fail("descriptor %d is not open", descriptor);
+    return &world.os.bells[i / BELLS][i % BELLS];
+}
+
+int bell_open(struct bell *b) {
+    unsigned me = process_of(world.current);
+    for (int i = 0; i < BELLS; i++)
+        if (!world.os.bells[me][i].open) {
+            world.os.bells[me][i] = (struct os_bell){.open = 1, .due_ns = world.now_ns};
+            b->descriptor = b->timer = b->socket = FIRST_BELL + (int)me * BELLS + i;
+            return 0;
+        }
+    return fail(-EMFILE, "a participant has too many bells");
+}
+
+void bell_close(struct bell *b) { *bell_of(b->descriptor) = (struct os_bell){0}; }
+
+int bell_bind(struct bell *b, const struct bell_name *name) {
+    sim_platform_point(0, "bell_bind");
+    struct os_bell *o = bell_of(b->descriptor);
+    o->inode = name->inode;
+    o->slot = name->slot;
+    o->generation = name->generation;
+    o->named = 1;
+    return 0;
+}
+
+static struct os_bell *bell_find(const struct bell_name *name) {
+    for (unsigned who = 0; who < SIM_FIBERS; who++)
+        for (unsigned i = 0; i < BELLS; i++) {
+            struct os_bell *o = &world.os.bells[who][i];
+            if (o->named && o->inode == name->inode && o->slot == name->slot && o->generation == name->generation)
+                return o;
+        }
+    return NULL;
+}
+
+bool bell_has_name(const struct bell_name *name) { return bell_find(name) != NULL; }
+
+void bell_remove(const struct bell_name *name) {
+    sim_platform_point(0, "bell_remove");
+    struct os_bell *o = bell_find(name);
+    if (o)
+        o->named = 0;
+}
+
+void bell_drain(const struct bell *b) {
+    sim_platform_point(0, "bell_drain");
+    struct os_bell *o = bell_of(b->socket);
+    see(o->rung);
+    o->rung = 0;
+}
+
+void bell_after(const struct bell *b, uint64_t ns) { bell_of(b->timer)->due_ns = world.now_ns + ns; }
+
+int bell_ringer_open(void) { return 1; }
+void bell_ringer_close(int ringer) { (void)ringer; }
+
+bool bell_ring(int ringer, const struct bell_name *name) {
+    (void)ringer;
+    sim_platform_point(SIM_LIVENESS, "bell_ring");
+    struct os_bell *o = bell_find(name);
+    see(o != NULL);
+    if (o) {
+        o->rung = 1;
+        sim_wake(&o->rung, INT32_MAX);
+    }
+    return true;
+}
+
+static bool bell_ready(const struct os_bell *o) { return o->rung || o->due_ns <= world.now_ns; }
+
+int sim_polls(struct pollfd *fds, unsigned count, int timeout_ms) {
+    const volatile void *words[SLEEPS_AT_ONCE];
+    uint64_t end_ns = timeout_ms < 0 ? UINT64_MAX : world.now_ns + (uint64_t)timeout_ms * 1000000;
+    for (;;) {
+        sim_platform_point(SIM_PURE | SIM_CLOCK, "poll");
+        uint64_t due_ns = end_ns;
+        int ready = 0;
+        for (unsigned i = 0; i < count && i < SLEEPS_AT_ONCE; i++) {
+            struct os_bell *o = bell_of(fds[i].fd);
+            fds[i].revents = bell_ready(o) ? POLLIN : 0;
+            ready += bell_ready(o);
+            due_ns = o->due_ns < due_ns ? o->due_ns : due_ns;
+            words[i] = &o->rung;
+        }
+        see((uint64_t)ready);
+        if (ready > 0 || world.now_ns >= end_ns)
+            return ready;
+        (void)sim_sleep_any(words, count, due_ns - world.now_ns);
+    }
+}
+
+void sim_poll(int descriptor) {
+    struct pollfd one = {.fd = descriptor, .events = POLLIN};
+    (void)sim_polls(&one, 1, -1);
 }
 
 void spin_pause(void) { sim_yield(); }
@@ -314,6 +436,7 @@ int sim_fstat(int fd, struct stat *status) {
 void os_died(unsigned who) {
     memset(world.os.descriptions[who], 0, sizeof world.os.descriptions[who]);
     memset(world.os.aliases[who], 0, sizeof world.os.aliases[who]);
+    memset(world.os.bells[who], 0, sizeof world.os.bells[who]);
 }
 
 /* ---- processes ---- */

@@ -4,6 +4,7 @@
 #define PLATFORM_SIM_H
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +21,7 @@ void sim_free(void *memory);
 int sim_close(int fd);
 int sim_fcntl(int fd, int command, struct flock *lock);
 int sim_fstat(int fd, struct stat *status);
+int sim_polls(struct pollfd *fds, unsigned count, int timeout_ms);
 void sim_mutex_lock(uint32_t *mutex);
 bool sim_mutex_trylock(uint32_t *mutex);
 void sim_mutex_unlock(uint32_t *mutex);
@@ -32,6 +34,7 @@ void sim_mutex_unlock(uint32_t *mutex);
 #define close(fd) sim_close(fd)
 #define fcntl(fd, command, lock) sim_fcntl(fd, command, lock)
 #define fstat(fd, status) sim_fstat(fd, status)
+#define poll(fds, count, timeout_ms) sim_polls(fds, count, timeout_ms)
 /* The simulator's mutex lies where the real one would. */
 static inline int sim_pthread_lock(pthread_mutex_t *mutex) {
     sim_mutex_lock((uint32_t *)(void *)mutex);

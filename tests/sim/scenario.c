@@ -9,6 +9,19 @@ const struct sim_program *const *const scenario_lists[] = {
     scenarios_operators, scenarios_forward, scenarios_key_groups, scenarios_wait_groups,
     scenarios_drops,     scenarios_once,    scenarios_headers,    scenarios_flow,
     scenarios_identity,  scenarios_onward,  scenarios_seen,       NULL,
+    scenarios_pairs,      scenarios_time,
+    scenarios_death,      scenarios_dead,
+    scenarios_room,       scenarios_wrap,
+    scenarios_threads,    scenarios_crowd,
+    scenarios_keys,       scenarios_levels,
+    scenarios_bury,       scenarios_overflow,
+    scenarios_groups,     scenarios_timers,
+    scenarios_schedule,   scenarios_leave,
+    scenarios_operators,  scenarios_forward,
+    scenarios_key_groups, scenarios_wait_groups,
+    scenarios_drops,      scenarios_once,
+    scenarios_headers,    scenarios_flow,
+    scenarios_event,      NULL,
 };
 
 struct rp_queue_options scenario_options(uint32_t capacity) {

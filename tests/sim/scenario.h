@@ -37,6 +37,7 @@ extern const struct sim_program *const scenarios_wait_groups[];
 extern const struct sim_program *const scenarios_once[];
 extern const struct sim_program *const scenarios_headers[];
 extern const struct sim_program *const scenarios_flow[];
+extern const struct sim_program *const scenarios_event[];
 /* All of them; ends with NULL. */
 extern const struct sim_program *const *const scenario_lists[];
 

@@ -334,9 +334,16 @@ void sim_learn(uint64_t value) {
 
 /* ---- sleeping ---- */
 
-void sim_sleep(const volatile void *word, uint64_t timeout_ns) {
+void sim_sleep(const volatile void *word, uint64_t timeout_ns) { (void)sim_sleep_any(&word, 1, timeout_ns); }
+
+int sim_sleep_any(const volatile void *const *words, unsigned count, uint64_t timeout_ns) {
     struct participant *me = self();
-    word_key(word, &me->sleep_key);
+    if (count > SLEEPS_AT_ONCE)
+        sim_fail("a participant sleeps on %u words", count);
+    for (unsigned i = 0; i < count; i++)
+        word_key(words[i], &me->sleep_keys[i]);
+    me->sleep_count = count;
+    me->woken_by = -1;
     me->wake_ns = timeout_ns > UINT64_MAX - world.now_ns ? UINT64_MAX : world.now_ns + timeout_ns;
     me->ticket = world.next_ticket++;
     me->status = SLEEPING;
@@ -344,6 +351,16 @@ void sim_sleep(const volatile void *word, uint64_t timeout_ns) {
     me->local = mix(me->local, me->wake_ns);
     trace_text("sleeps");
     schedule_away(false);
+    if (count > 1)
+        me->local = mix(me->local, (uint64_t)(int64_t)me->woken_by);
+    return me->woken_by;
+}
+
+static int sleeps_on(const struct participant *p, uint64_t key) {
+    for (unsigned i = 0; i < p->sleep_count; i++)
+        if (p->sleep_keys[i] == key)
+            return (int)i;
+    return -1;
 }
 
 int sim_wake(const volatile void *word, int count) {
@@ -354,11 +371,12 @@ int sim_wake(const volatile void *word, int count) {
         struct participant *first = NULL;
         for (unsigned i = 0; i < SIM_FIBERS; i++) {
             struct participant *p = &world.p[i];
-            if (p->status == SLEEPING && p->sleep_key == key && (!first || p->ticket < first->ticket))
+            if (p->status == SLEEPING && sleeps_on(p, key) >= 0 && (!first || p->ticket < first->ticket))
                 first = p;
         }
         if (!first)
             break;
+        first->woken_by = sleeps_on(first, key);
         wake(first);
         woken++;
     }

@@ -65,6 +65,7 @@ struct sim_program {
     bool one_hash;                /* all ids have the same hash */
     bool large;                   /* random schedules only */
     bool bare;                    /* about one part, without a queue: not for tests/threads */
+    bool one_futex;               /* nobody can sleep on several futexes at once */
     bool renames;                 /* names of files come and go in the explored part */
     double share;                 /* of the time of --all; 0: 1 */
 };
@@ -78,6 +79,8 @@ uint64_t sim_now_ns(void);
 void sim_advance_ns(uint64_t ns); /* not in the explored part */
 /* Here time may pass between two calls. */
 void sim_linger(void);
+/* Waits until the descriptor, of rp_consumer_fd, is readable. */
+void sim_poll(int descriptor);
 /* Memory of the program that is saved and restored with the rest. Only in setup. */
 void sim_keep(void *memory, size_t bytes);
 /* The same, but the contents take no part in telling one state from another (logs). */
@@ -116,6 +119,8 @@ void sim_platform_point(unsigned sides, const char *what);
 /* Sleeps until sim_wake on the same word, or until the (virtual) time. */
 void sim_sleep(const volatile void *word, uint64_t timeout_ns);
 int sim_wake(const volatile void *word, int count);
+/* The same on several words. -> which of them was woken; -1: none, time passed. */
+int sim_sleep_any(const volatile void *const *words, unsigned count, uint64_t timeout_ns);
 /* Lets others go first, if there are any. */
 void sim_yield(void);
 uint64_t sim_random(void);

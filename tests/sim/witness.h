@@ -87,6 +87,10 @@ int witness_group_dead_purge(struct desk *d, unsigned group);
 
 /* Received messages are appended to d->held. RP_GONE: its group was removed. */
 int witness_receive(struct desk *d, int64_t timeout_ns);
+/* In an event loop of its own: waits on the descriptor until a message was received, or `patience_ns` are over. */
+int witness_poll_receive(struct desk *d, uint64_t patience_ns);
+/* The same with rp_wait, for one of two desks. */
+int witness_wait_receive(struct desk *d, struct desk *other, uint64_t patience_ns);
 int witness_receive_batch(struct desk *d, unsigned max, int64_t timeout_ns);
 /* These settle d->held[i] and take it out; a message that stays held (RP_FULL) is put back. */
 int witness_ack(struct desk *d, unsigned i);

@@ -56,6 +56,40 @@ int witness_receive(struct desk *d, int64_t timeout_ns) {
     return result;
 }
 
+int witness_poll_receive(struct desk *d, uint64_t patience_ns) {
+    struct event *e = witness_begin(EMPTY, 0, "poll and rp_receive");
+    e->group = (uint8_t)d->group;
+    struct rp_message m;
+    uint64_t end_ns = sim_now_ns() + patience_ns;
+    int fd = rp_consumer_fd(d->consumer), result;
+    witness_must(fd, "rp_consumer_fd");
+    do {
+        sim_poll(fd);
+        result = rp_receive(d->consumer, &m, 0);
+    } while (result == RP_EMPTY && sim_now_ns() < end_ns);
+    witness_end(e, result, result == 0);
+    if (result == 0)
+        take(d, &m, e);
+    else if (result != RP_EMPTY)
+        witness_must(result, "poll and rp_receive");
+    return result;
+}
+
+int witness_wait_receive(struct desk *d, struct desk *other, uint64_t patience_ns) {
+    struct event *e = witness_begin(EMPTY, 0, "rp_wait and rp_receive");
+    struct rp_message m;
+    rp_consumer *const two[] = {d->consumer, other->consumer};
+    int ready = rp_wait(two, 2, (int64_t)patience_ns), result = ready;
+    if (ready >= 0)
+        result = rp_receive(two[ready], &m, 0);
+    witness_end(e, result, result == 0);
+    if (result == 0)
+        take(ready == 0 ? d : other, &m, e);
+    else if (result != RP_EMPTY)
+        witness_must(result, "rp_wait and rp_receive");
+    return result;
+}
+
 int witness_receive_batch(struct desk *d, unsigned max, int64_t timeout_ns) {
     struct rp_message m[8];
     struct event *e = witness_begin(EMPTY, 0, "rp_receive_batch");

@@ -5,6 +5,7 @@
 #include "witness_log.h"
 #include <ringpost/ringpost.h>
 
+#include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -294,6 +295,10 @@ unsigned sim_me(void) { return me->who; }
 uint64_t sim_now_ns(void) { return clock_now_ns(); }
 void sim_advance_ns(uint64_t ns) { clock_jump(ns); }
 void sim_linger(void) { sched_yield(); }
+void sim_poll(int descriptor) {
+    struct pollfd one = {.fd = descriptor, .events = POLLIN};
+    (void)poll(&one, 1, -1);
+}
 uint64_t sim_random(void) { return random_next(&me->choices); }
 void sim_keep(void *memory, size_t bytes) { (void)memory, (void)bytes; }
 void sim_keep_aside(void *memory, size_t bytes) { (void)memory, (void)bytes; }

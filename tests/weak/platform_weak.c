@@ -83,6 +83,11 @@ int futex_wake(a32 *word, int count) {
         run_point(word, 4, true);
     return run_wake(word, count);
 }
+/* Nobody has a descriptor (tests/support/no_bells.c). */
+int sim_polls(struct pollfd *fds, unsigned count, int timeout_ms) {
+    (void)fds, (void)count, (void)timeout_ms;
+    return -1;
+}
 void spin_pause(void) { run_yield(); }
 void spin_yield(void) { run_yield(); }
 uint64_t spin_budget_ns(void) { return 0; }

@@ -30,6 +30,7 @@ static void check_parts(const struct parameters *p) {
         {l.timers, 8 * timer_words(l.cell_count)},
         {l.ids, 4 * (uint64_t)l.id_count},
         {l.texts, (uint64_t)l.text_count * sizeof(struct failure_text)},
+        {l.bells, (uint64_t)l.bell_count * sizeof(struct bell_entry)},
         {l.cells, (uint64_t)l.cell_count * l.cell_stride},
     };
     uint64_t end = 4096;
