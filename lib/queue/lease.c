@@ -11,9 +11,9 @@ bool due_lower(const struct segment *s, uint64_t ms) {
     return false;
 }
 
-/* Makes known that something is due at `ms`; a sleeper's timeout may now be too long. */
+/* Makes known that something is due at `ms`; a sleeper's timeout may now be too long, unless it ends before anyway: nobody sleeps for more than a tick. */
 static void announce(struct actor *a, unsigned group, uint64_t ms) {
-    if (ms == TIME_NEVER || !due_lower(a->segment, ms))
+    if (ms == TIME_NEVER || !due_lower(a->segment, ms) || ms > segment_now_ms(a->segment) + TICK_MS)
         return;
     group_wake(a->segment, group, 1);
 }
