@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { QUEUES_MAX = 32, STALL_CHECK_S = 5, STALL_CHECKS = 12 };
+enum { QUEUES_MAX = 256, STALL_CHECK_S = 5, STALL_CHECKS = 12 };
 
 /* What the signal handlers need; written before it can matter, by the parent only. */
 static const char *crew_program = "bench";

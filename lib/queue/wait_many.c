@@ -98,10 +98,10 @@ static int sleep_once(const struct many *w) {
         nap_ns = nap < nap_ns ? nap : nap_ns;
     }
     int woken = futex_wait_any(epochs, prepared, MUTANT(wait_many_one) ? 1 : w->count, nap_ns);
+    if (woken >= 0 && ready(w->consumers[woken])) /* most often it is the one whose epoch was raised: the others need not be touched */
+        return told(w, (unsigned)woken);
     if (any_interrupted(w))
         return -EINTR;
-    if (woken >= 0 && ready(w->consumers[woken])) /* most often it is the one whose epoch was raised */
-        return told(w, (unsigned)woken);
     return woken == -ENOSYS ? -ENOSYS : look_at_all(w);
 }
 
