@@ -19,7 +19,7 @@ extern "C" {
  *
  *     when it is readable: rp_receive(c, &m, 0) until that says RP_EMPTY, or once, and the rest when it is still readable
  *
- * The promise: the descriptor is readable from the first call on, and stays so until a receive of this consumer returns RP_EMPTY. From then on it becomes readable when there is something to receive: a
+ * The promise: the descriptor is readable from the first call on, and stays so until a receive of this consumer returns RP_EMPTY or RP_PAUSED. From then on it becomes readable when there is something to receive: a
  * message came, was given back, became due, or its holder's lease ended or its process died; when rp_queue_interrupt was called on the consumer's queue handle (the receive says -EINTR, once); when the
  * queue, or the consumer's group, was removed (RP_GONE). That holds for level-triggered and for edge-triggered waiting; for the latter receive until RP_EMPTY. Of several
  * consumers of a group all become readable, and those who come too late find RP_EMPTY: at most once for each message.
