@@ -4,8 +4,7 @@
  *
  *     header | control | groups | seats | free bitmap | lane ends | lane starts per group | ready lanes per group | lanes
  *            | early and returned per group and lane, deaths per group | delivery lines | extra lines | timers | ids | failure texts
- *            | buckets of known ids | known ids | producer ids | cells
- *            | buckets of known ids | known ids | bells | cells
+ *            | buckets of known ids | known ids | producer ids | bells | cells
  *
  * Where each part begins is a pure function of the header's parameters (layout_compute), so the attach handshake computes the parts
  * anew and refuses a segment whose offsets differ. Every field is naturally aligned and of fixed width; independent writers have
@@ -141,9 +140,9 @@ struct control {
     a64 tickets[MAX_GROUPS]; /* receivers that wait, per group */
     a64 cells_in_play;       /* capacity + 8 x the most seats that were taken at once */
     a64 keeper_tickets;      /* rp_queue_keep */
-    a64 admitted; /* version:26 | generation:26 | place + 1:12: the producer id that was made last; see lib/queue/identity.h */
-    a64 bells_top;           /* bells from here on were never used: 0 where nobody has a descriptor */
-    uint64_t reserved0[3];
+    a64 admitted;  /* version:26 | generation:26 | place + 1:12: the producer id that was made last; see lib/queue/identity.h */
+    a64 bells_top; /* bells from here on were never used: 0 where nobody has a descriptor */
+    uint64_t reserved0[2];
     /* One line for each of those that are written often. */
     _Alignas(LINE) a64 next_id;
     _Alignas(LINE) a64 tick_until_ms; /* somebody keeps house until then; others need not */

@@ -319,8 +319,6 @@ RP_API int rp_receive(rp_consumer *c, struct rp_message *m, int64_t timeout_ns) 
 /* ---- settling ---- */
 
 int receipt_check(struct rp_consumer *c, const struct rp_message *m, struct view **v) {
-    int result = consumer_check(c);
-static int receipt_check(struct rp_consumer *c, const struct rp_message *m, struct view **v) {
     int result = receive_check(c);
     if (result < 0)
         return result;
