@@ -38,7 +38,7 @@ need() {
 }
 
 need gcc cmake ninja-build pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user \
-    libxxhash-dev:arm64 libcmocka-dev:arm64 libjansson-dev:arm64
+    libxxhash-dev:arm64 liburcu-dev:arm64 libcmocka-dev:arm64 libjansson-dev:arm64
 
 build=build/aarch64
 mkdir -p "$build"

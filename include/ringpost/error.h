@@ -29,7 +29,8 @@ extern "C" {
     X(RP_GONE, -4106, "the queue or group was removed")                            \
     X(RP_NO_SEAT, -4107, "every participant seat is taken")                        \
     X(RP_LAPPED, -4108, "the writer overtook this reader")                         \
-    X(RP_IN_USE, -4109, "still in use")
+    X(RP_IN_USE, -4109, "still in use")                                            \
+    X(RP_UNROUTABLE, -4110, "no queue is bound for this topic")
 
 enum rp_error {
 #define RP_ERROR_ENUM(name, value, text) name = value,

@@ -32,6 +32,7 @@
 #include <ringpost/dead.h>
 #include <ringpost/error.h>
 #include <ringpost/event.h>
+#include <ringpost/exchange.h>
 #include <ringpost/export.h>
 #include <ringpost/flow.h>
 #include <ringpost/forward.h>

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Changing bindings. What a change is, and what one who dies in it leaves: bindings.h. */
+#include "attached.h"
+#include "clock.h"
+#include "error.h"
+#include "futex.h"
+#include "options.h"
+#include "topic.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { NAP_NS = 1000000 };
+
+RP_API void rp_bind_options_init(struct rp_bind_options *o, size_t size) {
+    const struct rp_bind_options defaults = {.size = sizeof defaults, .timeout_ns = INT64_C(1000000000)};
+    options_fill(o, size, &defaults, sizeof defaults);
+}
+
+/* Locks and pins what was opened. -EAGAIN: somebody has it. */
+static int take(const struct rp_exchange *x, struct attach *a, struct change *c) {
+    struct stat status;
+    if (!shm_same(&a->identity, &x->identity))
+        return fail(RP_GONE, "exchange '%.80s' was removed, and the name is another's now", x->name);
+    int result = attach_lock(a, 0);
+    if (result < 0)
+        return result;
+    if (fstat(a->fd, &status) != 0)
+        return fail(-errno, "look at descriptor %d: %s", a->fd, rp_error_text(-errno));
+    c->bytes = (size_t)status.st_blksize; /* hugetlbfs maps whole pages of its own size only */
+    return shm_map(a->fd, c->bytes, true, &c->pin);
+}
+
+int change_begin(struct rp_exchange *x, int64_t timeout_ns, struct change *c) {
+    uint64_t end_ns = timeout_ns < 0 ? UINT64_MAX : clock_boot_ns() + (uint64_t)timeout_ns;
+    *c = (struct change){0};
+    for (;;) {
+        struct attach a;
+        int result = attach_begin(x->path, false, &a);
+        if (result == -ENOENT || result == -ENOTDIR)
+            return fail(RP_GONE, "exchange '%.80s' was removed", x->name);
+        if (result < 0)
+            return result;
+        result = take(x, &a, c);
+        attach_end(&a);
+        if (result != -EAGAIN)
+            return result;
+        if (clock_boot_ns() >= end_ns)
+            return fail(-EBUSY, "exchange '%.80s': another process is changing the bindings", x->name);
+        a32 nobody = 0;
+        (void)futex_wait(&nobody, 0, NAP_NS);
+    }
+}
+
+void change_end(struct change *c) {
+    if (c->pin != NULL)
+        shm_unmap(c->pin, c->bytes);
+    *c = (struct change){0};
+}
+
+/* ---- the calls ---- */
+
+static int pack_headers(struct binding *x, const struct rp_bind_options *o) {
+    if (o->header_count > BINDING_HEADERS_MAX || (o->header_count > 0 && o->headers == NULL))
+        return fail(-EINVAL, "%u headers, allowed are 0 to %d", o->header_count, BINDING_HEADERS_MAX);
+    for (uint32_t i = 0; i < o->header_count; i++) {
+        const char *const pieces[] = {o->headers[i].name, o->headers[i].value};
+        for (int k = 0; k < 2; k++) {
+            size_t bytes = pieces[k] == NULL ? 0 : strnlen(pieces[k], RP_BINDING_HEADERS) + 1;
+            if (bytes == 0 || (k == 0 && bytes == 1) || x->headers_bytes + bytes > RP_BINDING_HEADERS)
+                return fail(-EINVAL, "header %u of the binding: %s", i,
+                            bytes < 2 ? "no name, or no value" : "names and values have 512 bytes together, with a NUL each");
+            memcpy(x->text.headers + x->headers_bytes, pieces[k], bytes);
+            x->headers_bytes += (uint32_t)bytes;
+        }
+    }
+    x->header_count = o->header_count;
+    x->match = o->match;
+    return 0;
+}
+
+static int describe(struct binding *x, const char *pattern, const char *queue, const struct rp_bind_options *o) {
+    size_t pattern_bytes, queue_bytes;
+    char path[SHM_PATH_MAX];
+    *x = (struct binding){0};
+    int result = pattern_check(pattern, &pattern_bytes);
+    if (result < 0 || (result = binding_check_queue(queue, &queue_bytes)) < 0 || (result = shm_path(queue, path)) < 0)
+        return result;
+    if (o->match > RP_MATCH_ANY || (o->match == RP_MATCH_ANY && o->header_count == 0) || o->timeout_ns < -1)
+        return fail(-EINVAL, "rp_bind_options: %s", o->timeout_ns < -1 ? "negative timeout" : "any of no headers never matches");
+    x->pattern_bytes = (uint32_t)pattern_bytes;
+    x->queue_bytes = (uint32_t)queue_bytes;
+    memcpy(x->text.pattern, pattern, pattern_bytes);
+    memcpy(x->text.queue, queue, queue_bytes);
+    return pack_headers(x, o);
+}
+
+static int change(rp_exchange *x, const char *pattern, const char *queue, const struct rp_bind_options *given,
+                  int (*how)(struct bindings *b, const struct binding *x)) {
+    struct rp_bind_options o;
+    struct binding binding;
+    struct change c;
+    rp_bind_options_init(&o, sizeof o);
+    int result = options_take(&o, sizeof o, given, "rp_bind_options");
+    if (result < 0 || (result = exchange_check(x)) < 0 || (result = describe(&binding, pattern, queue, &o)) < 0)
+        return result;
+    if (x->read_only)
+        return fail(-EROFS, "exchange '%.80s' was opened read-only", x->name);
+    result = change_begin(x, o.timeout_ns, &c);
+    if (result < 0)
+        return result;
+    result = how(&x->bindings, &binding);
+    change_end(&c);
+    return result;
+}
+
+RP_API int rp_exchange_bind(rp_exchange *x, const char *pattern, const char *queue, const struct rp_bind_options *o) {
+    return change(x, pattern, queue, o, bindings_add);
+}
+
+RP_API int rp_exchange_unbind(rp_exchange *x, const char *pattern, const char *queue, const struct rp_bind_options *o) {
+    return change(x, pattern, queue, o, bindings_remove);
+}
+
+RP_API int rp_exchange_sweep(rp_exchange *x) {
+    struct rp_bind_options o;
+    struct change c;
+    rp_bind_options_init(&o, sizeof o);
+    int result = exchange_check(x);
+    if (result < 0)
+        return result;
+    if (x->read_only)
+        return fail(-EROFS, "exchange '%.80s' was opened read-only", x->name);
+    result = change_begin(x, o.timeout_ns, &c);
+    if (result < 0)
+        return result;
+    result = bindings_mend(&x->bindings);
+    change_end(&c);
+    return result;
+}
