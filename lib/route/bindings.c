@@ -40,9 +40,6 @@ void bindings_initialise(void *memory, uint32_t max_bindings, uint32_t unroutabl
     if (alternate != NULL)
         memccpy(h->alternate, alternate, 0, sizeof h->alternate - 1);
     h->check = header_check_of(h);
-    struct bindings b;
-    bind_parts(&b, memory);
-    store_relaxed(&b.control->version, 1, init);
 }
 
 int bindings_attach(struct bindings *b, void *memory, uint64_t bytes) {
@@ -165,9 +162,9 @@ static void become(struct entry *e, uint64_t word, enum entry_state state) {
 /* Clears away what a changer that died left of a version that never came, and what is over. -> was there something left? */
 static bool mend(struct entry *e, uint64_t version) {
     uint64_t word = load_acquire(&e->word, binding), until = load_acquire(&e->until, binding);
-    if (entry_state(word) == ENTRY_FREE)
+    if (entry_state(word) != ENTRY_USED)
         return false;
-    if (entry_state(word) == ENTRY_WRITING || load_acquire(&e->since, binding) > version) {
+    if (load_acquire(&e->since, binding) > version) {
         become(e, word, ENTRY_FREE);
         return true;
     }
@@ -230,13 +227,12 @@ static void write_entry(struct entry *e, const struct binding *x, uint64_t since
                           .sizes = sizes_of(x),
                           .created_wall_ns = clock_wall_ns()};
     memcpy(image.text, &x->text, sizeof image.text);
-    store_release(&e->word, entry_word(ENTRY_WRITING, generation), binding);
     store_release(&e->since, since, binding);
     store_release(&e->until, ENTRY_NEVER, binding);
     store_release(&e->identity, image.identity, binding);
     store_release(&e->sizes, image.sizes, binding);
     store_release(&e->created_wall_ns, image.created_wall_ns, binding);
-    store_release(&e->failed, 0, binding);
+    (void)counter_take(&e->failed);
     for (unsigned i = 0; i < BINDING_TEXT_BYTES / 8; i++) {
         uint64_t piece;
         memcpy(&piece, image.text + 8 * i, 8);

@@ -5,11 +5,11 @@
  * Who changes bindings holds a lock that the kernel frees when he dies (change.h); readers take none. An entry is in effect at version v if since <= v < until. A change prepares one entry
  * for the version after the present one, where nobody looks yet, and takes effect with ONE step, the CAS that raises the version:
  *
- *   bind    1 word := WRITING, generation + 1    2 text, since := version + 1, until := never, check    3 word := USED    4 version := version + 1
+ *   bind    1 text, since := version + 1, until := never, check, in a FREE entry    2 word := USED, generation + 1    3 version := version + 1
  *   unbind  1 until := version + 1               2 version := version + 1
  *
- * Killed before the last step, it has done nothing: what it leaves is of a version that has not come. The next changer, before anything else, clears that away (bindings_mend): WRITING
- * becomes FREE; USED with since > version becomes FREE; until > version becomes never. And an entry with until <= version becomes FREE to be used again. Each of these is one store, and may be done twice.
+ * Killed before the last step, it has done nothing: what it leaves is of a version that has not come. The next changer, before anything else, clears that away (bindings_mend): USED with
+ * since > version becomes FREE; until > version becomes never. And an entry with until <= version becomes FREE, to be used again with the next generation. Each of these is one store, and may be done twice.
  *
  * A reader takes the version first, then copies entries; an entry whose word changed meanwhile was not in effect at that version, or is not any more, and is passed over. So it finds
  * every binding that was in effect all the time, none that was not in effect at any time meanwhile, and a publish goes by every change that was over when it began.
@@ -62,7 +62,7 @@ struct exchange_control {
     struct exchange_counters counters[EXCHANGE_COUNTER_LINES];
 };
 
-enum entry_state { ENTRY_FREE = 0, ENTRY_WRITING = 1, ENTRY_USED = 2 };
+enum entry_state { ENTRY_FREE = 0, ENTRY_USED = 1 };
 #define ENTRY_NEVER UINT64_MAX
 
 struct entry {
