@@ -37,6 +37,9 @@ int cli_status_of(int result) {
     case RP_EMPTY: return CLI_EMPTY;
     case RP_FULL:
     case RP_PAUSED: return CLI_FULL;
+    case RP_EMPTY:
+    case RP_UNROUTABLE: return CLI_EMPTY;
+    case RP_FULL: return CLI_FULL;
     case RP_GONE: return CLI_NO_QUEUE;
     case RP_CORRUPT:
     case RP_INCOMPATIBLE: return CLI_CORRUPT;

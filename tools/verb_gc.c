@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost gc */
-#include "cli.h"
+#include "exchange.h"
 
 #include <errno.h>
 #include <string.h>
@@ -49,6 +49,32 @@ static int visit(const char *name, void *context) {
     return 0;
 }
 
+/* Half-made changes of bindings. */
+static void mend_exchange(const char *name, uint64_t number, void *context) {
+    struct collection *c = context;
+    struct rp_open_options options;
+    rp_exchange *x;
+    (void)number;
+    rp_open_options_init(&options, sizeof options);
+    int result = rp_exchange_open(name, &options, &x);
+    if (result == 0) {
+        result = rp_exchange_sweep(x);
+        rp_exchange_close(x);
+    }
+    if (result == -ENOENT || result == RP_GONE)
+        return;
+    if (result == -EACCES) {
+        cli_note("exchange %s: skipped, it belongs to somebody else", name);
+    } else if (result < 0) {
+        int status = cli_fail(result, "exchange '%s'", name);
+        c->status = status > c->status ? status : c->status;
+    } else if (c->json) {
+        cli_json_print(stdout, json_pack("{s:s, s:i}", "exchange", name, "mended", result));
+    } else {
+        printf("exchange %s: %d thing%s mended\n", name, result, cli_plural((uint64_t)result));
+    }
+}
+
 int verb_gc(int argc, char **argv) {
     struct collection c = {.status = CLI_DONE};
     const struct flag flags[] = {
@@ -59,6 +85,9 @@ int verb_gc(int argc, char **argv) {
         .synopsis = "[--json]",
         .about = "Sweeps every queue in /dev/shm, so that messages and memory held by dead processes come back, and removes\n"
                  "what killed creators and consumers left behind. No message is dropped and no queue removed.",
+        .about = "Sweeps every queue in /dev/shm, so that messages and memory held by dead processes come back, clears away\n"
+                 "half-made changes of bindings, and removes what creators that were killed left behind. No message is\n"
+                 "dropped, and no queue, exchange or binding removed.",
         .examples = "  ringpost gc",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],
@@ -71,6 +100,7 @@ int verb_gc(int argc, char **argv) {
     result = cli_each_queue(visit, &c);
     if (result < 0 && result != -ENOENT)
         c.status = cli_fail(result, "/dev/shm");
+    (void)exchange_each(mend_exchange, &c); /* where the directory cannot be read, that was said */
     removed = rp_collect(NULL);
     if (removed < 0) {
         status = cli_fail(removed, "leftovers in /dev/shm");

@@ -16,6 +16,13 @@ _ringpost_queues() {
     done
 }
 
+_ringpost_exchanges() {
+    local file
+    for file in /dev/shm/ringpost-exchange.*; do
+        [[ -e $file ]] && printf '%s\n' "${file#/dev/shm/ringpost-exchange.}"
+    done
+}
+
 _ringpost_reply() { # WORDS CURRENT
     mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
 }
@@ -53,12 +60,15 @@ _ringpost() {
         producer)
             if ((COMP_CWORD == 2)); then
                 _ringpost_reply "$(_ringpost_verbs "$command" producer --help)" "$current"
+        exchange)
+                _ringpost_reply "$(_ringpost_verbs "$command" exchange --help)" "$current"
                 return
             fi
             words+=("${COMP_WORDS[2]}")
             first=3
             ;;
         work | forward)
+        work)
             for ((i = 2; i < COMP_CWORD; i++)); do
                 if [[ ${COMP_WORDS[i]} == -- ]]; then
                     mapfile -t COMPREPLY < <(compgen -c -- "$current")
@@ -72,7 +82,8 @@ _ringpost() {
         --state) _ringpost_reply "ready leased delayed dead all" "$current" ;;
         --expired) _ringpost_reply "dead drop" "$current" ;;
         --profile) _ringpost_reply "latency work telemetry durable" "$current" ;;
-        --to | --reply-queue | --reply-to) _ringpost_reply "$(_ringpost_queues)" "$current" ;;
+        --to | --alternate | --reply-queue | --reply-to) _ringpost_reply "$(_ringpost_queues)" "$current" ;;
+        --unroutable) _ringpost_reply "count return" "$current" ;;
         --reason) _ringpost_reply "rejected max-deliveries held expired overflow corrupt unknown" "$current" ;;
         --overflow)
             if [[ $verb == group ]]; then
@@ -87,6 +98,13 @@ _ringpost() {
             if [[ $current == -* ]]; then
                 _ringpost_reply "$(_ringpost_flags "$command" "${words[@]}")" "$current"
             elif ((COMP_CWORD == first)) && [[ $verb != create ]] || [[ $verb == keeper ]] || [[ $verb == forward && COMP_CWORD -eq 3 ]]; then
+            elif [[ $verb == exchange ]] && ((COMP_CWORD == 3)); then
+                _ringpost_reply "$(_ringpost_exchanges)" "$current"
+            elif [[ $verb == exchange && ${words[1]} == *bind ]] && ((COMP_CWORD == 5)); then
+                _ringpost_reply "$(_ringpost_queues)" "$current"
+            elif [[ $verb == exchange && ${words[1]} != publish ]]; then
+                :
+            elif ((COMP_CWORD == first)) && [[ $verb != create ]] || [[ $verb == keeper ]]; then
                 _ringpost_reply "$(_ringpost_queues)" "$current"
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$current")
