@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-enum { DEDUP_QUEUES = 4, QUEUES = 5, PLAIN = 4, KILLS = 400, CAPACITY = 60000, MESSAGES_MAX = 50000 };
+enum { DEDUP_QUEUES = 4, QUEUES = 5, PLAIN = 4, KILLS = 250, CAPACITY = 30000, MESSAGES_MAX = 25000 };
 
 struct ledger {
     char exchange[64];
@@ -32,7 +32,7 @@ static int publish_numbers(struct peer *test, void *argument) {
     o.result_room = QUEUES;
     peer_succeeds(rp_exchange_open(ledger->exchange, NULL, &x));
     peer_succeeds(rp_publisher_open(x, NULL, &p));
-    peer_say(test, 'r');
+    bool told = false;
     for (uint32_t n; (n = atomic_load(&ledger->confirmed)) < MESSAGES_MAX;) {
         send.dedup_id_bytes = (size_t)snprintf(id, sizeof id, "message %u", n);
         peer_check(named(rp_publish(p, "n", &n, sizeof n, &o), "rp_publish", __FILE__, __LINE__) == QUEUES);
@@ -40,7 +40,12 @@ static int publish_numbers(struct peer *test, void *argument) {
             if (results[i].result == RP_DUPLICATE)
                 atomic_fetch_add(&ledger->duplicates, 1);
         atomic_store(&ledger->confirmed, n + 1);
+        if (!told) /* the queues are attached */
+            peer_say(test, 'r');
+        told = true;
     }
+    if (!told)
+        peer_say(test, 'r');
     for (;;)
         pause();
 }
@@ -53,6 +58,7 @@ static void each_queue_has_each_message_once(void **state) {
     o.capacity = CAPACITY;
     o.message_bytes = 8;
     o.max_participants = 64;
+    o.prefault = 0;
     for (unsigned i = 0; i < QUEUES; i++) {
         o.dedup_window_ns = i == PLAIN ? 0 : 3600 * UINT64_C(1000000000);
         queues[i] = make_queue_number(i, &o);
@@ -67,7 +73,7 @@ static void each_queue_has_each_message_once(void **state) {
         struct peer publisher = peer_start(publish_numbers, ledger);
         assert_int_equal(peer_hear(&publisher), 'r');
         seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
-        int64_t end = time_ns() + 150000 + (int64_t)(seed >> 33) % 400000;
+        int64_t end = time_ns() + (int64_t)(seed >> 33) % 200000;
         while (time_ns() < end) {
         }
         peer_kill(&publisher);
