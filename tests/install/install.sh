@@ -22,7 +22,7 @@ readelf -d "$temporary/shared" | grep -q 'NEEDED.*libringpost\.so\.0\]' || refus
 
 echo "C, static"
 "$cc" -std=c11 "${strict[@]}" "$here/consumer.c" -o "$temporary/static" $(pkg-config --cflags ringpost) \
-    "${library%.so}.a" $(pkg-config --libs-only-other --static ringpost)
+    "${library%.so}.a" $(pkg-config --libs-only-other --static ringpost) $(pkg-config --libs-only-l --static ringpost | sed 's/-lringpost\b//')
 "$temporary/static" "$queue"
 
 echo "C++, by find_package, shared and static"
