@@ -159,7 +159,9 @@ static void use(struct reader *r) {
     default:
         steps_begin("bindings_mend", 10 + ROOM * 10);
         result = bindings_mend(&b);
+        steps_end();
         must(result >= 0 && result <= ROOM);
+        steps_begin("bindings_read", ROOM * 400);
         for (uint32_t i = 0; i < ROOM; i++) {
             result = bindings_read(&b, i, bindings_version(&b), &y);
             size_t length;
