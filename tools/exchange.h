@@ -9,7 +9,7 @@ enum { HEADERS_MOST = 32 };
 
 /* --header NAME=VALUE, as often as it is given. */
 struct header_list {
-    struct rp_name_value items[HEADERS_MOST];
+    struct rp_header items[HEADERS_MOST];
     char *copies[HEADERS_MOST];
     uint32_t count;
 };

@@ -18,7 +18,7 @@ bool header_list_parse(const char *text, void *target) {
         return false;
     copy[equals - text] = '\0';
     l->copies[l->count] = copy;
-    l->items[l->count++] = (struct rp_name_value){.name = copy, .value = copy + (equals - text) + 1};
+    l->items[l->count++] = (struct rp_header){.name = copy, .value = copy + (equals - text) + 1};
     return true;
 }
 

@@ -125,7 +125,7 @@ int exchange_publish(int argc, char **argv) {
             "--id", 0, FLAG_TEXT, &id, "ID",
             "with --whole: its id; a queue with a dedup window takes one message of an id, however often it is published (none)"),
         CLI_PARSED("--header", &headers, "NAME=VALUE", header_list_parse, EXPECTS_HEADER,
-                   "a header for bindings that ask for it; may be given again"),
+                   "a header of the message, for bindings that ask for it, too; may be given again"),
         CLI_FLAG("--key", 0, FLAG_TEXT, &key, "KEY", "for queues with keyed lanes (none)"),
         CLI_FLAG("--priority", 0, FLAG_COUNT32, &p.send.priority, "N", "the level, in queues that have so many (0)"),
         CLI_FLAG("--wait", 0, FLAG_TIMEOUT, &p.send.timeout_ns, "D",
@@ -167,8 +167,8 @@ int exchange_publish(int argc, char **argv) {
         p.send.dedup_id = id;
         p.send.dedup_id_bytes = id ? strlen(id) : 0;
         p.options.send = &p.send;
-        p.options.headers = headers.items;
-        p.options.header_count = headers.count;
+        p.send.headers = headers.items;
+        p.send.header_count = headers.count;
         p.options.results = p.results;
         p.options.result_room = RESULTS_MOST;
         status = publish_file(&p, operands.count > 2 ? operands.value[2] : NULL, whole ? RECORDS_WHOLE : nul ? '\0' : '\n', json);

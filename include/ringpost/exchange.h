@@ -19,6 +19,7 @@
 #define RINGPOST_EXCHANGE_H
 
 #include <ringpost/export.h>
+#include <ringpost/headers.h>
 #include <ringpost/producer.h>
 #include <ringpost/queue.h>
 
@@ -32,12 +33,6 @@ extern "C" {
 
 typedef struct rp_exchange rp_exchange;
 typedef struct rp_publisher rp_publisher;
-
-/** A header of a message, or what a binding wants of one. */
-struct rp_name_value {
-    const char *name;
-    const char *value;
-};
 
 /** What becomes of a message that matches no binding. It is counted in any case. */
 enum rp_unroutable {
@@ -90,10 +85,10 @@ RP_API const char *rp_exchange_name(const rp_exchange *x);
 
 struct rp_bind_options {
     size_t size;
-    const struct rp_name_value *headers; /**< what a message's headers must be, besides the topic. NULL: nothing. Default NULL */
-    uint32_t header_count;               /**< 0 .. 32, RP_BINDING_HEADERS bytes in all. Default 0 */
-    uint32_t match;                      /**< enum rp_match. Default RP_MATCH_ALL */
-    int64_t timeout_ns;                  /**< how long to wait while another process changes bindings; -1: for ever. Default 1 s */
+    const struct rp_header *headers; /**< what a message's headers must be, besides the topic. NULL: nothing. Default NULL */
+    uint32_t header_count;           /**< 0 .. 32, RP_BINDING_HEADERS bytes in all. Default 0 */
+    uint32_t match;                  /**< enum rp_match. Default RP_MATCH_ALL */
+    int64_t timeout_ns;              /**< how long to wait while another process changes bindings; -1: for ever. Default 1 s */
 };
 
 RP_API void rp_bind_options_init(struct rp_bind_options *o, size_t size);
@@ -179,17 +174,15 @@ struct rp_publish_result {
 struct rp_publish_options {
     size_t size;
     /**
-     * How it is sent to each queue; NULL: plainly. A queue gets what it has: a key where there are keyed lanes, the priority at most its highest, `dedup_id` where there is a dedup
+     * How it is sent to each queue; NULL: plainly. Headers go to every queue, and are what bindings may ask for; `carry` as well. A queue gets what it has: a key where there are keyed lanes, the priority at most its highest, `dedup_id` where there is a dedup
      * window. timeout_ns: how long to wait, all queues together, for those that were full after every other queue has its message; RP_TIMEOUT_POLICY does not wait here, whatever
      * the queues' policy. id_out is not used. Default NULL
      */
     const struct rp_send_options *send;
-    const struct rp_name_value *headers; /**< of the message, for bindings that ask for some; NULL: none. Default NULL */
-    uint32_t header_count;
-    uint32_t result_room;              /**< how many `results` has room for. Default 0 */
     struct rp_publish_result *results; /**< where to write what happened in each queue; NULL: nowhere. Default NULL */
-    uint32_t *
-        matched_out; /**< where to write for how many queues it was (so many results there would be); NULL: nowhere. Default NULL */
+    uint32_t *matched_out; /**< where to write for how many queues it was, so many results there would be. Default NULL */
+    uint32_t result_room;  /**< how many `results` has room for. Default 0 */
+    uint32_t reserved;     /**< 0 */
 };
 
 RP_API void rp_publish_options_init(struct rp_publish_options *o, size_t size);

@@ -60,19 +60,29 @@ void change_end(struct change *c) {
 
 /* ---- the calls ---- */
 
+/* As those of messages: tokens, in which case says nothing. */
+static bool is_header_name(const char *name) {
+    static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";
+    size_t bytes = name == NULL ? 0 : strnlen(name, RP_HEADER_NAME_MAX + 1);
+    return bytes >= 1 && bytes <= RP_HEADER_NAME_MAX && strspn(name, token) == bytes;
+}
+
 static int pack_headers(struct binding *x, const struct rp_bind_options *o) {
     if (o->header_count > BINDING_HEADERS_MAX || (o->header_count > 0 && o->headers == NULL))
         return fail(-EINVAL, "%u headers, allowed are 0 to %d", o->header_count, BINDING_HEADERS_MAX);
     for (uint32_t i = 0; i < o->header_count; i++) {
-        const char *const pieces[] = {o->headers[i].name, o->headers[i].value};
-        for (int k = 0; k < 2; k++) {
-            size_t bytes = pieces[k] == NULL ? 0 : strnlen(pieces[k], RP_BINDING_HEADERS) + 1;
-            if (bytes == 0 || (k == 0 && bytes == 1) || x->headers_bytes + bytes > RP_BINDING_HEADERS)
-                return fail(-EINVAL, "header %u of the binding: %s", i,
-                            bytes < 2 ? "no name, or no value" : "names and values have 512 bytes together, with a NUL each");
-            memcpy(x->text.headers + x->headers_bytes, pieces[k], bytes);
-            x->headers_bytes += (uint32_t)bytes;
-        }
+        const struct rp_header *h = &o->headers[i];
+        if (!is_header_name(h->name) || h->value == NULL)
+            return fail(-EINVAL, "header %u of the binding: no name that a header can have, or no value", i);
+        size_t name_bytes = strlen(h->name) + 1, value_bytes = strnlen(h->value, RP_BINDING_HEADERS) + 1;
+        if (x->headers_bytes + name_bytes + value_bytes > RP_BINDING_HEADERS)
+            return fail(-EINVAL, "a binding's headers have %d bytes together, with a NUL behind each name and value",
+                        RP_BINDING_HEADERS);
+        char *to = x->text.headers + x->headers_bytes;
+        for (size_t k = 0; k < name_bytes; k++)
+            to[k] = (char)(h->name[k] >= 'A' && h->name[k] <= 'Z' ? h->name[k] + ('a' - 'A') : h->name[k]);
+        memcpy(to + name_bytes, h->value, value_bytes);
+        x->headers_bytes += (uint32_t)(name_bytes + value_bytes);
     }
     x->header_count = o->header_count;
     x->match = o->match;

@@ -29,7 +29,7 @@ struct parcel {
 
 static const struct rp_publish_options plain_publish = {.size = sizeof plain_publish};
 
-/* What this queue has of what is asked for. What else a send may carry, as headers, is handed on here. */
+/* What this queue has of what is asked for; headers and times are for every queue. */
 static struct rp_send_options fitted(const struct rp_send_options *given, const struct attachment *a, int64_t timeout_ns,
                                      uint64_t *id) {
     struct rp_send_options o;
@@ -131,11 +131,8 @@ static int check(rp_publisher *p, const void *data, size_t bytes, const struct r
         return result;
     if (data == NULL && bytes > 0)
         return fail(-EINVAL, "rp_publish: %zu bytes of nothing", bytes);
-    if (o->header_count > 0 && o->headers == NULL)
-        return fail(-EINVAL, "rp_publish: %u headers of nothing", o->header_count);
-    for (uint32_t i = 0; i < o->header_count; i++)
-        if (o->headers[i].name == NULL || o->headers[i].value == NULL)
-            return fail(-EINVAL, "rp_publish: header %u has no name or no value", i);
+    if (o->reserved != 0)
+        return fail(-E2BIG, "rp_publish_options: a reserved field is not 0");
     uint64_t now_ns = clock_wall_coarse_ns();
     if (now_ns - p->next_check_ns < UINT64_MAX / 2) { /* now and then: is the name still there? */
         p->next_check_ns = now_ns + GONE_CHECK_NS;
@@ -179,7 +176,9 @@ RP_API int rp_publish(rp_publisher *p, const char *topic, const void *data, size
             return result;
         if (send.timeout_ns < -1 && send.timeout_ns != RP_TIMEOUT_POLICY)
             return fail(-EINVAL, "negative timeout");
-        m.send = &send;
+        if (send.header_count > RP_HEADERS_MAX || (send.header_count > 0 && send.headers == NULL))
+            return fail(-EINVAL, "rp_publish: %zu headers", send.header_count);
+        m.send = copy.send = &send;
         m.timeout_ns = send.timeout_ns == RP_TIMEOUT_POLICY ? 0 : send.timeout_ns;
     }
     result = publisher_choose(p, topic, topic_bytes, &copy, &alternate);

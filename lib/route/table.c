@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -138,14 +139,20 @@ void table_free(struct table *t, struct target_numbers *n) {
     free(t);
 }
 
-bool rule_matches(const struct table *t, const struct rule *r, const struct rp_name_value *headers, uint32_t count) {
+/* The value that a header will have: what is given goes before what is carried, also where it says that there is none. */
+static const char *value_of(const struct rp_send_options *send, const char *name) {
+    for (size_t i = 0; send != NULL && i < send->header_count; i++)
+        if (send->headers[i].name != NULL && strcasecmp(send->headers[i].name, name) == 0)
+            return send->headers[i].value;
+    return send == NULL || send->carry == NULL ? NULL : rp_headers_get(send->carry, name);
+}
+
+bool rule_matches(const struct table *t, const struct rule *r, const struct rp_send_options *send) {
     const char *at = t->text + r->headers;
     for (uint32_t i = 0; i < r->header_count; i++) {
-        const char *name = at, *value = name + strlen(name) + 1;
-        bool has = false;
-        at = value + strlen(value) + 1;
-        for (uint32_t h = 0; h < count && !has; h++)
-            has = strcmp(headers[h].name, name) == 0 && strcmp(headers[h].value, value) == 0;
+        const char *name = at, *wanted = name + strlen(name) + 1, *value = value_of(send, name);
+        bool has = value != NULL && strcmp(value, wanted) == 0;
+        at = wanted + strlen(wanted) + 1;
         if (has != (r->match == RP_MATCH_ALL))
             return has;
     }

@@ -35,7 +35,7 @@ int table_compile(struct bindings *b, struct target_numbers *n, const struct tab
 /* When nobody reads it any more. Under the mutex. */
 void table_free(struct table *t, struct target_numbers *n);
 
-/* Are these headers what the rule asks for? */
-bool rule_matches(const struct table *t, const struct rule *r, const struct rp_name_value *headers, uint32_t count);
+/* Will a message sent like this (NULL: plainly) have the headers that the rule asks for? */
+bool rule_matches(const struct table *t, const struct rule *r, const struct rp_send_options *send);
 
 #endif

@@ -112,9 +112,10 @@ static void damage_at_a_step(void *context, volatile void *word) {
 
 static void hit(void *context, uint32_t rule) {
     const struct table *t = context;
-    static const struct rp_name_value headers[] = {{"n", "v"}};
+    static const struct rp_header headers[] = {{"n", "v"}};
+    static const struct rp_send_options send = {.size = sizeof send, .headers = headers, .header_count = 1};
     must(rule < t->rule_count && t->rules[rule].target < t->target_count);
-    found += rule_matches(t, &t->rules[rule], headers, 1);
+    found += rule_matches(t, &t->rules[rule], &send);
 }
 
 static void look_up(void) {

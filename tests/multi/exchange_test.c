@@ -78,13 +78,18 @@ static void each_gets_what_its_pattern_says(void **state) {
 
 static void headers_are_matched(void **state) {
     (void)state;
-    rp_exchange *x = begin(NULL, NULL);
     rp_publisher *p;
-    struct rp_name_value eu[] = {{"region", "eu"}}, both[] = {{"region", "eu"}, {"kind", "big"}}, none[] = {{"kind", "small"}};
+    struct rp_header eu[] = {{"region", "eu"}}, both[] = {{"Region", "eu"}, {"kind", "big"}}, none[] = {{"kind", "small"}};
     struct rp_bind_options b;
     struct rp_publish_options o;
+    struct rp_send_options send;
+    struct rp_queue_options q = test_options();
+    q.header_bytes = 256;
+    rp_exchange *x = begin(NULL, &q);
     rp_bind_options_init(&b, sizeof b);
+    rp_send_options_init(&send, sizeof send);
     rp_publish_options_init(&o, sizeof o);
+    o.send = &send;
     b.headers = both;
     b.header_count = 2;
     succeeds(rp_exchange_bind(x, "#", queue_number(0), &b));
@@ -92,17 +97,30 @@ static void headers_are_matched(void **state) {
     succeeds(rp_exchange_bind(x, "#", queue_number(1), &b));
     succeeds(rp_publisher_open(x, NULL, &p));
     assert_int_equal(publish_text(p, "t", "no headers", NULL), 0);
-    o.headers = eu;
-    o.header_count = 1;
+    send.headers = eu;
+    send.header_count = 1;
     assert_int_equal(publish_text(p, "t", "one", &o), 1);
-    o.headers = both;
-    o.header_count = 2;
+    send.headers = both;
+    send.header_count = 2;
     assert_int_equal(publish_text(p, "t", "both", &o), 2);
-    o.headers = none;
-    o.header_count = 1;
+    send.headers = none;
+    send.header_count = 1;
     assert_int_equal(publish_text(p, "t", "other", &o), 0);
-    assert_int_equal(drain(queues[0], "both"), 1);
-    assert_int_equal(drain(queues[1], NULL), 2);
+    struct rp_consumer *c;
+    struct rp_message m;
+    succeeds(rp_consumer_open(queues[0], NULL, &c));
+    succeeds(rp_receive(c, &m, 0));
+    assert_true(says(&m, "both"));
+    assert_string_equal(rp_headers_get(&m.headers, "region"), "eu"); /* they travel, too */
+    send.headers = none;
+    send.header_count = 1;
+    send.carry = &m.headers; /* what is carried counts, but for what is given anew */
+    assert_int_equal(publish_text(p, "t", "carried", &o), 1);
+    send.carry = NULL;
+    succeeds(rp_ack(c, &m));
+    rp_consumer_close(c);
+    assert_int_equal(drain(queues[0], "both"), 0);
+    assert_int_equal(drain(queues[1], NULL), 3);
     b.match = RP_MATCH_ALL;
     assert_int_equal(rp_exchange_unbind(x, "#", queue_number(1), &b), -ENOENT); /* that one has any */
     assert_int_equal(rp_exchange_unbind(x, "#", queue_number(0), NULL), -ENOENT);
@@ -334,7 +352,7 @@ static void what_makes_no_sense_is_refused(void **state) {
     rp_publisher *p;
     struct rp_open_options oo;
     struct rp_bind_options b;
-    struct rp_name_value nameless[] = {{"", "x"}}, bad[] = {{"n", NULL}};
+    struct rp_header nameless[] = {{"", "x"}}, bad[] = {{"n", NULL}};
     succeeds(rp_publisher_open(x, NULL, &p));
     const char *const topics[] = {"", ".", "a..b", "a.", ".a", "a.*", "#", "a*b", "a\nb"}, *const patterns[] = {
                                                                                                "",   ".",  "a..b",  "a*",
