@@ -106,7 +106,7 @@ static void headers_are_matched(void **state) {
     send.headers = none;
     send.header_count = 1;
     assert_int_equal(publish_text(p, "t", "other", &o), 0);
-    struct rp_consumer *c;
+    rp_consumer *c;
     struct rp_message m;
     succeeds(rp_consumer_open(queues[0], NULL, &c));
     succeeds(rp_receive(c, &m, 0));
