@@ -34,12 +34,10 @@ int cli_status_of(int result) {
     if (result >= 0)
         return CLI_DONE;
     switch (result) {
-    case RP_EMPTY: return CLI_EMPTY;
-    case RP_FULL:
-    case RP_PAUSED: return CLI_FULL;
     case RP_EMPTY:
     case RP_UNROUTABLE: return CLI_EMPTY;
-    case RP_FULL: return CLI_FULL;
+    case RP_FULL:
+    case RP_PAUSED: return CLI_FULL;
     case RP_GONE: return CLI_NO_QUEUE;
     case RP_CORRUPT:
     case RP_INCOMPATIBLE: return CLI_CORRUPT;

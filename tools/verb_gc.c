@@ -83,10 +83,8 @@ int verb_gc(int argc, char **argv) {
     const struct usage usage = {
         .verb = "gc",
         .synopsis = "[--json]",
-        .about = "Sweeps every queue in /dev/shm, so that messages and memory held by dead processes come back, and removes\n"
-                 "what killed creators and consumers left behind. No message is dropped and no queue removed.",
         .about = "Sweeps every queue in /dev/shm, so that messages and memory held by dead processes come back, clears away\n"
-                 "half-made changes of bindings, and removes what creators that were killed left behind. No message is\n"
+                 "half-made changes of bindings, and removes what killed creators and consumers left behind. No message is\n"
                  "dropped, and no queue, exchange or binding removed.",
         .examples = "  ringpost gc",
         .flags = flags,

@@ -41,34 +41,15 @@ _ringpost() {
             _ringpost_reply "$(_ringpost_verbs "$command" help)" "$current"
             return
             ;;
-        dead)
+        dead | group | producer | exchange)
             if ((COMP_CWORD == 2)); then
-                _ringpost_reply "$(_ringpost_verbs "$command" dead --help)" "$current"
-                return
-            fi
-            words+=("${COMP_WORDS[2]}")
-            first=3
-            ;;
-        group)
-            if ((COMP_CWORD == 2)); then
-                _ringpost_reply "$(_ringpost_verbs "$command" group --help)" "$current"
-                return
-            fi
-            words+=("${COMP_WORDS[2]}")
-            first=3
-            ;;
-        producer)
-            if ((COMP_CWORD == 2)); then
-                _ringpost_reply "$(_ringpost_verbs "$command" producer --help)" "$current"
-        exchange)
-                _ringpost_reply "$(_ringpost_verbs "$command" exchange --help)" "$current"
+                _ringpost_reply "$(_ringpost_verbs "$command" "$verb" --help)" "$current"
                 return
             fi
             words+=("${COMP_WORDS[2]}")
             first=3
             ;;
         work | forward)
-        work)
             for ((i = 2; i < COMP_CWORD; i++)); do
                 if [[ ${COMP_WORDS[i]} == -- ]]; then
                     mapfile -t COMPREPLY < <(compgen -c -- "$current")
