@@ -78,14 +78,13 @@ _ringpost() {
         *)
             if [[ $current == -* ]]; then
                 _ringpost_reply "$(_ringpost_flags "$command" "${words[@]}")" "$current"
-            elif ((COMP_CWORD == first)) && [[ $verb != create ]] || [[ $verb == keeper ]] || [[ $verb == forward && COMP_CWORD -eq 3 ]]; then
             elif [[ $verb == exchange ]] && ((COMP_CWORD == 3)); then
                 _ringpost_reply "$(_ringpost_exchanges)" "$current"
             elif [[ $verb == exchange && ${words[1]} == *bind ]] && ((COMP_CWORD == 5)); then
                 _ringpost_reply "$(_ringpost_queues)" "$current"
             elif [[ $verb == exchange && ${words[1]} != publish ]]; then
                 :
-            elif ((COMP_CWORD == first)) && [[ $verb != create ]] || [[ $verb == keeper ]]; then
+            elif ((COMP_CWORD == first)) && [[ $verb != create ]] || [[ $verb == keeper ]] || [[ $verb == forward && COMP_CWORD -eq 3 ]]; then
                 _ringpost_reply "$(_ringpost_queues)" "$current"
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$current")
