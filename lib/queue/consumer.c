@@ -293,7 +293,7 @@ int receive_wait(struct rp_consumer *c, struct rp_message *m, int64_t timeout_ns
     return result == RP_EMPTY && r.paused ? RP_PAUSED : result;
 }
 
-int receive_check(const struct rp_consumer *c) {
+static ALWAYS_INLINE int usable(const struct rp_consumer *c) {
     if (c == NULL)
         return fail(-EINVAL, "no consumer");
     int result = queue_check(c->actor.queue);
@@ -302,8 +302,10 @@ int receive_check(const struct rp_consumer *c) {
     return 0;
 }
 
+int receive_check(const struct rp_consumer *c) { return usable(c); }
+
 RP_API int rp_receive(rp_consumer *c, struct rp_message *m, int64_t timeout_ns) {
-    int result = receive_check(c);
+    int result = usable(c);
     if (result < 0)
         return result;
     if (m == NULL || timeout_ns < -1)
@@ -318,8 +320,8 @@ RP_API int rp_receive(rp_consumer *c, struct rp_message *m, int64_t timeout_ns) 
 
 /* ---- settling ---- */
 
-int receipt_check(struct rp_consumer *c, const struct rp_message *m, struct view **v) {
-    int result = receive_check(c);
+static ALWAYS_INLINE int find_view(struct rp_consumer *c, const struct rp_message *m, struct view **v) {
+    int result = usable(c);
     if (result < 0)
         return result;
     *v = m == NULL ? NULL : view_of(c, m);
@@ -327,6 +329,8 @@ int receipt_check(struct rp_consumer *c, const struct rp_message *m, struct view
         return fail(-EINVAL, "the message was settled before, or was received by another consumer");
     return 0;
 }
+
+int receipt_check(struct rp_consumer *c, const struct rp_message *m, struct view **v) { return find_view(c, m, v); }
 
 static int settled(struct rp_consumer *c, int result, enum counter what) {
     if (result != RP_FULL)
@@ -336,7 +340,7 @@ static int settled(struct rp_consumer *c, int result, enum counter what) {
 
 RP_API int rp_ack(rp_consumer *c, struct rp_message *m) {
     struct view *v;
-    int result = receipt_check(c, m, &v);
+    int result = find_view(c, m, &v);
     return result < 0 ? result : settled(c, view_end(c, v, NULL), COUNT_ACKED);
 }
 

@@ -149,13 +149,14 @@ int view_end(struct rp_consumer *c, struct view *v, struct failure *failure) {
         } else {
             result = end_locked(c, v, cell, NULL);
         }
+        if (MUTANT(seen_after_ack) && v->seen != 0)
+            seen_end(c, v, true);
     } else {
         result = end_locked(c, v, cell, failure);
+        if (result != RP_FULL && v->seen != 0)
+            seen_end(c, v, false);
     }
-    if (result != RP_FULL) {
-        if (v->seen != 0)
-            seen_end(c, v, MUTANT(seen_after_ack) && failure == NULL);
+    if (result != RP_FULL)
         put_back(c, v);
-    }
     return result;
 }
