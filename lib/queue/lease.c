@@ -11,11 +11,16 @@ bool due_lower(const struct segment *s, uint64_t ms) {
     return false;
 }
 
-/* Makes known that something is due at `ms`; a sleeper's timeout may now be too long, unless it ends before anyway: nobody sleeps for more than a tick. */
-static void announce(struct actor *a, unsigned group, uint64_t ms) {
+static __attribute__((noinline)) void announce_earlier(struct actor *a, unsigned group, uint64_t ms) {
     if (ms == TIME_NEVER || !due_lower(a->segment, ms) || ms > segment_now_ms(a->segment) + TICK_MS)
         return;
     group_wake(a->segment, group, 1);
+}
+
+/* Makes known that something is due at `ms`; a sleeper's timeout may now be too long, unless it ends before anyway: nobody sleeps for more than a tick. */
+static inline void announce(struct actor *a, unsigned group, uint64_t ms) {
+    if (ms < load_seq_cst(&a->segment->control->next_due_ms, next_due))
+        announce_earlier(a, group, ms);
 }
 
 static ALWAYS_INLINE void set_time(struct actor *a, unsigned group, uint32_t c, enum delivery_state state, uint32_t hold,
