@@ -268,33 +268,34 @@ static void damage(void **state) {
     succeeds(rp_queue_audit(q, &audit));
     assert_int_equal(audit.violations, 0);
     struct known_id *e = &q->segment.known_ids[2];
-    uint64_t word = e->word, next = e->next, until = e->until_ns;
-    e->word = id_word(7, NOBODY, id_generation(word));
+    uint64_t word = load_relaxed(&e->word, own), next = load_relaxed(&e->next, own), until = load_relaxed(&e->until_ns, own);
+    store_relaxed(&e->word, id_word(7, NOBODY, id_generation(word)), init);
     audit_says("unknown state 7");
-    e->word = id_word(ID_COMMITTED, 0, id_generation(word));
+    store_relaxed(&e->word, id_word(ID_COMMITTED, 0, id_generation(word)), init);
     audit_says("seat 0's");
-    e->word = id_word(ID_PENDING, 7, id_generation(word));
+    store_relaxed(&e->word, id_word(ID_PENDING, 7, id_generation(word)), init);
     audit_says("which nobody has");
-    e->word = id_word(ID_COMMITTED, NOBODY, id_generation(word) + 1);
+    store_relaxed(&e->word, id_word(ID_COMMITTED, NOBODY, id_generation(word) + 1), init);
     audit_says("another's");
-    e->word = word;
-    e->until_ns = id_undecided(word);
+    store_relaxed(&e->word, word, init);
+    store_relaxed(&e->until_ns, id_undecided(word), init);
     audit_says("how long");
-    e->until_ns = until;
-    e->next = id_link_make(id_generation(word), id_generation(word), 2 + 1); /* a circle */
+    store_relaxed(&e->until_ns, until, init);
+    store_relaxed(&e->next, id_link_make(id_generation(word), id_generation(word), 2 + 1), init); /* a circle */
     audit_says("already");
     int id = 2;
-    e->hash ^= UINT64_C(1) << 63; /* the same bucket, another id: the walk does not end at it */
+    uint64_t hash = load_relaxed(&e->hash, own);
+    store_relaxed(&e->hash, hash ^ UINT64_C(1) << 63, init); /* the same bucket, another id: the walk does not end at it */
     assert_int_equal(send_as(&id, sizeof id, "x", NULL), RP_CORRUPT);
-    e->hash ^= UINT64_C(1) << 63;
-    e->next = id_link_make(id_generation(word), 0, 9999);
+    store_relaxed(&e->hash, hash, init);
+    store_relaxed(&e->next, id_link_make(id_generation(word), 0, 9999), init);
     audit_says("which is none");
-    e->next = next;
-    a64 *head = &q->segment.known_heads[id_bucket(&q->segment, e->hash)];
-    uint64_t first = *head;
-    *head = 0;
+    store_relaxed(&e->next, next, init);
+    a64 *head = &q->segment.known_heads[id_bucket(&q->segment, hash)];
+    uint64_t first = load_relaxed(head, own);
+    store_relaxed(head, 0, init);
     audit_says("in no chain");
-    *head = first;
+    store_relaxed(head, first, init);
     for (int i = 0; i < 5; i++)
         receive_and_ack("x");
     close_queue();
