@@ -81,6 +81,7 @@ struct layout {
     uint64_t known_heads; /* see below: a bucket each */
     uint64_t known_ids;
     uint64_t identities;
+    uint64_t bells;
     uint64_t cells;
     uint64_t bytes;
     uint32_t cell_count;
@@ -100,7 +101,6 @@ struct layout {
     uint32_t known_count; /* ids that are kept; 0: none */
     uint32_t known_shift; /* of the number of buckets */
     uint32_t bell_count;
-    uint64_t bells;
 };
 
 struct header {
