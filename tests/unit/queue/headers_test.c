@@ -388,7 +388,7 @@ static void refuse_what_cannot_be(void **state) {
         assert_int_equal(rp_send(p, "x", 1, &s), -EINVAL);
     }
     struct rp_header many[RP_HEADERS_MAX + 1];
-    char names[RP_HEADERS_MAX + 1][8];
+    char names[RP_HEADERS_MAX + 1][16];
     for (int i = 0; i <= RP_HEADERS_MAX; i++) {
         snprintf(names[i], sizeof names[i], "h%d", i);
         many[i] = (struct rp_header){names[i], "v"};
