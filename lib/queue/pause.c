@@ -101,9 +101,13 @@ static int64_t change_group(rp_queue *q, const char *group, bool pause) {
     for (;;) {
         if (!early && (result = lookup_group(q, group, &g)) < 0)
             return result;
-        uint64_t bit = UINT64_C(1) << g.index;
-        if (!(w & bit) == !pause || change(&q->segment, &w, pause ? bit : 0, pause ? 0 : bit))
-            return (int64_t)bit;
+        uint64_t bit = UINT64_C(1) << g.index, seen = w;
+        if (!(w & bit) != !pause) {
+            if (change(&q->segment, &w, pause ? bit : 0, pause ? 0 : bit))
+                return (int64_t)bit;
+        } else if ((w = pause_load(&q->segment)) == seen || MUTANT(pause_group_believed)) {
+            return (int64_t)bit; /* and the bit was this group's, not that of one before it in its place */
+        }
     }
 }
 

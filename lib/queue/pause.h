@@ -15,7 +15,8 @@
  * Receive side. Asked before a message is claimed. Who asked before the pause may claim after it.
  *
  * A group's bit goes with the group's life: who makes a group clears the bit of its place, before the group begins, and raises the number of changes even if the bit is clear. Who
- * pauses a group reads the word, then looks the group up, then CASes: if the group was removed and its place made again in between, the CAS fails.
+ * pauses a group reads the word, then looks the group up, then CASes: if the group was removed and its place made again in between, the CAS fails. Where the bit is as he wants it already, he
+ * reads the word once more, for the same reason.
  */
 #ifndef RP_QUEUE_PAUSE_H
 #define RP_QUEUE_PAUSE_H

@@ -187,6 +187,7 @@ static const struct mutant {
     {"pause_outlives_group", "pause-replace", "a group begins paused, because the one before was"},
     {"pause_forgot_silently", "pause-replace", "a group clears the bit of its place only if it is set"},
     {"pause_group_first", "pause-replace", "who pauses a group looks it up before he reads the word"},
+    {"pause_group_believed", "pause-next", "a pause that is found is believed to be of the group that was looked up"},
     /* sleep */
     {"epoch_after_ticket", "sleeping-receivers", "the epoch is read after the ticket is drawn"},
     {"wake_keeps_epoch", "sleeping-receive", "a waker does not raise the epoch"},

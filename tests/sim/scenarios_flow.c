@@ -2,6 +2,7 @@
 /* Pause, resume and drain against everything that they are meant to stop. */
 #include "scenario.h"
 
+#include <errno.h>
 #include <ringpost/group.h>
 #include <string.h>
 
@@ -277,6 +278,49 @@ static const struct sim_program pause_replace = {.name = "pause-replace",
                                                  .finish = finish_group,
                                                  .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
+/* "g2" comes to the place of "g1", which is paused, while another pauses "g2": if he is told that it is, it is. */
+static int told;
+static void setup_paused_group(void) {
+    setup_group();
+    struct desk d;
+    witness_open(&d);
+    witness_group_pause(&d, G1);
+    witness_close(&d);
+    told = -ENOENT;
+    sim_keep(&told, sizeof told);
+}
+static void body_next_group(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        __atomic_store_n(&told, witness_group_pause(&d, G2), __ATOMIC_SEQ_CST);
+    } else {
+        witness_group_remove(&d, G1);
+        witness_group_create(&d, G2);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static void finish_next_group(void) {
+    struct desk d;
+    struct rp_group_info info;
+    witness_attach(&d);
+    for (uint32_t i = 0; rp_group_next(d.queue, i, &info) == 0; i = info.index + 1)
+        if (strcmp(info.name, "g2") == 0 && !info.paused && told == 0)
+            sim_fail("g2 was said to be paused, and is not");
+    witness_close(&d);
+    witness_finish();
+}
+static const struct sim_program pause_next = {.name = "pause-next",
+                                              .about = "a group is paused while it comes to the place of one that is",
+                                              .participants = 2,
+                                              .setup = setup_paused_group,
+                                              .body = body_next_group,
+                                              .interim = still,
+                                              .finish = finish_next_group,
+                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
 const struct sim_program *const scenarios_flow[] = {
-    &drain_send,  &drain_sends,    &drain_loan, &drain_redelivery, &drain_wait, &drain_redrive, &drain_resume, &drain_drain,
-    &resume_send, &resume_receive, &pause_both, &pause_replace,    NULL};
+    &drain_send,  &drain_sends, &drain_loan,     &drain_redelivery, &drain_wait,    &drain_redrive, &drain_resume,
+    &drain_drain, &resume_send, &resume_receive, &pause_both,       &pause_replace, &pause_next,    NULL};
