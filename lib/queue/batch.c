@@ -2,6 +2,7 @@
 /* Receiving up to so many messages, or until so much time has passed since the first. */
 #include "error.h"
 #include "receive.h"
+#include "wait.h"
 #include <errno.h>
 
 /* One more for a batch that has some already. */
@@ -12,7 +13,7 @@ static int one_more(struct rp_consumer *c, struct rp_message *m, uint64_t until_
     uint64_t now_ns = clock_boot_ns();
     if (now_ns >= until_ns)
         return RP_EMPTY;
-    result = receive_wait(c, m, (int64_t)(until_ns - now_ns));
+    result = receive_wait(c, m, until_ns == UINT64_MAX ? -1 : (int64_t)(until_ns - now_ns));
     if (result == -EINTR)
         c->actor.interrupts_seen--; /* what we have is worth more; the next wait says it */
     return result;
@@ -27,7 +28,9 @@ RP_API int rp_receive_batch(rp_consumer *c, struct rp_message *m, size_t max, in
     if (result < 0)
         return result;
     size_t count = 1;
-    uint64_t until_ns = c->batch_wait_ns > 0 ? clock_boot_ns() + c->batch_wait_ns : 0;
+    uint64_t until_ns = 0;
+    if (c->batch_wait_ns > 0)
+        until_ns = wait_deadline_ns(clock_boot_ns(), c->batch_wait_ns < INT64_MAX ? (int64_t)c->batch_wait_ns : -1);
     while (count < max && one_more(c, &m[count], until_ns) == 0)
         count++;
     return (int)count;

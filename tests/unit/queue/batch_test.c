@@ -6,10 +6,11 @@
 static rp_queue *q;
 static rp_producer *p;
 
-static rp_consumer *open_all(uint64_t batch_wait_ns, uint32_t ack) {
+static rp_consumer *open_with(uint64_t batch_wait_ns, uint32_t ack, uint64_t lease_ns) {
     struct rp_queue_options o = test_options();
     struct rp_consumer_options patient;
     rp_consumer *c;
+    o.lease_ns = lease_ns;
     q = make_queue(&o);
     succeeds(rp_producer_open(q, NULL, &p));
     rp_consumer_options_init(&patient, sizeof patient);
@@ -18,6 +19,8 @@ static rp_consumer *open_all(uint64_t batch_wait_ns, uint32_t ack) {
     succeeds(rp_consumer_open(q, &patient, &c));
     return c;
 }
+
+static rp_consumer *open_all(uint64_t batch_wait_ns, uint32_t ack) { return open_with(batch_wait_ns, ack, 30 * SECOND); }
 
 static void close_all(rp_consumer *c) {
     rp_producer_close(p);
@@ -62,11 +65,9 @@ static int sender(struct peer *test, void *argument) {
     return 0;
 }
 
-/* With a time that never comes: the last message ends the wait. */
-static void until_there_are_enough(void **state) {
-    (void)state;
+static void receive_eight(uint64_t batch_wait_ns, uint64_t lease_ns) {
     struct rp_message m[8];
-    rp_consumer *c = open_all(29 * SECOND, RP_ACK_EXPLICIT);
+    rp_consumer *c = open_with(batch_wait_ns, RP_ACK_EXPLICIT, lease_ns);
     struct peer peer = peer_start(sender, NULL);
     succeeds(send_text(p, "one"));
     peer_say(&peer, 's');
@@ -75,6 +76,14 @@ static void until_there_are_enough(void **state) {
     assert_true(time_ns() - start < 20 * SECOND);
     assert_int_equal(peer_end(&peer), 0);
     close_all(c);
+}
+
+/* With a time that never comes: the last message ends the wait. */
+static void until_there_are_enough(void **state) {
+    (void)state;
+    receive_eight(29 * SECOND, 30 * SECOND);
+    receive_eight(UINT64_MAX, 0);
+    receive_eight(INT64_MAX, 0);
 }
 
 static void an_interrupt_is_not_lost(void **state) {
