@@ -59,8 +59,11 @@ static int look_patiently(struct once *x, uint64_t *first) {
     int result = look(x);
     if (result == 0)
         return 0;
-    if (result == -EBUSY && recover_the_dead(a) > 0)
-        result = look(x);
+    if (result == -EBUSY) { /* also when there was nothing to recover: another may just have done it */
+        int done = recover_the_dead(a);
+        if (done > 0 || !MUTANT(dedup_looks_if_done))
+            result = look(x);
+    }
     if (result == -EBUSY) {
         struct wait w = {a, a->pool.free_event, always, look, x, -EBUSY, once_patience(x)};
         result = wait_for(&w);

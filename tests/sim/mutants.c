@@ -170,6 +170,7 @@ static const struct mutant {
     {"dedup_commits_early", "once-dead", "an id is committed before its message"},
     {"dedup_delayed_unsent", "once-delay", "a dead sender's delayed message counts as not sent"},
     {"dedup_verdict_once", "once-verdict", "the cell is not looked at again after the verdict about a dead sender's message"},
+    {"dedup_looks_if_done", "once-asked", "who meets an undecided id believes it if he finds nobody to recover"},
     {"dedup_decides_late", "once-full", "a sender that failed gives its cell back before it decides its id"},
     {"recover_ids_last", "once-dead", "recovery decides ids when it has freed the cells that tell"},
     {"id_link_blind", "once-two", "an id is linked to whatever the head is by now"},

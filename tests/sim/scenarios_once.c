@@ -5,6 +5,7 @@
 #include "handle.h"
 #include "keyed.h"
 #include "scenario.h"
+#include <errno.h>
 #include <ringpost/group.h>
 
 #define WINDOW_NS (UINT64_C(3600) * 1000 * MS)
@@ -385,6 +386,20 @@ static void body_groups(unsigned me) {
 static const struct sim_program once_groups = {
     .name = "once-groups", .about = "a group goes while a message with an id is sent", ONCE_PAIR(setup_groups, body_groups)};
 
-const struct sim_program *const scenarios_once[] = {&once_two,     &once_full,  &once_wait,       &once_dead,   &once_loan,
-                                                    &once_verdict, &once_three, &once_recoverers, &once_few,    &once_collide,
-                                                    &once_window,  &once_delay, &once_drop,       &once_groups, NULL};
+/* The dead one's id is undecided, and its sender dead before anybody asks: whoever comes is told what became of the message, never that somebody is sending it. */
+static void body_asked(unsigned me) {
+    struct desk d;
+    (void)me;
+    witness_open(&d);
+    sim_ready();
+    if (witness_send_once(&d, 1, 0, 0) == -EBUSY)
+        sim_fail("who is dead was said to be sending");
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program once_asked = {
+    .name = "once-asked", .about = "two ask for an id that a dead sender left undecided", ONCE_PAIR(setup_undecided, body_asked)};
+
+const struct sim_program *const scenarios_once[] = {
+    &once_two, &once_full,    &once_wait,   &once_dead,  &once_loan, &once_verdict, &once_three, &once_recoverers,
+    &once_few, &once_collide, &once_window, &once_delay, &once_drop, &once_groups,  &once_asked, NULL};
