@@ -95,7 +95,10 @@ static bool claim_place(const struct segment *s, uint32_t seat, uint32_t *place,
 
 static int make_place(struct actor *a, const struct producer_name *x, uint32_t *place, uint64_t *word) {
     const struct segment *s = a->segment;
-    if (!claim_place(s, a->seat, place, word) && (recover_the_dead(a) == 0 || !claim_place(s, a->seat, place, word)))
+    bool claimed = claim_place(s, a->seat, place, word);
+    if (!claimed && (recover_the_dead(a) > 0 || !MUTANT(identity_claims_if_done))) /* another may just have done it */
+        claimed = claim_place(s, a->seat, place, word);
+    if (!claimed)
         return fail(-ENOSPC, "queue '%s': its %u places for producer ids are taken; rp_producer_id_remove makes room",
                     a->queue->name, place_count(s));
     struct identity *e = &s->identities[*place];

@@ -147,6 +147,7 @@ static const struct mutant {
     {"identity_after_cells", "id-sweep", "recovery frees the cell before it asks it"},
     {"identity_owned_at_once", "id-heirs", "an heir owns the id before he has written down what became of the last send"},
     {"identity_forgets_sent", "id-heirs", "the verdict about the last send dies with the heir"},
+    {"identity_claims_if_done", "id-half-made", "who finds no place for an id and nobody to recover does not look again"},
     {"identity_robs", "id-successor", "the id of one who lives is taken"},
     {"identity_no_help", "id-first", "who makes an id does not look at the one that was made just before"},
     /* groups */

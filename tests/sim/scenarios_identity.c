@@ -5,6 +5,7 @@
  */
 #include "witness_log.h"
 
+#include "identity.h"
 #include "scenario.h"
 
 #include <errno.h>
@@ -524,5 +525,35 @@ static const struct sim_program removal = {.name = "id-remove",
                                            .finish = finish_remove,
                                            .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_identity[] = {&successor, &first,      &sweeper, &loan,    &delayed, &failing,
-                                                        &settled,   &recoverers, &heirs,   &removal, NULL};
+/* The only place is a dead one's, who had not made his id yet: whoever gives it free, there is room. */
+static void setup_half_made(void) {
+    struct desk d;
+    setup_ids(1);
+    witness_open(&d);
+    atomic_store(&d.queue->segment.identities[0].word, identity_word(IDENTITY_MAKING, d.queue->seat, false, 1));
+}
+static void body_half_made(unsigned me) {
+    struct desk d;
+    rp_producer *p;
+    witness_open(&d);
+    sim_ready();
+    if (me == 1)
+        witness_sweep(&d);
+    else if (open_id(&d, "a", &p) == 0)
+        rp_producer_close(p);
+    else
+        sim_fail("no room for an id, and nobody has one");
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program half_made = {.name = "id-half-made",
+                                             .about = "the place of one who died while he made an id is given free",
+                                             .participants = 2,
+                                             .setup = setup_half_made,
+                                             .body = body_half_made,
+                                             .interim = witness_interim,
+                                             .finish = witness_finish,
+                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+const struct sim_program *const scenarios_identity[] = {&successor, &first,      &sweeper, &loan,    &delayed,   &failing,
+                                                        &settled,   &recoverers, &heirs,   &removal, &half_made, NULL};
