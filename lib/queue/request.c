@@ -234,6 +234,8 @@ static int copy_header(const struct rp_message *m, const char *name, char *text,
 
 /* Adds one of ours, unless the caller has given it. */
 static void add_default(struct headers *h, const struct rp_send_options *o, const char *name, const char *value) {
+    if (o != NULL && o->size > offsetof(struct rp_send_options, header_count) && o->headers == NULL)
+        o = NULL; /* merge says what is wrong with a count of nothing */
     for (size_t i = 0; o != NULL && o->size > offsetof(struct rp_send_options, header_count) && i < o->header_count; i++)
         if (o->headers[i].name != NULL && strcasecmp(o->headers[i].name, name) == 0)
             return;

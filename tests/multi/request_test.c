@@ -367,6 +367,10 @@ static void missing_queues_are_named(void **state) {
     assert_int_equal(rp_reply(r, c, &m, "", 0, NULL), -EINVAL);
     succeeds(rp_ack(c, &m)); /* it was still held */
     request(c, &m);
+    struct rp_send_options nothing;
+    rp_send_options_init(&nothing, sizeof nothing);
+    nothing.header_count = 1;
+    assert_int_equal(rp_reply(r, c, &m, "", 0, &nothing), -EINVAL);
     succeeds(rp_reply(r, c, &m, "", 0, NULL));                  /* now it is open here */
     assert_int_equal(rp_reply(r, c, &m, "", 0, NULL), -EINVAL); /* settled */
     request(c, &m);
