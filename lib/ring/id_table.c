@@ -163,6 +163,14 @@ static uint64_t whose_turn(const struct segment *s, uint32_t first) {
     }
 }
 
+/*
+ * Has the hand come round since? Then what lies there may be somebody's newest. Asked after the word was read: who took the entry in the next round had moved the hand before, so whoever sees
+ * his word sees the hand too.
+ */
+static bool turn_is_over(const struct segment *s, uint64_t turn) {
+    return load_relaxed(&s->control->known_hand, recheck) - turn > s->layout.known_count && !MUTANT(id_turn_forever);
+}
+
 enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, uint32_t first, struct id_spare *spare,
                            struct id_entry *entry, bool *forgotten) {
     *forgotten = false;
@@ -174,6 +182,8 @@ enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_
         struct known_id *e = &s->known_ids[index];
         uint64_t w = load_acquire(&e->word, known_word);
         prefetch(s, turn);
+        if (turn_is_over(s, turn))
+            continue;
         if (id_state(w) == ID_COMMITTED || id_state(w) == ID_ABORTED) {
             enum take_out out = take_out(s, index, w);
             if (out == DAMAGED)

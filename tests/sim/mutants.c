@@ -179,6 +179,7 @@ static const struct mutant {
     {"id_word_once", "once-few", "an entry's word is not looked at again after its id"},
     {"id_no_generation", "once-few", "a walk does not notice that an entry has become another's"},
     {"id_keeps_generation", "once-few", "an entry's generation does not rise when it is taken"},
+    {"id_turn_forever", "once-turn", "who slept for a round takes the entry of his turn all the same"},
     {"id_freed_linked", "once-few", "an entry is freed before it is unlinked"},
     /* pause and drain */
     {"pause_before_cell", "drain-send", "a sender asks whether sending is paused before it has its cell, and not again"},

@@ -237,6 +237,42 @@ static const struct sim_program once_few = {.name = "once-few",
                                             .known_ids = 3,
                                             .one_hash = true};
 
+static void setup_turn(void) {
+    struct rp_queue_options o = options(8);
+    witness_create(&o, NULL);
+}
+/* One who slept from his turn on for a whole round must not drop what was sent last. */
+static void body_turn(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        witness_send_once(&d, 1, 0, 0);
+    } else {
+        for (uint8_t id = 2; id <= 4; id++)
+            witness_send_once(&d, id, 0, 0);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static void finish_turn(void) {
+    struct desk d;
+    witness_open(&d);
+    if (witness_send_once(&d, 4, 0, 0) != RP_DUPLICATE)
+        sim_fail("the id that was sent last is forgotten");
+    witness_close(&d);
+    witness_finish();
+}
+static const struct sim_program once_turn = {.name = "once-turn",
+                                             .about = "three ids are kept; one waits for a round between his turn and his entry",
+                                             .participants = 2,
+                                             .setup = setup_turn,
+                                             .body = body_turn,
+                                             .interim = witness_interim,
+                                             .finish = finish_turn,
+                                             .known_ids = 3,
+                                             .budget = {.preemptions = 2}};
+
 /* ---- a send that fails ---- */
 
 static void setup_full(void) {
@@ -400,6 +436,7 @@ static void body_asked(unsigned me) {
 static const struct sim_program once_asked = {
     .name = "once-asked", .about = "two ask for an id that a dead sender left undecided", ONCE_PAIR(setup_undecided, body_asked)};
 
-const struct sim_program *const scenarios_once[] = {
-    &once_two, &once_full,    &once_wait,   &once_dead,  &once_loan, &once_verdict, &once_three, &once_recoverers,
-    &once_few, &once_collide, &once_window, &once_delay, &once_drop, &once_groups,  &once_asked, NULL};
+const struct sim_program *const scenarios_once[] = {&once_two,     &once_full,  &once_wait,       &once_dead,   &once_loan,
+                                                    &once_verdict, &once_three, &once_recoverers, &once_few,    &once_collide,
+                                                    &once_window,  &once_delay, &once_drop,       &once_groups, &once_asked,
+                                                    &once_turn,    NULL};
