@@ -11,6 +11,7 @@
  */
 #include "error.h"
 #include "options.h"
+#include "seen.h"
 #include "view.h"
 #include <errno.h>
 #include <ringpost/forward.h>
@@ -104,8 +105,11 @@ RP_API int rp_forward(rp_consumer *c, struct rp_message *m, rp_producer *to, con
         return fail(-EINVAL, "rp_forward gives the output an id of its own");
     if (o.sequence != 0)
         return fail(-EINVAL, "rp_forward: an output has an id, not a sequence");
-    if (!view_leased(c, v))
+    if (!view_leased(c, v)) {
+        if (v->seen != 0) /* an ack would say that it was done */
+            seen_end(c, v, false);
         return rp_ack(c, m); /* RP_LEASE_LOST, for good */
+    }
     if (MUTANT(forward_acks_first)) {
         unsigned char kept[RP_FORWARD_ID_BYTES];
         make_id(c, v, 0, kept);

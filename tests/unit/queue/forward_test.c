@@ -303,6 +303,31 @@ static void a_lost_lease(void **state) {
     close_both();
 }
 
+/* What was not sent was not done: whoever has the message now is told to do it. */
+static void a_lost_lease_with_an_id(void **state) {
+    (void)state;
+    struct rp_message m, again;
+    struct rp_consumer *second;
+    struct rp_queue_options o = test_options();
+    o.dedup_window_ns = HOUR;
+    open_near(&o);
+    open_far(&o);
+    succeeds(rp_consumer_open(from, NULL, &second));
+    succeeds(send_text(p, "a"));
+    succeeds(rp_receive(c, &m, 0));
+    assert_int_equal(rp_seen(c, &m, NULL, 0), 0);
+    succeeds(rp_extend(c, &m, 1 * MS));
+    assert_true(eventually(rp_queue_sweep(from) >= 0 && rp_receive(second, &again, 0) == 0));
+    assert_int_equal(rp_seen(second, &again, NULL, 0), -EBUSY);
+    assert_int_equal(forward(&m, "late", NULL), RP_LEASE_LOST);
+    nothing_comes_out();
+    assert_int_equal(rp_seen(second, &again, NULL, 0), 0);
+    assert_int_equal(rp_forward(second, &again, to, "x", 2, NULL), 0);
+    comes_out("x");
+    rp_consumer_close(second);
+    close_both();
+}
+
 /* To the queue that it came from: another message, which comes again. */
 static void to_itself(void **state) {
     (void)state;
@@ -349,8 +374,8 @@ int main(void) {
         TEST_BOTH(it_moves),     TEST_BOTH(once_for_all_deliveries),
         TEST_BOTH(ids_differ),   TEST_BOTH(several_outputs),
         TEST_BOTH(refusals),     TEST_BOTH(windows),
-        TEST_BOTH(a_lost_lease), TEST_BOTH(to_itself),
-        TEST_BOTH(forked),
+        TEST_BOTH(a_lost_lease), TEST_BOTH(a_lost_lease_with_an_id),
+        TEST_BOTH(to_itself),    TEST_BOTH(forked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
