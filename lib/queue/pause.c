@@ -30,7 +30,7 @@ void pause_forget(const struct segment *s, unsigned group) {
 int pause_meet(struct rp_consumer *c) {
     uint64_t now_ms = actor_now_ms(&c->actor);
     struct failure unseen = {.kind = RP_FAILURE_NONE, .delay_ms = 0};
-    while (c->ahead_first < c->ahead_count) {
+    while (c->ahead_first < c->ahead_count && c->ack_mode != RP_ACK_NONE) { /* what was settled before nobody else gets: it stays */
         struct view *v = view_of(c, &c->ahead[c->ahead_first++]);
         if (v != NULL && view_end(c, v, &unseen) == RP_LEASE_LOST)
             tally_add(&c->actor.tally, COUNT_LEASE_LOST, 1);
