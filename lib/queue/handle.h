@@ -160,7 +160,7 @@ struct rp_consumer {
     uint64_t requests;
     uint64_t batch_wait_ns;
     struct doorbell *doorbell; /* NULL: it has no descriptor */
-    uint64_t served;           /* when rp_wait told of it last, in calls of the thread */
+    uint64_t served;           /* when rp_wait told of it last: the highest of those in a call was the last */
 };
 
 /* Every public call begins here. `q` may be NULL. */

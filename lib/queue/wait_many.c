@@ -34,20 +34,24 @@ int receive_ahead(struct rp_consumer *c) {
     return 0;
 }
 
-/* Next comes whoever follows the one that was told of last. */
-static _Thread_local uint64_t serves;
-
+/* Next comes whoever follows the one that was told of last; another one, if that was named twice. */
 static unsigned whose_turn(const struct many *w) {
-    unsigned last = w->count - 1;
+    unsigned last = w->count - 1, next;
     for (unsigned i = 0; i < w->count; i++)
         if (w->consumers[i]->served > w->consumers[last]->served)
             last = i;
-    return (last + 1) % w->count;
+    for (next = (last + 1) % w->count; next != last && w->consumers[next] == w->consumers[last];)
+        next = (next + 1) % w->count;
+    return next;
 }
 
-static int told(const struct many *w, unsigned i) {
-    w->consumers[i]->served = ++serves;
-    return (int)i;
+/* The latest of these, whichever threads and whatever calls with some of them came before. */
+static int told(const struct many *w, unsigned told_of) {
+    uint64_t latest = 0;
+    for (unsigned i = 0; i < w->count; i++)
+        latest = w->consumers[i]->served > latest ? w->consumers[i]->served : latest;
+    w->consumers[told_of]->served = latest + 1;
+    return (int)told_of;
 }
 
 /* Would a receive say anything but RP_EMPTY? */
@@ -98,7 +102,8 @@ static int sleep_once(const struct many *w) {
         nap_ns = nap < nap_ns ? nap : nap_ns;
     }
     int woken = futex_wait_any(epochs, prepared, MUTANT(wait_many_one) ? 1 : w->count, nap_ns);
-    if (woken >= 0 && ready(w->consumers[woken])) /* most often it is the one whose epoch was raised: the others need not be touched */
+    if (woken >= 0 &&
+        ready(w->consumers[woken])) /* most often it is the one whose epoch was raised: the others need not be touched */
         return told(w, (unsigned)woken);
     if (any_interrupted(w))
         return -EINTR;

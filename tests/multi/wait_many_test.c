@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <ringpost/event.h>
+#include <ringpost/flow.h>
 #include <ringpost/group.h>
 
 enum { QUEUES = 5, MANY = FUTEX_WAIT_MOST + 6 };
@@ -232,6 +233,75 @@ static void nothing_is_kept(void) {
     close_all();
 }
 
+/* What was settled when it was claimed is told of after a pause. */
+static void a_pause_loses_nothing(void) {
+    rp_consumer *one;
+    struct rp_message m;
+    struct rp_consumer_options o = {.size = sizeof o, .ack = RP_ACK_NONE};
+    open_all();
+    succeeds(rp_consumer_open(q[0], &o, &one));
+    succeeds(send_text(p[0], "kept"));
+    assert_int_equal(rp_wait(&one, 1, -1), 0);
+    succeeds(rp_queue_pause(q[0], RP_SIDE_RECEIVE));
+    assert_int_equal(rp_receive(one, &m, 0), RP_PAUSED);
+    assert_int_equal(rp_wait(&one, 1, 0), RP_EMPTY);
+    succeeds(rp_queue_resume(q[0], RP_SIDE_RECEIVE));
+    succeeds(rp_receive(one, &m, 0));
+    assert_true(says(&m, "kept"));
+    rp_consumer_close(one);
+    close_all();
+}
+
+/* However often one is named, and whichever thread waited before. */
+static void *wait_here(void *count) {
+    for (int i = 0; i < *(int *)count; i++) {
+        int which = rp_wait(c, 3, -1);
+        succeeds(which);
+        take_one(which, "again");
+        succeeds(send_text(p[which], "again"));
+    }
+    return NULL;
+}
+static void nobody_is_starved_in_another_thread(void) {
+    unsigned turns[3] = {0};
+    int count = 999; /* more often than this thread has */
+    pthread_t thread;
+    open_all();
+    for (int i = 0; i < 3; i++)
+        succeeds(send_text(p[i], "again"));
+    assert_int_equal(pthread_create(&thread, NULL, wait_here, &count), 0);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 9; i++) {
+        int which = rp_wait(c, 3, -1);
+        succeeds(which);
+        turns[which]++;
+        take_one(which, "again");
+        succeeds(send_text(p[which], "again"));
+    }
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(turns[i], 3);
+    close_all();
+}
+static void nobody_is_starved_by_one_named_twice(void) {
+    open_all();
+    rp_consumer *const some[][3] = {{c[0], c[0], c[1]}, {c[0], c[1], c[0]}, {c[1], c[0], c[0]}};
+    for (int set = 0; set < 3; set++) {
+        unsigned turns[2] = {0};
+        for (int round = 0; round < 10; round++) {
+            for (int i = 0; i < 2; i++)
+                while (send_text(p[i], "again") == 0) {
+                }
+            int i = rp_wait(some[set], 3, -1);
+            succeeds(i);
+            int which = some[set][i] == c[1];
+            turns[which]++;
+            take_one(which, "again");
+        }
+        assert_true(turns[0] >= 3 && turns[1] >= 3);
+    }
+    close_all();
+}
+
 #define BOTH_WAYS(body)                      \
     static void body##_futex(void **state) { \
         (void)state;                         \
@@ -245,6 +315,9 @@ static void nothing_is_kept(void) {
     }
 BOTH_WAYS(it_names_who_has_something)
 BOTH_WAYS(nobody_is_starved)
+BOTH_WAYS(nobody_is_starved_by_one_named_twice)
+BOTH_WAYS(nobody_is_starved_in_another_thread)
+BOTH_WAYS(a_pause_loses_nothing)
 BOTH_WAYS(it_sleeps_and_is_woken)
 BOTH_WAYS(due_times_of_all_count)
 BOTH_WAYS(any_interrupt_ends_it)
@@ -293,6 +366,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(it_names_who_has_something),
         BOTH(nobody_is_starved),
+        BOTH(nobody_is_starved_by_one_named_twice),
+        BOTH(nobody_is_starved_in_another_thread),
+        BOTH(a_pause_loses_nothing),
         BOTH(it_sleeps_and_is_woken),
         BOTH(due_times_of_all_count),
         BOTH(any_interrupt_ends_it),
