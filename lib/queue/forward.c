@@ -3,11 +3,13 @@
  * A message goes on to another queue: sent there under an id that only this message has, then acked here.
  *
  *     the lease is looked at  -- lost: nothing is sent
+ *     the id is PENDING, the lease is looked at again  -- lost: ABORTED, nothing is sent
  *     send under the id       dies: sent or not, as a whole; whoever receives the message next asks for the same id
  *     ack                     dies: acked or not; if not, the next one's send is a duplicate, and he acks
  *
  * There is no step of its own here: the id makes the send happen once, and the ack comes after it. The id must be known for as long as anybody may ask again
- * (repeat_ns), which is why the target's window is checked against the source. The look at the lease keeps one who slept through the window from sending anew.
+ * (repeat_ns), which is why the target's window is checked against the source. The second look keeps one who slept, or waited for room, through the window from sending anew:
+ * whoever finds the lease still his after his id is linked is the first, and the others meet the id; had somebody been before him, his link would have come after that one's.
  */
 #include "error.h"
 #include "options.h"
@@ -81,15 +83,27 @@ RP_API int rp_forward_id(rp_consumer *c, const struct rp_message *m, uint32_t ou
     return 0;
 }
 
-/* The output is in the target, or an error. -> 1: it was before. */
+static bool still_leased(const struct leave_to_send *l) { return view_leased(l->consumer, l->view); }
+
+/* The output is in the target, or an error. RP_LEASE_LOST: it is not, and will not be. -> 1: it was before. */
 static int send_once(struct rp_consumer *c, const struct view *v, rp_producer *to, const void *data, size_t bytes,
                      struct rp_send_options *o) {
     unsigned char id[RP_FORWARD_ID_BYTES];
     make_id(c, v, 0, id);
     o->dedup_id = MUTANT(forward_without_id) ? NULL : id;
     o->dedup_id_bytes = MUTANT(forward_without_id) ? 0 : sizeof id;
+    const struct leave_to_send leave = {still_leased, c, v};
+    to->leave = &leave;
     int result = rp_send(to, data, bytes, o);
+    to->leave = NULL;
     return result == RP_DUPLICATE || (result == -EBUSY && MUTANT(forward_acks_busy)) ? 1 : result;
+}
+
+/* Nothing was sent. -> RP_LEASE_LOST, for good. */
+static int lost(struct rp_consumer *c, struct rp_message *m, struct view *v) {
+    if (v->seen != 0) /* an ack would say that it was done */
+        seen_end(c, v, false);
+    return rp_ack(c, m);
 }
 
 RP_API int rp_forward(rp_consumer *c, struct rp_message *m, rp_producer *to, const void *data, size_t bytes,
@@ -105,11 +119,8 @@ RP_API int rp_forward(rp_consumer *c, struct rp_message *m, rp_producer *to, con
         return fail(-EINVAL, "rp_forward gives the output an id of its own");
     if (o.sequence != 0)
         return fail(-EINVAL, "rp_forward: an output has an id, not a sequence");
-    if (!view_leased(c, v)) {
-        if (v->seen != 0) /* an ack would say that it was done */
-            seen_end(c, v, false);
-        return rp_ack(c, m); /* RP_LEASE_LOST, for good */
-    }
+    if (!view_leased(c, v))
+        return lost(c, m, v);
     if (MUTANT(forward_acks_first)) {
         unsigned char kept[RP_FORWARD_ID_BYTES];
         make_id(c, v, 0, kept);
@@ -120,7 +131,7 @@ RP_API int rp_forward(rp_consumer *c, struct rp_message *m, rp_producer *to, con
     }
     int sent = send_once(c, v, to, data, bytes, &o);
     if (sent < 0)
-        return sent;
+        return sent == RP_LEASE_LOST ? lost(c, m, v) : sent;
     result = rp_ack(c, m);
     return result < 0 ? result : sent;
 }

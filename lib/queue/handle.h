@@ -99,6 +99,13 @@ struct dropper {
     uint64_t scarce_bytes;
 };
 
+/* May a send go on now that its id is kept? */
+struct leave_to_send {
+    bool (*given)(const struct leave_to_send *l);
+    const struct rp_consumer *consumer;
+    const struct view *view;
+};
+
 struct rp_producer {
     struct actor actor;
     struct rp_producer *next;
@@ -111,9 +118,10 @@ struct rp_producer {
     uint32_t loan_room;
     uint32_t *loans; /* cells on loan */
     struct dropper dropper;
-    struct identity *identity; /* NULL: it is known by no id */
-    uint64_t sequence;         /* of its last send that was committed */
-    uint64_t numbered;         /* of the one under way */
+    struct identity *identity;         /* NULL: it is known by no id */
+    uint64_t sequence;                 /* of its last send that was committed */
+    uint64_t numbered;                 /* of the one under way */
+    const struct leave_to_send *leave; /* of the one under way, if its id is kept and it still needs that */
 };
 
 /* A message this consumer can see. `cell` is read by other threads of the process when a view outlives its lease. */

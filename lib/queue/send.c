@@ -151,6 +151,10 @@ int send_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, 
     int result = flags & SEND_DAMAGED ? damaged(&p->actor) : dedup_begin(once, c, id);
     if (result < 0)
         return result;
+    if (p->leave != NULL && !p->leave->given(p->leave)) {
+        dedup_end(once, false);
+        return RP_LEASE_LOST;
+    }
     if (MUTANT(dedup_commits_early))
         dedup_end(once, true);
     result = send_commit(p, lane, c, flags, once_patience(once), wake);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* rp_forward: one output for each input, whichever of its deliveries comes how far. */
+#include "delivery.h"
+#include "id_table.h"
 #include "policy.h"
+#include <pthread.h>
 
 #include "fixture.h"
 
@@ -328,6 +331,72 @@ static void a_lost_lease_with_an_id(void **state) {
     close_both();
 }
 
+/* One who waits for room for longer than ids are kept, while the message is delivered to another, who has a place: there is one output. */
+struct waiter {
+    struct rp_message m;
+    int result;
+};
+static void *wait_for_room(void *argument) {
+    struct waiter *w = argument;
+    struct rp_send_options o;
+    rp_send_options_init(&o, sizeof o);
+    o.timeout_ns = -1;
+    w->result = forward(&w->m, "late", &o);
+    return NULL;
+}
+static void a_lease_lost_in_the_queue(void **state) {
+    (void)state;
+    struct waiter w;
+    struct rp_message again;
+    struct rp_consumer *second;
+    rp_producer *other;
+    struct rp_loan place;
+    struct rp_send_options o;
+    unsigned char id[RP_FORWARD_ID_BYTES];
+    pthread_t thread;
+    unsigned fillers = 0;
+    open_both(HOUR);
+    const struct segment *s = &from->segment, *t = &target->segment;
+    succeeds(rp_consumer_open(from, NULL, &second));
+    succeeds(rp_producer_open(target, NULL, &other));
+    succeeds(rp_loan(other, 8, &place));
+    rp_send_options_init(&o, sizeof o);
+    o.timeout_ns = 0;
+    while (rp_send(other, "filler", 7, &o) == 0)
+        fillers++;
+    succeeds(send_text(p, "a"));
+    succeeds(rp_receive(c, &w.m, 0));
+    uint64_t tickets = load_seq_cst(&t->control->free_tickets, tickets);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_room, &w), 0);
+    assert_true(eventually(load_seq_cst(&t->control->free_tickets, tickets) != tickets)); /* it sleeps, or is about to */
+    for (uint32_t i = 0; i < s->layout.cell_count; i++) {                                 /* the lease is over */
+        uint64_t d = load_acquire(delivery_at(s, 0, i), delivery);
+        if (delivery_state(d) == DELIVERY_LEASED)
+            store_release(time_at(s, 0, i), stamp(delivery_hold(d), 1), time);
+    }
+    assert_true(eventually(rp_queue_sweep(from) >= 0 && rp_receive(second, &again, 0) == 0));
+    succeeds(rp_forward_id(second, &again, 0, id));
+    rp_send_options_init(&o, sizeof o);
+    o.dedup_id = id;
+    o.dedup_id_bytes = sizeof id;
+    memcpy(place.data, "first", 6);
+    place.bytes = 6;
+    succeeds(rp_commit(other, &place, &o)); /* as rp_forward */
+    succeeds(rp_ack(second, &again));
+    for (uint32_t i = 0; i < t->layout.known_count; i++) /* the window is over */
+        if (id_state(load_acquire(&t->known_ids[i].word, known_word)) == ID_COMMITTED)
+            store_release(&t->known_ids[i].until_ns, 0, known_id);
+    while (fillers-- > 0)
+        comes_out("filler");
+    comes_out("first");
+    pthread_join(thread, NULL);
+    nothing_comes_out();
+    assert_int_equal(w.result, RP_LEASE_LOST);
+    rp_producer_close(other);
+    rp_consumer_close(second);
+    close_both();
+}
+
 /* To the queue that it came from: another message, which comes again. */
 static void to_itself(void **state) {
     (void)state;
@@ -371,11 +440,17 @@ static void forked(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST_BOTH(it_moves),     TEST_BOTH(once_for_all_deliveries),
-        TEST_BOTH(ids_differ),   TEST_BOTH(several_outputs),
-        TEST_BOTH(refusals),     TEST_BOTH(windows),
-        TEST_BOTH(a_lost_lease), TEST_BOTH(a_lost_lease_with_an_id),
-        TEST_BOTH(to_itself),    TEST_BOTH(forked),
+        TEST_BOTH(it_moves),
+        TEST_BOTH(once_for_all_deliveries),
+        TEST_BOTH(ids_differ),
+        TEST_BOTH(several_outputs),
+        TEST_BOTH(refusals),
+        TEST_BOTH(windows),
+        TEST_BOTH(a_lost_lease),
+        TEST_BOTH(a_lost_lease_with_an_id),
+        TEST_BOTH(a_lease_lost_in_the_queue),
+        TEST_BOTH(to_itself),
+        TEST_BOTH(forked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
