@@ -256,9 +256,12 @@ static void body_turn(unsigned me) {
     witness_close(&d);
 }
 static void finish_turn(void) {
+    bool sent = false;
     struct desk d;
+    for (const struct event *e = witness.events; e < witness.events + witness.count; e++)
+        sent = sent || (e->kind == SEND && e->once == 4 && e->result == 0);
     witness_open(&d);
-    if (witness_send_once(&d, 4, 0, 0) != RP_DUPLICATE)
+    if (sent && witness_send_once(&d, 4, 0, 0) != RP_DUPLICATE)
         sim_fail("the id that was sent last is forgotten");
     witness_close(&d);
     witness_finish();
