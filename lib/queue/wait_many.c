@@ -75,6 +75,18 @@ static bool any_interrupted(const struct many *w) {
 
 /* ---- on futexes ---- */
 
+/*
+ * Until it runs, a waiter that was woken still counts as asleep for the other words, and some may have been named several times: each wake-up that it got and does not need is passed on, since whoever
+ * sent it believes that a receiver comes. An epoch that did not move woke nobody.
+ */
+static void pass_on(const struct many *w, const uint32_t *prepared, unsigned told_of) {
+    for (unsigned i = 0; i < w->count; i++) {
+        const struct rp_consumer *c = w->consumers[i];
+        if (i != told_of && load_seq_cst(c->ready.epoch, epoch) != prepared[i])
+            group_wake(c->actor.segment, c->group, 1);
+    }
+}
+
 /* One sleep at most. -> as rp_wait; RP_EMPTY also when the timeout is not over; -ENOSYS. */
 static int sleep_once(const struct many *w) {
     a32 *epochs[FUTEX_WAIT_MOST];
@@ -102,9 +114,10 @@ static int sleep_once(const struct many *w) {
         nap_ns = nap < nap_ns ? nap : nap_ns;
     }
     int woken = futex_wait_any(epochs, prepared, MUTANT(wait_many_one) ? 1 : w->count, nap_ns);
-    if (woken >= 0 &&
-        ready(w->consumers[woken])) /* most often it is the one whose epoch was raised: the others need not be touched */
+    if (woken >= 0 && ready(w->consumers[woken])) { /* most often it is the one whose epoch was raised: the others need no look */
+        pass_on(w, prepared, (unsigned)woken);
         return told(w, (unsigned)woken);
+    }
     if (any_interrupted(w))
         return -EINTR;
     return woken == -ENOSYS ? -ENOSYS : look_at_all(w);
