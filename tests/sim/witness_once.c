@@ -19,8 +19,8 @@ static bool unknown(const struct event *e) { return e->result == UNKNOWN; }
 static bool is_anothers(const struct event *send) {
     for
         EACH(e)
-    if (e->kind == SEND && e != send && e->id == send->id && e->result == 0)
-        return true;
+    if (e->kind == SEND && e != send && e->id == send->id && (e->result == 0 || unknown(e)))
+        return true; /* of two that were killed it is one's: neither is held to it */
     return false;
 }
 
