@@ -96,7 +96,7 @@ static void report(struct parcel *m, uint32_t i, const struct place *place, int 
     memccpy(r->queue, place->target->name, 0, sizeof r->queue);
 }
 
-/* Each chosen queue once without waiting, then those that were full, or where somebody else is sending under this id, until the time is over. */
+/* Each chosen queue once without waiting, then those that were full or paused, or where somebody else is sending under this id, until the time is over. */
 static void deliver_all(struct parcel *m) {
     struct rp_publisher *p = m->publisher;
     bool wants_ids = m->options->results != NULL;
@@ -105,7 +105,7 @@ static void deliver_all(struct parcel *m) {
     for (uint32_t i = 0; i < p->chosen_count; i++) {
         struct place *place = &p->places[p->chosen[i]];
         int result = deliver(m, place, 0, id_out);
-        if ((result == RP_FULL || result == -EBUSY) && m->timeout_ns != 0)
+        if ((result == RP_FULL || result == RP_PAUSED || result == -EBUSY) && m->timeout_ns != 0)
             place->publish = ~p->publish, full++; /* a mark: to be tried again */
         else
             report(m, i, place, result, id);

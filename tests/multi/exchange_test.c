@@ -2,6 +2,8 @@
 /* Publishing by topic: what gets where, what is told about it, and what changes of bindings and queues do. */
 #include "exchange_fixture.h"
 
+#include <pthread.h>
+
 enum { QUEUES = 4 };
 
 static rp_queue *queues[QUEUES];
@@ -171,6 +173,40 @@ static void a_full_queue_stops_no_other(void **state) {
     assert_int_equal(s.failed, 4);
     succeeds(rp_exchange_next(x, 0, &b));
     assert_int_equal(b.failed, 4);
+    end(x, p);
+}
+
+static void *resume_second(void *argument) {
+    struct rp_queue_stats s = {0};
+    (void)argument;
+    while (rp_queue_stats(queues[0], &s) == 0 && s.ready == 0) { /* the other has it before anybody waits */
+    }
+    (void)rp_queue_resume(queues[1], RP_SIDE_SEND);
+    return NULL;
+}
+
+static void a_paused_queue_is_waited_for(void **state) {
+    (void)state;
+    rp_exchange *x = begin(NULL, NULL);
+    rp_publisher *p;
+    struct rp_publish_options o;
+    struct rp_send_options send;
+    pthread_t resumer;
+    for (unsigned i = 0; i < 2; i++)
+        succeeds(rp_exchange_bind(x, "#", queue_number(i), NULL));
+    succeeds(rp_publisher_open(x, NULL, &p));
+    succeeds(rp_queue_pause(queues[1], RP_SIDE_SEND));
+    assert_int_equal(publish_text(p, "t", "q", NULL), 1); /* not without a timeout */
+    assert_int_equal(drain(queues[0], "q"), 1);
+    rp_send_options_init(&send, sizeof send);
+    rp_publish_options_init(&o, sizeof o);
+    send.timeout_ns = -1;
+    o.send = &send;
+    assert_int_equal(pthread_create(&resumer, NULL, resume_second, NULL), 0);
+    assert_int_equal(publish_text(p, "t", "p", &o), 2);
+    assert_int_equal(pthread_join(resumer, NULL), 0);
+    assert_int_equal(drain(queues[0], "p"), 1);
+    assert_int_equal(drain(queues[1], "p"), 1);
     end(x, p);
 }
 
@@ -430,6 +466,7 @@ int main(void) {
         EXCHANGE_TEST(options_go_where_they_fit),       EXCHANGE_TEST(queues_come_and_go),
         EXCHANGE_TEST(an_exchange_that_is_removed),     EXCHANGE_TEST(handles_are_not_inherited),
         EXCHANGE_TEST(what_makes_no_sense_is_refused),  EXCHANGE_TEST(many_bindings),
+        EXCHANGE_TEST(a_paused_queue_is_waited_for),
     };
     return cmocka_run_group_tests_name("exchange", tests, NULL, NULL);
 }
