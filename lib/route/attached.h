@@ -35,6 +35,9 @@ static inline struct table *exchange_table(struct rp_exchange *x) {
     return (struct table *)(uintptr_t)load_acquire(&x->table, compiled);
 }
 
+/* One way to write each queue, so that it is not two: its name, if the path is what its name stands for. */
+const char *exchange_queue_name(const char *queue);
+
 /* A table of the version `wanted` or a later one becomes the current one. 0; -ENOMEM, RP_CORRUPT. */
 int exchange_refresh(struct rp_exchange *x, uint64_t wanted);
 

@@ -96,6 +96,8 @@ static int describe(struct binding *x, const char *pattern, const char *queue, c
     int result = pattern_check(pattern, &pattern_bytes);
     if (result < 0 || (result = binding_check_queue(queue, &queue_bytes)) < 0 || (result = shm_path(queue, path)) < 0)
         return result;
+    queue = exchange_queue_name(queue);
+    queue_bytes = strlen(queue);
     if (o->match > RP_MATCH_ANY || (o->match == RP_MATCH_ANY && o->header_count == 0) || o->timeout_ns < -1)
         return fail(-EINVAL, "rp_bind_options: %s", o->timeout_ns < -1 ? "negative timeout" : "any of no headers never matches");
     x->pattern_bytes = (uint32_t)pattern_bytes;

@@ -30,6 +30,13 @@ static int exchange_path(const char *name, char path[SHM_PATH_MAX]) {
     return 0;
 }
 
+const char *exchange_queue_name(const char *queue) {
+    static const char prefix[] = "/dev/shm/ringpost.";
+    const char *name = strncmp(queue, prefix, sizeof prefix - 1) == 0 ? queue + sizeof prefix - 1 : "/";
+    char path[SHM_PATH_MAX];
+    return *name != '/' && shm_path(name, path) == 0 && strcmp(path, queue) == 0 ? name : queue;
+}
+
 int exchange_check(const struct rp_exchange *x) {
     if (x == NULL)
         return fail(-EINVAL, "no exchange");
@@ -125,7 +132,7 @@ RP_API int rp_exchange_create(const char *name, const struct rp_exchange_options
     result = shm_create(path, bindings_bytes(o.max_bindings), o.mode, o.group, false, &build);
     if (result < 0)
         return result;
-    bindings_initialise(build.memory, o.max_bindings, o.unroutable, o.alternate);
+    bindings_initialise(build.memory, o.max_bindings, o.unroutable, o.alternate == NULL ? NULL : exchange_queue_name(o.alternate));
     struct shm_identity made;
     uint64_t size;
     result = shm_stat(build.fd, &made, &size);

@@ -176,6 +176,34 @@ static void a_full_queue_stops_no_other(void **state) {
     end(x, p);
 }
 
+static void a_name_and_its_path_are_one_queue(void **state) {
+    (void)state;
+    char path[128];
+    struct rp_exchange_options xo;
+    struct rp_binding b;
+    struct rp_exchange_stats s;
+    snprintf(path, sizeof path, "/dev/shm/ringpost.%s", queue_number(0));
+    rp_exchange_options_init(&xo, sizeof xo);
+    xo.alternate = path;
+    rp_exchange *x = begin(&xo, NULL);
+    rp_publisher *p;
+    succeeds(rp_exchange_stats(x, &s));
+    assert_string_equal(s.alternate_queue, queue_number(0));
+    succeeds(rp_publisher_open(x, NULL, &p));
+    assert_int_equal(rp_exchange_bind(x, "#", queue_number(0), NULL), 0);
+    assert_int_equal(rp_exchange_bind(x, "#", path, NULL), 1);
+    assert_int_equal(rp_exchange_bind(x, "t", path, NULL), 0);
+    assert_int_equal(publish_text(p, "t", "x", NULL), 1);
+    assert_int_equal(drain(queues[0], "x"), 1);
+    succeeds(rp_exchange_next(x, 0, &b));
+    assert_string_equal(b.queue, queue_number(0));
+    assert_int_equal(rp_exchange_unbind(x, "#", path, NULL), 0);
+    assert_int_equal(rp_exchange_bind(x, "t", "/dev/shm/ringpost.no name", NULL), 0); /* that one has no name */
+    assert_int_equal(rp_exchange_bind(x, "t", "/dev/shm/ringpost.a/b", NULL), 0);
+    assert_int_equal(rp_exchange_unbind(x, "t", "/dev/shm/ringpost.no name", NULL), 0);
+    end(x, p);
+}
+
 static void *resume_second(void *argument) {
     struct rp_queue_stats s = {0};
     (void)argument;
@@ -466,7 +494,7 @@ int main(void) {
         EXCHANGE_TEST(options_go_where_they_fit),       EXCHANGE_TEST(queues_come_and_go),
         EXCHANGE_TEST(an_exchange_that_is_removed),     EXCHANGE_TEST(handles_are_not_inherited),
         EXCHANGE_TEST(what_makes_no_sense_is_refused),  EXCHANGE_TEST(many_bindings),
-        EXCHANGE_TEST(a_paused_queue_is_waited_for),
+        EXCHANGE_TEST(a_paused_queue_is_waited_for),    EXCHANGE_TEST(a_name_and_its_path_are_one_queue),
     };
     return cmocka_run_group_tests_name("exchange", tests, NULL, NULL);
 }
