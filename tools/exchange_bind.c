@@ -28,6 +28,15 @@ void header_list_free(struct header_list *l) {
     l->count = 0;
 }
 
+/* Patterns and paths need not be UTF-8. */
+static json_t *json_binding(const char *name, const char *pattern, const char *queue) {
+    json_t *object = json_object();
+    cli_json_bytes(object, "exchange", "exchange_base64", name, strlen(name));
+    cli_json_bytes(object, "pattern", "pattern_base64", pattern, strlen(pattern));
+    cli_json_bytes(object, "queue", "queue_base64", queue, strlen(queue));
+    return object;
+}
+
 /* ---- bind, unbind ---- */
 
 static int change(const struct operands *operands, struct rp_bind_options *o, struct header_list *headers, bool bind, bool force,
@@ -48,9 +57,11 @@ static int change(const struct operands *operands, struct rp_bind_options *o, st
         status = cli_fail(result, "'%s'", name);
         status = result == -EINVAL ? CLI_USAGE : status;
     }
-    if (json && status == CLI_DONE)
-        cli_json_print(stdout, json_pack("{s:s, s:s, s:s, s:b}", "exchange", name, "pattern", pattern, "queue", queue, "changed",
-                                         result == 0));
+    if (json && status == CLI_DONE) {
+        json_t *object = json_binding(name, pattern, queue);
+        json_object_set_new(object, "changed", json_boolean(result == 0));
+        cli_json_print(stdout, object);
+    }
     rp_exchange_close(x);
     return status;
 }
@@ -106,27 +117,34 @@ int exchange_unbind(int argc, char **argv) { return bind_or_unbind(argc, argv, f
 
 static void print_binding(const char *name, const struct rp_binding *b, bool json) {
     const char *at = b->headers;
-    json_t *headers = json_object();
+    json_t *headers = json_object(), *coded = json_object();
     if (!json)
         printf("%-40s %-24s %9" PRIu64 " ", b->pattern, b->queue, b->failed);
     for (uint32_t i = 0; i < b->header_count; i++) {
         const char *value = at + strlen(at) + 1;
-        if (json)
-            json_object_set_new(headers, at, json_string(value));
+        json_t *text = json ? json_string(value) : NULL; /* NULL if it is not UTF-8 */
+        if (text)
+            json_object_set_new(headers, at, text);
+        else if (json)
+            json_object_set_new(coded, at, cli_json_base64(value, strlen(value)));
         else
             printf("%s%s=%s", i == 0 ? (b->match == RP_MATCH_ANY ? " any of " : " ") : " ", at, value);
         at = value + strlen(value) + 1;
     }
-    if (!json) {
+    if (json) {
+        json_t *object = json_binding(name, b->pattern, b->queue);
+        json_object_set(object, "headers", headers);
+        if (json_object_size(coded) > 0)
+            json_object_set(object, "headers_base64", coded);
+        json_object_set_new(object, "match", json_string(b->match == RP_MATCH_ANY ? "any" : "all"));
+        json_object_set_new(object, "failed", cli_json_u64(b->failed));
+        json_object_set_new(object, "created_ns", cli_json_u64(b->created_ns));
+        cli_json_print(stdout, object);
+    } else {
         putchar('\n');
-        json_decref(headers);
-        return;
     }
-    json_t *object = json_pack("{s:s, s:s, s:s, s:o, s:s}", "exchange", name, "pattern", b->pattern, "queue", b->queue, "headers",
-                               headers, "match", b->match == RP_MATCH_ANY ? "any" : "all");
-    json_object_set_new(object, "failed", cli_json_u64(b->failed));
-    json_object_set_new(object, "created_ns", cli_json_u64(b->created_ns));
-    cli_json_print(stdout, object);
+    json_decref(headers);
+    json_decref(coded);
 }
 
 static int list_bindings(const char *name, bool json) {

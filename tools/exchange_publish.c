@@ -23,15 +23,21 @@ struct publishing {
 };
 
 /* What went wrong in single queues; the others have the message. */
-static void tell_failures(struct publishing *p, uint32_t matched) {
+static void tell_failures(struct publishing *p, uint32_t matched, uint32_t took) {
+    uint32_t failed = matched > took ? matched - took : 0, told = 0;
     for (uint32_t i = 0; i < matched && i < RESULTS_MOST; i++) {
         const struct rp_publish_result *r = &p->results[i];
         if (r->result >= 0 || r->result == RP_DUPLICATE)
             continue;
-        p->failed++;
+        told++;
         cli_error("message %" PRIu64 ": queue '%s': %s", p->messages + 1, r->queue, rp_error_text(r->result));
         p->status = p->status == CLI_DONE ? cli_status_of(r->result) : p->status;
     }
+    if (failed > told) {
+        cli_error("message %" PRIu64 ": %" PRIu32 " more queues did not take it", p->messages + 1, failed - told);
+        p->status = p->status == CLI_DONE ? CLI_FAILED : p->status;
+    }
+    p->failed += failed;
 }
 
 /* CLI_DONE, or the status with which all ends. */
@@ -42,7 +48,7 @@ static int publish(struct publishing *p, const char *data, size_t bytes) {
     do
         result = rp_publish(p->publisher, p->topic, data, bytes, &p->options);
     while (result == -EINTR && cli_stop_count() == 0);
-    tell_failures(p, matched);
+    tell_failures(p, matched, result > 0 ? (uint32_t)result : 0);
     if (result < 0 && matched == 0 && result != RP_UNROUTABLE) {
         int status = cli_fail(result, "message %" PRIu64 " was not published by '%s'", p->messages + 1, p->name);
         return result == -EINVAL ? CLI_USAGE : status;
@@ -81,6 +87,18 @@ static int publish_all(struct publishing *p, int fd, int separator) {
     return status == CLI_DONE ? p->status : status;
 }
 
+/* A topic need not be UTF-8. */
+static void print_counts(const struct publishing *p) {
+    json_t *object = json_object();
+    cli_json_bytes(object, "exchange", "exchange_base64", p->name, strlen(p->name));
+    cli_json_bytes(object, "topic", "topic_base64", p->topic, strlen(p->topic));
+    json_object_set_new(object, "messages", cli_json_u64(p->messages));
+    json_object_set_new(object, "copies", cli_json_u64(p->copies));
+    json_object_set_new(object, "unroutable", cli_json_u64(p->unroutable));
+    json_object_set_new(object, "failed", cli_json_u64(p->failed));
+    cli_json_print(stdout, object);
+}
+
 static int publish_file(struct publishing *p, const char *file, int separator, bool json) {
     rp_exchange *x;
     int fd = STDIN_FILENO;
@@ -100,9 +118,7 @@ static int publish_file(struct publishing *p, const char *file, int separator, b
         rp_publisher_close(p->publisher);
         rp_exchange_close(x);
         if (json)
-            cli_json_print(stdout, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "exchange", p->name, "topic", p->topic, "messages",
-                                             cli_json_u64(p->messages), "copies", cli_json_u64(p->copies), "unroutable",
-                                             cli_json_u64(p->unroutable), "failed", cli_json_u64(p->failed)));
+            print_counts(p);
         else
             cli_note("published %" PRIu64 " message%s, %" PRIu64 " cop%s in queues", p->messages, cli_plural(p->messages),
                      p->copies, p->copies == 1 ? "y" : "ies");

@@ -89,6 +89,22 @@ run 0 receive "$q.lost"
 is "alternate" "$out" stray
 run 2 exchange create "$x.b" --unroutable maybe
 
+# bytes that are no UTF-8
+run 0 exchange create "$x.8"
+run 0 exchange bind "$x.8" $'a.\xff' "$q.all" --header $'k=\xff' --json
+is "bind, bytes" "$(json pattern_base64 queue <<<"$out")" "YS7/	$q.all"
+run 0 exchange ls "$x.8" --json
+is "ls, bytes" "$(json pattern_base64 queue headers_base64.k <<<"$out")" "YS7/	$q.all	/w=="
+echo none | run 0 exchange publish "$x.8" $'a.\xff' --json
+is "publish, bytes" "$(json topic_base64 messages copies <<<"$out")" "YS7/	1	0"
+
+# more queues than are named: all count
+run 0 exchange create "$x.m" --max-bindings 1100
+for ((i = 0; i < 1030; i++)); do rp exchange bind "$x.m" many "$q.none$i"; done
+echo none | run 1 exchange publish "$x.m" many --json
+is "all failures" "$(json failed <<<"$out")" 1030
+has "the rest" "$err" "6 more queues"
+
 run 0 exchange rm "$x"
 run 5 exchange rm "$x"
 run 0 exchange rm "$x" --force --json
