@@ -2,7 +2,21 @@
 /* ringpost forward FROM TO [-- FILTER ...]: a worker whose messages go on to another queue. */
 #include "work.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+
+static bool find(const char *name, struct stat *status) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s%s", *name == '/' ? "" : "/dev/shm/ringpost.", name);
+    return stat(path, status) == 0;
+}
+
+/* Also by different names: one may be a path. */
+static bool same_queue(const char *a, const char *b) {
+    struct stat one, other;
+    return strcmp(a, b) == 0 || (find(a, &one) && find(b, &other) && one.st_dev == other.st_dev && one.st_ino == other.st_ino);
+}
 
 int verb_forward(int argc, char **argv) {
     struct worker w = {.scale = scale_begin(1, 1), .wait_ns = -1, .status = CLI_DONE};
@@ -52,7 +66,7 @@ int verb_forward(int argc, char **argv) {
     w.name = operands.value[0];
     w.outlet.name = operands.value[1];
     w.command = operands.command;
-    if (strcmp(w.name, w.outlet.name) == 0)
+    if (same_queue(w.name, w.outlet.name))
         return cli_usage_error("a queue that is forwarded to itself never ends");
     return work_serve(&w);
 }

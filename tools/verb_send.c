@@ -108,15 +108,20 @@ static bool take_id(struct rp_send_item *item, const struct rp_send_options *all
     return true;
 }
 
-/* The record gets a sequence of its own. */
-static void number(const struct sender *s, struct rp_send_item *item, struct rp_send_options *options, uint64_t sequence) {
+/* The record gets a sequence of its own. False: they are used up. */
+static bool number(const struct sender *s, struct rp_send_item *item, struct rp_send_options *options, uint64_t sequence) {
     if (item->options != options)
         *options = s->options;
     options->sequence = sequence;
     item->options = options;
+    return sequence >= s->first_sequence;
 }
 
-static int bad_id(const struct sender *s) {
+static int bad_record(const struct sender *s) {
+    if (s->producer_id && s->first_sequence + s->sent < s->first_sequence) {
+        cli_error("%s %" PRIu64 ": there is no sequence after %" PRIu64, s->unit, s->sent + 1, UINT64_MAX);
+        return CLI_FAILED;
+    }
     cli_error("%s %" PRIu64 " does not begin with an id of 1 to %d bytes and a tab", s->unit, s->sent + 1, RP_DEDUP_ID_MAX);
     return CLI_FAILED;
 }
@@ -137,8 +142,8 @@ static int send_available(struct sender *s, struct records *r) {
             if (s->no_newline && items[count].bytes > 0 && data[items[count].bytes - 1] == '\n')
                 items[count].bytes--;
             good = !s->ids || take_id(&items[count], &s->options, &options[count]);
-            if (s->producer_id)
-                number(s, &items[count], &options[count], s->first_sequence + s->sent + count);
+            if (s->producer_id && good)
+                good = number(s, &items[count], &options[count], s->first_sequence + s->sent + count);
             count += good;
         }
         if (count > 0)
@@ -146,7 +151,7 @@ static int send_available(struct sender *s, struct records *r) {
         if (result < 0)
             return say_why(s, result);
         if (!good)
-            return bad_id(s);
+            return bad_record(s);
         if (count == 0)
             return CLI_DONE;
     }
@@ -179,7 +184,7 @@ static int send_empty(struct sender *s) {
     struct rp_send_item item = {.data = "", .bytes = 0, .options = s->with_options ? &s->options : NULL};
     struct rp_send_options options;
     if (s->producer_id)
-        number(s, &item, &options, s->first_sequence);
+        (void)number(s, &item, &options, s->first_sequence);
     int result = send_items(s, &item, 1);
     return result < 0 ? say_why(s, result) : CLI_DONE;
 }

@@ -109,4 +109,9 @@ run 1 forward "$q" "$q.to" -g nobody
 run 1 forward "$q" "$q.to" -- "$dir/nothing"
 run 0 receive "$q" --json
 is "untouched" "$(json data deliveries <<<"$out")" $'x\t1'
+
+# itself, by another name
+run 2 forward "$q.to" "$q.to" --wait none
+run 2 forward "$q.to" "/dev/shm/ringpost.$q.to" --wait none
+has "itself" "$err" "never ends"
 finish

@@ -73,6 +73,14 @@ run 2 send "$q" --producer a --first-sequence 0 <<<x
 run 2 producer
 run 2 producer lst "$q"
 run 5 producer ls "$q.none"
+# behind the last sequence there is none; a message without one would be sent again each time
+run 0 create "$q.end"
+for i in 1 2; do
+    seq 3 | run 1 send "$q.end" --producer e --first-sequence 18446744073709551614
+    has "used up" "$err" "line 3: there is no sequence after 18446744073709551615"
+done
+is "up to the last" "$(rp receive "$q.end" -n 9)" $'1\n2'
+
 run 2 create "$q.bad" --producers 4001
 run 0 create "$q.plain" --producers 0
 run 1 send "$q.plain" --producer a <<<x
