@@ -182,6 +182,11 @@ int exchange_refresh(struct rp_exchange *x, uint64_t wanted) {
     int result = 0;
     if (before == NULL || !version_reaches(before->version, wanted))
         result = table_compile(&x->bindings, &x->numbers, before, &fresh);
+    if (fresh != NULL && !version_reaches(fresh->version, wanted)) { /* who asked again would never get it */
+        table_free(fresh, &x->numbers);
+        fresh = NULL;
+        result = fail(RP_CORRUPT, "exchange '%.80s': the version of the bindings went back", x->name);
+    }
     if (fresh != NULL)
         store_release(&x->table, (uint64_t)(uintptr_t)fresh, compiled);
     pthread_mutex_unlock(&x->mutex);
