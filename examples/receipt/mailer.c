@@ -42,7 +42,8 @@ static int send_mail(const char *mailbox, long id, const char *to, const char *a
     snprintf(mail, sizeof mail, "%s/%ld.eml", mailbox, id);
     int bytes =
         snprintf(text, sizeof text, "To: %s\nMessage-ID: <payment-%ld@example.org>\n\nThank you for %s euros.\n", to, id, amount);
-    int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC, 0600), result = 0;
+    unlink(draft); /* of one with our pid, who was killed: it may be a receipt by now, and is not to be written over */
+    int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL, 0600), result = 0;
     if (fd < 0)
         return -errno;
     if (write(fd, text, (size_t)bytes) != bytes || (link(draft, mail) != 0 && errno != EEXIST))

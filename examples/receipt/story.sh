@@ -23,7 +23,15 @@ say() { printf '%s\n' "$*"; }
 die() { say "WRONG: $*" >&2; exit 1; }
 sent() { find "$dir/mailbox" -name '*.eml' | wc -l; }
 stat_of() { "$RINGPOST" stat "$queue" --json | sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p"; }
-start_mailer() { "$MAILER" "$queue" "$dir/mailbox" "$dir/aliases" & mailer=$!; }
+# One before it may have had the same pid, as in a container, and have been killed when its draft had become a receipt.
+leave_draft() {
+    local mail
+    for mail in "$dir/mailbox"/*.eml; do
+        [[ -e $mail ]] && ln -f "$mail" "$dir/mailbox/.draft.$BASHPID"
+        break
+    done
+}
+start_mailer() { (leave_draft; exec "$MAILER" "$queue" "$dir/mailbox" "$dir/aliases") & mailer=$!; }
 kill_mailer() { kill -KILL "$mailer"; wait "$mailer" 2>/dev/null; mailer=; }
 # at_least N: waits until so many receipts are in the mailbox
 at_least() {
