@@ -117,12 +117,13 @@ void send_refresh(struct rp_producer *p) {
         head_refresh(&p->lanes[i].tail, p->lanes[i].ring.tail);
 }
 
-void send_check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
+int send_check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
     if (now_wall_ns < p->next_check_wall_ns && now_wall_ns + 2 * GONE_CHECK_NS > p->next_check_wall_ns)
-        return;
+        return 0;
     p->next_check_wall_ns = now_wall_ns + GONE_CHECK_NS;
     send_refresh(p);
     notice_removal(p->actor.queue);
+    return queue_is_gone(p->actor.queue) ? fail(RP_GONE, "queue '%s' was removed", p->actor.queue->name) : 0;
 }
 
 int send_special(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake) {

@@ -46,8 +46,8 @@ uint32_t send_describe_more(struct rp_producer *p, uint32_t c, size_t payload, s
 /* Laps wrap; a producer that was idle for long must not rely on them. */
 void send_refresh(struct rp_producer *p);
 
-/* Now and then: is the name still there, and are we? The coarse time of sending tells when. */
-void send_check_gone(struct rp_producer *p, uint64_t now_wall_ns);
+/* Now and then: is the name still there, and are we? The coarse time of sending tells when. 0 or RP_GONE: who was idle must not send into what was removed meanwhile. */
+int send_check_gone(struct rp_producer *p, uint64_t now_wall_ns);
 
 /* Commits a cell that has a time or a sequence, or refuses a damaged one. */
 int send_special(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake);
@@ -92,7 +92,9 @@ static ALWAYS_INLINE int send_cell(struct rp_producer *p, uint32_t c, size_t pay
     const struct cell *cell = segment_cell(p->actor.segment, c);
     if (id != NULL)
         *id = cell->id;
-    send_check_gone(p, cell->sent_wall_ns);
+    int result = send_check_gone(p, cell->sent_wall_ns);
+    if (result < 0)
+        return result;
     if (once != NULL)
         return send_once(p, lane, c, flags, once, id, wake);
     return send_commit(p, lane, c, flags, timeout_ns, wake);

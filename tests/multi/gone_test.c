@@ -87,6 +87,27 @@ static void removed_while_senders_wait(void **state) {
     everybody_learns_of_the(true, "bsk");
 }
 
+/* The first send after a while: what it is told to be kept would be lost. */
+static void removed_while_a_sender_is_idle(void **state) {
+    (void)state;
+    struct rp_queue_options o = test_options();
+    rp_queue *q = make_queue(&o), *other;
+    rp_producer *p, *lender;
+    struct rp_loan loan;
+    succeeds(rp_producer_open(q, NULL, &p));
+    succeeds(rp_queue_open(queue_name, NULL, &other));
+    succeeds(rp_producer_open(other, NULL, &lender));
+    succeeds(rp_loan(lender, 1, &loan));
+    succeeds(rp_queue_unlink(queue_name));
+    assert_int_equal(rp_send(p, "x", 1, NULL), RP_GONE);
+    assert_int_equal(rp_commit(lender, &loan, NULL), RP_GONE);
+    assert_int_equal(stats_of(q).ready, 0);
+    rp_producer_close(p);
+    rp_producer_close(lender);
+    succeeds(rp_queue_close(other));
+    succeeds(rp_queue_close(q));
+}
+
 static void a_name_that_is_not_there(void **state) {
     (void)state;
     rp_queue *q = NULL;
@@ -102,6 +123,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(removed_while_receivers_wait),
         TEST(removed_while_senders_wait),
+        TEST(removed_while_a_sender_is_idle),
         TEST(a_name_that_is_not_there),
     };
     return cmocka_run_group_tests_name("gone", tests, NULL, NULL);
