@@ -173,8 +173,15 @@ static int is_exchange(const struct dirent *entry) {
     return strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 && entry->d_name[strlen(PREFIX)] != '\0';
 }
 
+struct listing {
+    bool json;
+    uint64_t shown;
+};
+
 static void print_exchange(const char *name, uint64_t number, void *context) {
-    bool json = *(bool *)context, first = number == 0;
+    struct listing *l = context;
+    bool json = l->json;
+    (void)number;
     struct rp_open_options o;
     struct rp_exchange_stats s;
     rp_exchange *x;
@@ -185,7 +192,9 @@ static void print_exchange(const char *name, uint64_t number, void *context) {
         result = rp_exchange_stats(x, &s);
         rp_exchange_close(x);
     }
-    if (first && !json)
+    if (result == -ENOENT)
+        return; /* removed since we read the directory */
+    if (l->shown++ == 0 && !json)
         printf("%-24s %9s %9s %12s %12s %12s %12s  %s\n", "EXCHANGE", "BINDINGS", "ROOM", "PUBLISHED", "ROUTED", "UNROUTABLE",
                "FAILED", "ALTERNATE");
     if (result < 0 && json)
@@ -227,7 +236,8 @@ int exchange_each(void (*visit)(const char *name, uint64_t number, void *context
 }
 
 static int list_exchanges(bool json) {
-    int result = exchange_each(print_exchange, &json);
+    struct listing listing = {.json = json};
+    int result = exchange_each(print_exchange, &listing);
     return result < 0 ? cli_fail(result, "/dev/shm") : CLI_DONE;
 }
 

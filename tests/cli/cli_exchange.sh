@@ -98,6 +98,15 @@ is "ls, bytes" "$(json pattern_base64 queue headers_base64.k <<<"$out")" "YS7/	$
 echo none | run 0 exchange publish "$x.8" $'a.\xff' --json
 is "publish, bytes" "$(json topic_base64 messages copies <<<"$out")" "YS7/	1	0"
 
+# removed while they are listed
+for i in {1..20}; do run 0 exchange create "$x.l$i"; done
+for i in {1..20}; do rp exchange rm "$x.l$i"; done &
+for i in {1..10}; do
+    run 0 exchange ls
+    [[ $out != *"$x.l"*broken* ]] || fail "broken, and was removed: $out"
+done
+wait "$!"
+
 # more queues than are named: all count
 run 0 exchange create "$x.m" --max-bindings 1100
 for ((i = 0; i < 1030; i++)); do rp exchange bind "$x.m" many "$q.none$i"; done
