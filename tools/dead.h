@@ -36,16 +36,16 @@ int dead_check(struct dead_choice *c);
 /* Flags of all four, as initialisers of struct flag; `c` is the struct dead_choice. */
 #define DEAD_FLAG_GROUP(c) CLI_FLAG("--group", 0, FLAG_TEXT, &(c).group, "GROUP", "of which consumer group (default)")
 #define DEAD_FLAG_LIMIT(c) CLI_FLAG("--limit", 'n', FLAG_COUNT, &(c).which.limit, "N", "at most N, lowest ids first (all)")
-#define DEAD_FLAGS_WHICH(c)                                                                                                      \
-    CLI_FLAG("--id", 0, FLAG_COUNT, &(c).which.id, "ID", "only this one"),                                                       \
-        CLI_PARSED("--reason", &(c).which.reasons, "REASONS", cli_parse_reasons, CLI_EXPECTS_REASONS,                            \
-                   "only those that died of it: rejected, max-deliveries, held, expired, overflow, corrupt, unknown, or "        \
-                   "several with commas"),                                                                                       \
-        CLI_FLAG("--older", 0, FLAG_DURATION, &(c).which.min_age_ns, "D", "only those that died at least so long ago: 10m, 7d"), \
-        CLI_FLAG("--younger", 0, FLAG_DURATION, &(c).which.max_age_ns, "D", "only those that died at most so long ago"),         \
-        CLI_FLAG("--key", 0, FLAG_TEXT, &(c).which.key, "KEY", "only those with this key"),                                      \
-        CLI_FLAG("--text", 0, FLAG_TEXT, &(c).which.text, "TEXT", "only those whose last error contains this"),                  \
-        CLI_PARSED("--filter", &(c).filter, "FILTER", dead_parse_filter, "header.NAME=VALUE, or header.NAME for any value",      \
+#define DEAD_FLAGS_WHICH(c)                                                                                                       \
+    CLI_FLAG("--id", 0, FLAG_COUNT, &(c).which.id, "ID", "only this one"),                                                        \
+        CLI_PARSED("--reason", &(c).which.reasons, "REASONS", cli_parse_reasons, CLI_EXPECTS_REASONS,                             \
+                   "only those that died of it: rejected, max-deliveries, held, expired, overflow, corrupt, unknown, or "         \
+                   "several with commas"),                                                                                        \
+        CLI_FLAG("--older", 0, FLAG_DURATION, &(c).which.min_age_ns, "D", "only those that died at least so long ago: 10m, 7d"),  \
+        CLI_FLAG("--younger", 0, FLAG_DURATION, &(c).which.max_age_ns, "D", "only those that died at most so long ago"),          \
+        CLI_FLAG("--key", 0, FLAG_TEXT, &(c).which.key, "KEY", "only those with this key"),                                       \
+        CLI_FLAG("--text", 0, FLAG_TEXT, &(c).which.text, "TEXT", "only those whose last error contains this"),                   \
+        CLI_PARSED("--filter", &(c).filter, "FILTER", dead_parse_filter, "header.NAME=VALUE, or header.NAME for any value, once", \
                    "only those with this header: header.NAME=VALUE, or header.NAME for any value")
 
 #endif

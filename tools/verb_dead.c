@@ -75,9 +75,11 @@ static void print_letter(const struct rp_dead_letter *d, const void *data, size_
 
 bool dead_parse_filter(const char *text, void *filter) {
     static const char prefix[] = "header.";
-    if (strncmp(text, prefix, sizeof prefix - 1) != 0)
+    const char **kept = filter;
+    if (*kept ||
+        strncmp(text, prefix, sizeof prefix - 1) != 0) /* of two, one would say nothing, and a purge take more than was meant */
         return false;
-    *(const char **)filter = text + sizeof prefix - 1;
+    *kept = text + sizeof prefix - 1;
     return true;
 }
 

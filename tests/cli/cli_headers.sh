@@ -122,6 +122,7 @@ run 3 dead ls "$q" --filter header.region=e
 run 2 dead ls "$q" --filter region=eu
 has "says how" "$err" "header.NAME=VALUE"
 run 2 dead ls "$q" --filter header.
+run 2 dead purge "$q" --filter header.region=eu --filter header.region=none
 run 0 dead redrive "$q" --filter header.region=eu --to "$q.next"
 has "moved" "$out" "2 messages redriven"
 run 0 receive "$q.next" --json
