@@ -94,7 +94,7 @@ struct rp_bind_options {
 RP_API void rp_bind_options_init(struct rp_bind_options *o, size_t size);
 
 /**
- * Binds a queue, which need not be there yet. -> 0, or 1 when there was such a binding already (same pattern, queue and headers): then nothing changed.
+ * Binds a queue, which need not be there yet; `/dev/shm/ringpost.NAME` is kept as NAME, so that one queue is not bound twice. -> 0, or 1 when there was such a binding already (same pattern, queue and headers): then nothing changed.
  * Errors: -EINVAL, -ENOSPC (all max_bindings are taken), -EROFS, -EBUSY, RP_GONE, RP_FORKED, RP_CORRUPT, -EACCES, -ENFILE.
  * Any thread. One process at a time changes bindings; publishers never wait for it. One who is *stopped* in the middle keeps others from changing (a documented exception
  * to "nobody blocks anybody"): they get -EBUSY when their timeout is over. Crash: bound or not; the next change clears away what is half-made. Steps are bounded by max_bindings.
@@ -175,7 +175,7 @@ struct rp_publish_options {
     size_t size;
     /**
      * How it is sent to each queue; NULL: plainly. Headers go to every queue, and are what bindings may ask for; `carry` as well. A queue gets what it has: a key where there are keyed lanes, the priority at most its highest, `dedup_id` where there is a dedup
-     * window. timeout_ns: how long to wait, all queues together, for those that were full after every other queue has its message; RP_TIMEOUT_POLICY does not wait here, whatever
+     * window. timeout_ns: how long to wait, all queues together, for those that were full, or paused, after every other queue has its message; RP_TIMEOUT_POLICY does not wait here, whatever
      * the queues' policy. id_out is not used. Default NULL
      */
     const struct rp_send_options *send;
