@@ -42,8 +42,10 @@ static int explain(const struct actor *a, const struct id_entry *entry, int resu
 
 static int look_again_at_the_dead(struct actor *a, const struct sought_id *x, struct id_entry *entry, uint64_t *head) {
     int result = look(a, x, entry, head);
-    if (result == -EBUSY && recover_the_dead(a) > 0)
+    if (result == -EBUSY) { /* whoever decides a dead one's may just have done it */
+        (void)recover_the_dead(a);
         result = look(a, x, entry, head);
+    }
     return result;
 }
 

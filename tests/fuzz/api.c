@@ -173,6 +173,7 @@ static void open_with_options(struct reader *r) {
         free(o);
     } else if (how == 1) {
         void *o = some_struct(r, (init *)(void *)rp_producer_options_init, sizeof(struct rp_producer_options), &expected);
+        no_pointer(o, offsetof(struct rp_producer_options, id));
         as_expected(heard(rp_producer_open(q, o, &producer)), expected);
         free(o);
     } else {

@@ -169,7 +169,7 @@ static const struct mutant {
     /* ids of sends */
     {"dedup_believes_pending", "once-dead", "an id that is being sent is taken for one that was sent"},
     {"dedup_commits_early", "once-dead", "an id is committed before its message"},
-    {"dedup_delayed_unsent", "once-delay", "a dead sender's delayed message counts as not sent"},
+    {"dedup_delayed_unsent", "once-delay-dead", "a dead sender's delayed message counts as not sent"},
     {"dedup_verdict_once", "once-verdict", "the cell is not looked at again after the verdict about a dead sender's message"},
     {"dedup_looks_if_done", "once-asked", "who meets an undecided id believes it if he finds nobody to recover"},
     {"dedup_decides_late", "once-full", "a sender that failed gives its cell back before it decides its id"},

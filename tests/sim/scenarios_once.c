@@ -365,6 +365,19 @@ static void body_delay(unsigned me) {
     sim_done();
     witness_close(&d);
 }
+static void body_delay_dead(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 1)
+        witness_sweep(&d);
+    witness_send_once(&d, 1, 0, me == 0 ? 10 * MS : 0);
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program once_delay_dead = {.name = "once-delay-dead",
+                                                   .about = "a delayed send by one who dies anywhere, his recoverer sends again",
+                                                   ONCE_PAIR(setup_delay, body_delay_dead)};
 static const struct sim_program once_delay = {
     .name = "once-delay", .about = "a delayed send under an id, purged, and sent again", ONCE_PAIR(setup_delay, body_delay)};
 
@@ -439,7 +452,6 @@ static void body_asked(unsigned me) {
 static const struct sim_program once_asked = {
     .name = "once-asked", .about = "two ask for an id that a dead sender left undecided", ONCE_PAIR(setup_undecided, body_asked)};
 
-const struct sim_program *const scenarios_once[] = {&once_two,     &once_full,  &once_wait,       &once_dead,   &once_loan,
-                                                    &once_verdict, &once_three, &once_recoverers, &once_few,    &once_collide,
-                                                    &once_window,  &once_delay, &once_drop,       &once_groups, &once_asked,
-                                                    &once_turn,    NULL};
+const struct sim_program *const scenarios_once[] = {
+    &once_two,     &once_full,   &once_wait,  &once_dead,       &once_loan, &once_verdict, &once_three, &once_recoverers, &once_few,
+    &once_collide, &once_window, &once_delay, &once_delay_dead, &once_drop, &once_groups,  &once_asked, &once_turn,       NULL};

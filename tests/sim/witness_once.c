@@ -46,7 +46,9 @@ static bool was_sent(const struct event *send) {
 /* May the window of the one have been over when the other was sent? It begins with the commit, of which only the call's ends are known where somebody was stopped, or time jumped. */
 static bool window_over(const struct event *first, const struct event *then) {
     bool sharp = first->result == 0 && !sim_jumped() && !(sim_frozen() >> first->who & 1);
-    return unknown(then) || then->end_ns > (sharp ? first->end_ns : first->begin_ns) + witness.window_ns;
+    if (unknown(then)) /* by one who was killed: before time went on, unless it jumped */
+        return sim_jumped() || !(sim_killed() >> then->who & 1);
+    return then->end_ns > (sharp ? first->end_ns : first->begin_ns) + witness.window_ns;
 }
 
 static const char *name(const struct event *e) { return rp_error_name(e->result); }

@@ -239,7 +239,7 @@ static void thaw(void) {
         return;
     if (scenario->interim) {
         start(who);
-        WAIT_UNTIL(state_of_party(&parties[who]) == DONE);
+        WAIT_UNTIL(state_of_party(&parties[who]) == DONE || state_of_party(&parties[who]) == ENDED); /* some interims do nothing */
     }
     for (who = 0; who < scenario->participants; who++)
         if (bits >> who & 1) {
