@@ -128,7 +128,7 @@ static inline void choose(struct rp_publisher *p, struct target *t) {
 static void found(void *context, uint32_t rule) {
     const struct choice *c = context;
     const struct rule *r = &c->table->rules[rule];
-    if (r->header_count > 0 && !rule_matches(c->table, r, c->options->send))
+    if (!rule_matches(c->table, r, c->options->send))
         return;
     choose(c->publisher, c->table->targets[r->target]);
 }

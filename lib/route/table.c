@@ -148,6 +148,8 @@ static const char *value_of(const struct rp_send_options *send, const char *name
 }
 
 bool rule_matches(const struct table *t, const struct rule *r, const struct rp_send_options *send) {
+    if (r->header_count == 0) /* then there may be no text at all */
+        return true;
     const char *at = t->text + r->headers;
     for (uint32_t i = 0; i < r->header_count; i++) {
         const char *name = at, *wanted = name + strlen(name) + 1, *value = value_of(send, name);
@@ -156,5 +158,5 @@ bool rule_matches(const struct table *t, const struct rule *r, const struct rp_s
         if (has != (r->match == RP_MATCH_ALL))
             return has;
     }
-    return r->match == RP_MATCH_ALL || r->header_count == 0;
+    return r->match == RP_MATCH_ALL;
 }
