@@ -34,8 +34,10 @@ static struct bell_entry *entry(unsigned i) { return &q->segment.bells[i]; }
 static bool armed(unsigned i) { return atomic_load(&entry(i)->armed) & 1; }
 static bool taken_entry(unsigned i) { return atomic_load(&entry(i)->word) >> 63; }
 
+static uint64_t inode; /* of the queue's file, also when the queue is closed */
 static void open_with(const struct rp_queue_options *o) {
     q = make_queue(o);
+    inode = q->segment.inode;
     succeeds(rp_producer_open(q, NULL, &p));
     succeeds(rp_consumer_open(q, NULL, &c));
     fd = rp_consumer_fd(c);
@@ -56,7 +58,7 @@ static void close_all(void) {
 static unsigned names_in(const char *directory, mode_t *mode) {
     char prefix[64];
     unsigned count = 0;
-    snprintf(prefix, sizeof prefix, "ringpost.~bell.%llx.", (unsigned long long)q->segment.inode);
+    snprintf(prefix, sizeof prefix, "ringpost.~bell.%llx.", (unsigned long long)inode);
     DIR *entries = opendir(directory);
     assert_non_null(entries);
     for (struct dirent *e; (e = readdir(entries)) != NULL;)
@@ -99,6 +101,7 @@ static void messages_that_were_there_first_are_seen(void **state) {
     struct rp_message m;
     struct rp_queue_options o = test_options();
     q = make_queue(&o);
+    inode = q->segment.inode;
     succeeds(rp_producer_open(q, NULL, &p));
     succeeds(rp_consumer_open(q, NULL, &c));
     succeeds(send_text(p, "early"));
@@ -436,6 +439,7 @@ static void long_paths_work(void **state) {
     assert_int_equal(mkdir(directory, 0700), 0);
     struct rp_queue_options o = test_options();
     succeeds(rp_queue_create(path, &o, &q));
+    inode = q->segment.inode;
     succeeds(rp_producer_open(q, NULL, &p));
     succeeds(rp_consumer_open(q, NULL, &c));
     succeeds(fd = rp_consumer_fd(c));
