@@ -37,6 +37,16 @@ struct verb {
 
 extern const struct verb cli_verbs[]; /* ends with a NULL name */
 
+/* A verb that has verbs of its own. */
+struct verb_family {
+    const char *name;
+    const struct verb *verbs; /* ends with a NULL name */
+    const char *about;        /* before their list in the help */
+    const char *more;         /* after it */
+    const char *there_are;    /* their names, as said to who asks for another */
+};
+int cli_family(const struct verb_family *f, int argc, char **argv);
+
 int verb_cancel(int argc, char **argv);
 int verb_create(int argc, char **argv);
 int verb_rm(int argc, char **argv);

@@ -198,37 +198,14 @@ static const struct verb dead_verbs[] = {
     {NULL, NULL, NULL},
 };
 
-static const char *verb_name_at(const void *set, size_t index) { return ((const struct verb *)set)[index].name; }
+static const struct verb_family dead_family = {
+    .name = "dead",
+    .verbs = dead_verbs,
+    .about = "Usage: ringpost dead ls|show|redrive|purge NAME ... [--json]\n\n"
+             "The dead ring keeps messages that failed too often or were rejected, until a person looks.\n\n",
+    .more = "\nringpost dead VERB --help explains one.\n"
+            "\nExample:\n  ringpost dead ls orders\n  ringpost dead redrive orders --reason max-deliveries --limit 100\n",
+    .there_are = "there are ls, show, redrive and purge",
+};
 
-static void print_dead_verbs(FILE *out) {
-    fputs("Usage: ringpost dead ls|show|redrive|purge NAME ... [--json]\n\n"
-          "The dead ring keeps messages that failed too often or were rejected, until a person looks.\n\n",
-          out);
-    for (const struct verb *v = dead_verbs; v->name; v++)
-        fprintf(out, "  %-10s%s\n", v->name, v->summary);
-    fputs("\nringpost dead VERB --help explains one.\n"
-          "\nExample:\n  ringpost dead ls orders\n  ringpost dead redrive orders --reason max-deliveries --limit 100\n",
-          out);
-}
-
-int verb_dead(int argc, char **argv) {
-    const struct verb *v;
-    const char *near;
-    cli_verb = "dead";
-    if (argc < 2) {
-        print_dead_verbs(stderr);
-        return CLI_USAGE;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_dead_verbs(stdout);
-        return cli_finish(CLI_DONE);
-    }
-    for (v = dead_verbs; v->name; v++) {
-        if (strcmp(v->name, argv[1]) == 0)
-            return v->run(argc - 1, argv + 1);
-    }
-    near = cli_nearest(argv[1], verb_name_at, dead_verbs);
-    if (near)
-        return cli_usage_error("there is no 'dead %s'; did you mean 'dead %s'?", argv[1], near);
-    return cli_usage_error("there is no 'dead %s'; there are ls, show, redrive and purge", argv[1]);
-}
+int verb_dead(int argc, char **argv) { return cli_family(&dead_family, argc, argv); }

@@ -128,37 +128,16 @@ static const struct verb exchange_verbs[] = {
     {NULL, NULL, NULL},
 };
 
-static const char *verb_name_at(const void *set, size_t index) { return ((const struct verb *)set)[index].name; }
+static const struct verb_family exchange_family = {
+    .name = "exchange",
+    .verbs = exchange_verbs,
+    .about = "Usage: ringpost exchange create|rm|bind|unbind|publish|ls NAME ... [--json]\n\n"
+             "A message published under a topic such as orders.eu.new goes to each queue that is bound by a pattern that matches:\n"
+             "orders.*.new (any one word), orders.# (any number of words), # (everything).\n\n",
+    .more = "\nringpost exchange VERB --help explains one.\n"
+            "\nExample:\n  ringpost exchange create events\n  ringpost exchange bind events 'orders.#' audit\n"
+            "  echo hello | ringpost exchange publish events orders.eu.new\n",
+    .there_are = "there are create, rm, bind, unbind, publish and ls",
+};
 
-static void print_exchange_verbs(FILE *out) {
-    fputs("Usage: ringpost exchange create|rm|bind|unbind|publish|ls NAME ... [--json]\n\n"
-          "A message published under a topic such as orders.eu.new goes to each queue that is bound by a pattern that matches:\n"
-          "orders.*.new (any one word), orders.# (any number of words), # (everything).\n\n",
-          out);
-    for (const struct verb *v = exchange_verbs; v->name; v++)
-        fprintf(out, "  %-10s%s\n", v->name, v->summary);
-    fputs("\nringpost exchange VERB --help explains one.\n"
-          "\nExample:\n  ringpost exchange create events\n  ringpost exchange bind events 'orders.#' audit\n"
-          "  echo hello | ringpost exchange publish events orders.eu.new\n",
-          out);
-}
-
-int verb_exchange(int argc, char **argv) {
-    cli_verb = "exchange";
-    if (argc < 2) {
-        print_exchange_verbs(stderr);
-        return CLI_USAGE;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_exchange_verbs(stdout);
-        return cli_finish(CLI_DONE);
-    }
-    for (const struct verb *v = exchange_verbs; v->name; v++) {
-        if (strcmp(v->name, argv[1]) == 0)
-            return v->run(argc - 1, argv + 1);
-    }
-    const char *near = cli_nearest(argv[1], verb_name_at, exchange_verbs);
-    if (near)
-        return cli_usage_error("there is no 'exchange %s'; did you mean 'exchange %s'?", argv[1], near);
-    return cli_usage_error("there is no 'exchange %s'; there are create, rm, bind, unbind, publish and ls", argv[1]);
-}
+int verb_exchange(int argc, char **argv) { return cli_family(&exchange_family, argc, argv); }

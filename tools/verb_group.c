@@ -137,37 +137,14 @@ static const struct verb group_verbs[] = {
     {NULL, NULL, NULL},
 };
 
-static const char *verb_name_at(const void *set, size_t index) { return ((const struct verb *)set)[index].name; }
+static const struct verb_family group_family = {
+    .name = "group",
+    .verbs = group_verbs,
+    .about = "Usage: ringpost group create|rm|ls NAME ... [--json]\n\n"
+             "Each consumer group gets every message once; its receivers share them. Every queue begins with \"default\".\n\n",
+    .more = "\nringpost group VERB --help explains one.\n"
+            "\nExample:\n  ringpost group create orders audit\n  ringpost receive orders --group audit --follow\n",
+    .there_are = "there are create, rm and ls",
+};
 
-static void print_group_verbs(FILE *out) {
-    fputs("Usage: ringpost group create|rm|ls NAME ... [--json]\n\n"
-          "Each consumer group gets every message once; its receivers share them. Every queue begins with \"default\".\n\n",
-          out);
-    for (const struct verb *v = group_verbs; v->name; v++)
-        fprintf(out, "  %-10s%s\n", v->name, v->summary);
-    fputs("\nringpost group VERB --help explains one.\n"
-          "\nExample:\n  ringpost group create orders audit\n  ringpost receive orders --group audit --follow\n",
-          out);
-}
-
-int verb_group(int argc, char **argv) {
-    const struct verb *v;
-    const char *near;
-    cli_verb = "group";
-    if (argc < 2) {
-        print_group_verbs(stderr);
-        return CLI_USAGE;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_group_verbs(stdout);
-        return cli_finish(CLI_DONE);
-    }
-    for (v = group_verbs; v->name; v++) {
-        if (strcmp(v->name, argv[1]) == 0)
-            return v->run(argc - 1, argv + 1);
-    }
-    near = cli_nearest(argv[1], verb_name_at, group_verbs);
-    if (near)
-        return cli_usage_error("there is no 'group %s'; did you mean 'group %s'?", argv[1], near);
-    return cli_usage_error("there is no 'group %s'; there are create, rm and ls", argv[1]);
-}
+int verb_group(int argc, char **argv) { return cli_family(&group_family, argc, argv); }

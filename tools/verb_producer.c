@@ -117,35 +117,14 @@ static const struct verb producer_verbs[] = {
     {NULL, NULL, NULL},
 };
 
-static const char *verb_name_at(const void *set, size_t index) { return ((const struct verb *)set)[index].name; }
+static const struct verb_family producer_family = {
+    .name = "producer",
+    .verbs = producer_verbs,
+    .about = "Usage: ringpost producer ls|rm NAME ... [--json]\n\n"
+             "A producer with an id sends each sequence once, whichever process it is today; see 'ringpost send --producer'.\n\n",
+    .more = "\nringpost producer VERB --help explains one.\n"
+            "\nExample:\n  ringpost send orders --producer import-7 orders.txt\n  ringpost producer ls orders\n",
+    .there_are = "there are ls and rm",
+};
 
-static void print_producer_verbs(FILE *out) {
-    fputs("Usage: ringpost producer ls|rm NAME ... [--json]\n\n"
-          "A producer with an id sends each sequence once, whichever process it is today; see 'ringpost send --producer'.\n\n",
-          out);
-    for (const struct verb *v = producer_verbs; v->name; v++)
-        fprintf(out, "  %-10s%s\n", v->name, v->summary);
-    fputs("\nringpost producer VERB --help explains one.\n"
-          "\nExample:\n  ringpost send orders --producer import-7 orders.txt\n  ringpost producer ls orders\n",
-          out);
-}
-
-int verb_producer(int argc, char **argv) {
-    cli_verb = "producer";
-    if (argc < 2) {
-        print_producer_verbs(stderr);
-        return CLI_USAGE;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_producer_verbs(stdout);
-        return cli_finish(CLI_DONE);
-    }
-    for (const struct verb *v = producer_verbs; v->name; v++) {
-        if (strcmp(v->name, argv[1]) == 0)
-            return v->run(argc - 1, argv + 1);
-    }
-    const char *near = cli_nearest(argv[1], verb_name_at, producer_verbs);
-    if (near)
-        return cli_usage_error("there is no 'producer %s'; did you mean 'producer %s'?", argv[1], near);
-    return cli_usage_error("there is no 'producer %s'; there are ls and rm", argv[1]);
-}
+int verb_producer(int argc, char **argv) { return cli_family(&producer_family, argc, argv); }
