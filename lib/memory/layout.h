@@ -275,11 +275,10 @@ struct known_id {
     a64 next; /* dropped:1 | generation of this one:21 | of the next:20 | next:22 */
     a64 hash;
     a64 until_ns; /* of boot time since the epoch */
-    a64 message;  /* cell:22, or none | its generation before it was published:30 */
+    a64 message;  /* kind of the id:4 | its bytes:8 | cell:22, or none | its generation before it was published:30 */
     a64 message_id;
-    a64 bytes; /* and its kind:32 before it */
-    a64 id[KNOWN_ID_BYTES / 8];
-    uint64_t reserved;
+    a64 id[KNOWN_ID_BYTES / 8]; /* 16 bytes, as most are, are in the first line */
+    uint64_t reserved[2];
 };
 
 enum { PRODUCER_ID_BYTES = 64, MAX_PRODUCER_IDS = 4000 };

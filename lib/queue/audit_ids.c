@@ -23,7 +23,7 @@ static uint64_t picture(const struct segment *s) {
 
 static void check_entry(struct check *k, uint32_t i, bool reached) {
     const struct known_id *e = &k->segment->known_ids[i];
-    uint64_t w = load_acquire(&e->word, known_word), bytes = load_acquire(&e->bytes, known_id);
+    uint64_t w = load_acquire(&e->word, known_word), message = load_acquire(&e->message, known_id);
     enum id_state state = id_state(w);
     if (state > ID_ABORTED) {
         audit_violation(k, "id %u is in the unknown state %d", i, (int)state);
@@ -35,8 +35,8 @@ static void check_entry(struct check *k, uint32_t i, bool reached) {
     } else if (id_owner(w) != NOBODY && w != 0) {
         audit_violation(k, "id %u is in state %d, and seat %u's", i, (int)state, id_owner(w));
     }
-    if (state >= ID_PENDING && ((uint32_t)bytes == 0 || (uint32_t)bytes > KNOWN_ID_BYTES || bytes >> 32 > ID_OF_WORK))
-        audit_violation(k, "id %u has %llu bytes", i, (unsigned long long)bytes);
+    if (state >= ID_PENDING && (id_bytes(message) == 0 || id_bytes(message) > KNOWN_ID_BYTES || id_kind(message) > ID_OF_WORK))
+        audit_violation(k, "id %u is of kind %u and has %u bytes", i, id_kind(message), id_bytes(message));
     if (state != ID_COMMITTED)
         return;
     if (load_acquire(&e->until_ns, known_id) >> 63)

@@ -24,11 +24,12 @@ uint64_t dedup_until_ns(struct actor *a) {
 /* 0: unknown; RP_DUPLICATE; -EBUSY: not decided; RP_CORRUPT. */
 static int look(void *context) {
     struct once *x = context;
-    const struct segment *s = x->actor->segment;
-    x->now_ns = coarse_clock_boot_ns(&x->actor->clock) - s->epoch_boot_ns;
-    switch (id_table_look(s, &x->id, x->now_ns, &x->entry, &x->head)) {
+    switch (id_table_look(x->actor->segment, &x->id, &x->entry, &x->head)) {
     case ID_UNKNOWN: return 0;
-    case ID_KNOWN: return id_state(x->entry.word) == ID_PENDING && !MUTANT(dedup_believes_pending) ? -EBUSY : RP_DUPLICATE;
+    case ID_KNOWN:
+        if (id_state(x->entry.word) == ID_PENDING && !MUTANT(dedup_believes_pending))
+            return -EBUSY;
+        return now_ns(x->actor) < x->entry.until_ns ? RP_DUPLICATE : 0;
     default: return RP_CORRUPT;
     }
 }
@@ -91,7 +92,7 @@ int dedup_begin(struct once *x, uint32_t c, uint64_t *first) {
     const struct segment *s = a->segment;
     struct id_entry mine;
     bool forgotten;
-    enum id_take taken = id_table_take(s, a->seat, x->now_ns, 0, &a->id_spare, &mine, &forgotten);
+    enum id_take taken = id_table_take(s, a->seat, now_ns(a), 0, &a->id_turns, &mine, &forgotten);
     if (taken == ID_TAKE_DAMAGED)
         return fail(RP_CORRUPT, "queue '%s': a chain of ids is damaged", a->queue->name);
     if (taken == ID_TAKE_NONE)
@@ -104,7 +105,7 @@ int dedup_begin(struct once *x, uint32_t c, uint64_t *first) {
         int result = look_patiently(x, first);
         if (result < 0) {
             id_table_give_back(s, &mine);
-            a->id_spare = (struct id_spare){mine.turn, true};
+            id_turn_back(&a->id_turns, &mine);
             return result;
         }
     }
@@ -121,7 +122,7 @@ void dedup_end(struct once *x, bool sent) {
     } else {
         id_table_abort_mine(s, e);
         (void)id_table_drop(s, e->index, e->word);
-        a->id_spare = (struct id_spare){e->turn, true};
+        id_turn_back(&a->id_turns, e);
     }
 }
 
@@ -140,7 +141,7 @@ int dedup_recover(struct actor *a, uint32_t dead) {
             id_table_give_back(s, &(struct id_entry){.index = i, .word = w});
             done++;
         } else if (id_state(w) == ID_PENDING) {
-            bool was_sent = message_was_sent(s, load_acquire(&e->message, known_id), dead);
+            bool was_sent = message_was_sent(s, id_message(load_acquire(&e->message, known_id)), dead);
             done += was_sent ? id_table_commit(s, i, w, dedup_until_ns(a)) : id_table_abort(s, i, w);
         }
     }

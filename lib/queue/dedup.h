@@ -21,7 +21,6 @@ struct once {
     struct sought_id id;
     struct id_entry entry; /* the one that was found, or ours */
     uint64_t head;         /* of the chain, as it was when the id was not in it */
-    uint64_t now_ns;       /* of the last look, by the coarse clock: windows need no finer one */
     int64_t timeout_ns;    /* of the whole send: 0, -1, or until */
     uint64_t deadline_ns;
 };

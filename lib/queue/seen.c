@@ -24,9 +24,12 @@ static void make_id(const struct rp_consumer *c, const struct view *v, const voi
 
 /* 0: unknown, *head; RP_DUPLICATE: done; -EBUSY: somebody is at it, *entry; RP_CORRUPT. */
 static int look(struct actor *a, const struct sought_id *x, struct id_entry *entry, uint64_t *head) {
-    switch (id_table_look(a->segment, x, actor_now_ms(a) * 1000000, entry, head)) {
+    switch (id_table_look(a->segment, x, entry, head)) {
     case ID_UNKNOWN: return 0;
-    case ID_KNOWN: return id_state(entry->word) == ID_COMMITTED ? RP_DUPLICATE : MUTANT(seen_passes_pending) ? 0 : -EBUSY;
+    case ID_KNOWN:
+        if (id_state(entry->word) == ID_PENDING)
+            return MUTANT(seen_passes_pending) ? 0 : -EBUSY;
+        return actor_now_ms(a) * 1000000 < entry->until_ns ? RP_DUPLICATE : 0;
     default: return RP_CORRUPT;
     }
 }
@@ -59,7 +62,7 @@ static int enter(struct actor *a, const struct sought_id *x, uint32_t *index) {
     if (result < 0)
         return explain(a, &other, result);
     enum id_take taken =
-        id_table_take(s, a->seat, actor_now_ms(a) * 1000000, s->layout.cell_count, &a->id_spare, &mine, &forgotten);
+        id_table_take(s, a->seat, actor_now_ms(a) * 1000000, s->layout.cell_count, &a->id_turns, &mine, &forgotten);
     if (taken != ID_TAKE_DONE)
         return fail(taken == ID_TAKE_NONE ? -EBUSY : RP_CORRUPT, "queue '%s': %s", a->queue->name,
                     taken == ID_TAKE_NONE ? "all places for ids of work are in use" : "a chain of ids is damaged");
@@ -70,7 +73,7 @@ static int enter(struct actor *a, const struct sought_id *x, uint32_t *index) {
         result = look_again_at_the_dead(a, x, &other, &head);
         if (result < 0) {
             id_table_give_back(s, &mine);
-            a->id_spare = (struct id_spare){mine.turn, true};
+            id_turn_back(&a->id_turns, &mine);
             return explain(a, &other, result);
         }
     }
@@ -102,8 +105,9 @@ static int check(const struct rp_consumer *c, const void *id, size_t bytes) {
     if (s->parameters.dedup_window_ns <= repeat_ns(&s->parameters))
         return fail(-EINVAL, "queue '%s' keeps ids for %.3f s, and may deliver a message again after %.3f s", name,
                     (double)s->parameters.dedup_window_ns / 1e9, (double)repeat_ns(&s->parameters) / 1e9);
-    if (s->layout.known_count <= s->layout.cell_count)
-        return fail(-EINVAL, "queue '%s' has %u places for ids, and its senders may need as many", name, s->layout.known_count);
+    if (s->parameters.dedup_entries <= s->layout.cell_count)
+        return fail(-EINVAL, "queue '%s' keeps %u ids, and its senders may need as many", name,
+                    (unsigned)s->parameters.dedup_entries);
     return 0;
 }
 

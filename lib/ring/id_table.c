@@ -22,11 +22,12 @@ void sought_id_make_of(struct sought_id *x, enum id_kind kind, const void *id, s
 
 void sought_id_make(struct sought_id *x, const void *id, size_t bytes) { sought_id_make_of(x, ID_OF_SEND, id, bytes); }
 
-static uint64_t length_and_kind(const struct sought_id *x) { return (uint64_t)x->kind << 32 | x->bytes; }
+static uint64_t length_and_kind(const struct sought_id *x) { return ((uint64_t)x->kind << 8 | x->bytes) << ID_MESSAGE_BITS; }
 
 /* What is read counts only if the entry's word is looked at afterwards, and has the same generation. */
 static bool same_id(const struct known_id *e, const struct sought_id *x) {
-    if (load_acquire(&e->hash, known_id) != x->hash || load_acquire(&e->bytes, known_id) != length_and_kind(x))
+    if (load_acquire(&e->hash, known_id) != x->hash ||
+        load_acquire(&e->message, known_id) >> ID_MESSAGE_BITS != length_and_kind(x) >> ID_MESSAGE_BITS)
         return false;
     for (uint32_t i = 0; i < (x->bytes + 7) / 8; i++)
         if (load_acquire(&e->id[i], known_id) != x->words[i] && !MUTANT(id_hash_only))
@@ -57,7 +58,7 @@ static enum step pass(const struct segment *s, a64 *at, uint64_t *link, bool is_
 }
 
 /* Walks the chain of `hash` and unlinks what was dropped; stops at the id, if there is one to find. */
-static enum id_look walk(const struct segment *s, uint64_t hash, const struct sought_id *x, uint64_t now_ns, struct id_entry *entry,
+static enum id_look walk(const struct segment *s, uint64_t hash, const struct sought_id *x, struct id_entry *entry,
                          uint64_t *head) {
     a64 *first = head_of(s, hash), *at = first;
     uint64_t link = load_acquire(at, known_link), word, next;
@@ -75,8 +76,8 @@ static enum id_look walk(const struct segment *s, uint64_t hash, const struct so
                 uint64_t now = load_acquire(&e->word, known_word);
                 if (now != word && !MUTANT(id_word_once))
                     continue; /* decided meanwhile, or another's: once more */
-                if (id_state(word) == ID_PENDING || (id_state(word) == ID_COMMITTED && now_ns < until)) {
-                    *entry = (struct id_entry){.index = id_link_next(link) - 1, .word = word, .message_id = id};
+                if (id_state(word) != ID_ABORTED) {
+                    *entry = (struct id_entry){.index = id_link_next(link) - 1, .word = word, .message_id = id, .until_ns = until};
                     return ID_KNOWN;
                 }
             }
@@ -92,9 +93,8 @@ static enum id_look walk(const struct segment *s, uint64_t hash, const struct so
     return ID_DAMAGED;
 }
 
-enum id_look id_table_look(const struct segment *s, const struct sought_id *x, uint64_t now_ns, struct id_entry *entry,
-                           uint64_t *head) {
-    return walk(s, x->hash, x, now_ns, entry, head);
+enum id_look id_table_look(const struct segment *s, const struct sought_id *x, struct id_entry *entry, uint64_t *head) {
+    return walk(s, x->hash, x, entry, head);
 }
 
 /* ---- coming and going ---- */
@@ -112,7 +112,7 @@ static enum take_out take_out(const struct segment *s, uint32_t index, uint64_t 
     struct id_entry none;
     if (MUTANT(id_freed_linked))
         return OUT;
-    return walk(s, load_acquire(&e->hash, known_id), NULL, 0, &none, &head) == ID_UNKNOWN ? OUT : DAMAGED;
+    return walk(s, load_acquire(&e->hash, known_id), NULL, &none, &head) == ID_UNKNOWN ? OUT : DAMAGED;
 }
 
 bool id_table_drop(const struct segment *s, uint32_t index, uint64_t word) {
@@ -130,60 +130,63 @@ static bool take(struct known_id *e, uint32_t index, uint64_t turn, uint64_t w, 
     return true;
 }
 
-static bool take_spare(const struct segment *s, uint32_t seat, struct id_spare *spare, struct id_entry *entry) {
-    uint32_t count = s->layout.known_count;
-    if (!spare->any)
-        return false;
-    spare->any = false;
-    if (load_relaxed(&s->control->known_hand, hint) - spare->turn > count / 2)
-        return false;
-    struct known_id *e = &s->known_ids[spare->turn % count];
-    uint64_t w = load_acquire(&e->word, known_word);
-    return id_state(w) == ID_FREE && take(e, (uint32_t)(spare->turn % count), spare->turn, w, seat, entry);
-}
-
 /* The lines that the next turns will write: a sender mostly has several in a row, and each CAS waits for the stores before it. */
 static void prefetch(const struct segment *s, uint64_t turn) {
-    struct known_id *second = &s->known_ids[(turn + 2) % s->layout.known_count];
-    __builtin_prefetch((const char *)second, 1);
-    __builtin_prefetch((const char *)second + LINE, 1);
-    __builtin_prefetch((const char *)head_of(s, load_relaxed(&s->known_ids[(turn + 1) % s->layout.known_count].hash, hint)), 1);
+    __builtin_prefetch(&s->known_ids[(turn + 3) % s->layout.known_count], 1);
+    __builtin_prefetch((const char *)head_of(s, load_relaxed(&s->known_ids[(turn + 2) % s->layout.known_count].hash, hint)), 1);
+}
+
+/* How many turns one gets at once. What he leaves when he goes is wasted, so he must have used many before: of all turns, a 64th is wasted at most. */
+static uint32_t turns_at_once(const struct segment *s, const struct id_turns *turns) {
+#ifdef RP_SIM
+    enum { MANY = 2, AFTER = 1, ENTRIES = 5 };
+#else
+    enum { MANY = 8, AFTER = 512, ENTRIES = 1024 };
+#endif
+    return s->layout.known_count >= ENTRIES && turns->used >= AFTER ? MANY : 1;
 }
 
 /* Whose turn it is, of those from number `first` on: the others are passed, once by all who do, and stay a round longer. */
-static uint64_t whose_turn(const struct segment *s, uint32_t first) {
+static uint64_t whose_turn(const struct segment *s, uint32_t first, struct id_turns *turns) {
     a64 *hand = &s->control->known_hand;
     for (;;) {
-        uint64_t turn = fetch_add_relaxed(hand, 1, hint), index = turn % s->layout.known_count;
-        if (index >= first)
-            return turn;
-        uint64_t next = turn + 1, on = turn - index + first;
+        while (turns->next != turns->end) {
+            uint64_t turn = turns->next++;
+            if (turn % s->layout.known_count >= first)
+                return turn;
+        }
+        uint32_t many = turns_at_once(s, turns);
+        uint64_t turn = fetch_add_relaxed(hand, many, hint), index = turn % s->layout.known_count;
+        *turns = (struct id_turns){turn, turn + many, turns->used + many};
+        uint64_t next = turn + many, on = turn - index + first;
         while (next < on && !cas_relaxed(hand, &next, on, hint)) {
         }
     }
 }
 
 /*
- * Has the hand come round since? Then what lies there may be somebody's newest. Asked after the word was read: who took the entry in the next round had moved the hand before, so whoever sees
- * his word sees the hand too.
+ * Has the hand come far since the turn was given out? Then what lies there may be somebody's newest, or what is put there would soon be forgotten. Asked after the word was read: who took the
+ * entry in the next round had moved the hand before, so whoever sees his word sees the hand too.
  */
-static bool turn_is_over(const struct segment *s, uint64_t turn) {
-    return load_relaxed(&s->control->known_hand, recheck) - turn > s->layout.known_count && !MUTANT(id_turn_forever);
+static bool turn_is_over(const struct segment *s, uint64_t turn, bool fresh) {
+    uint32_t count = s->layout.known_count, most = fresh ? count : 1 + count / 64;
+    return load_relaxed(&s->control->known_hand, recheck) - turn > most && !MUTANT(id_turn_forever);
 }
 
-enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, uint32_t first, struct id_spare *spare,
+enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, uint32_t first, struct id_turns *turns,
                            struct id_entry *entry, bool *forgotten) {
     *forgotten = false;
-    if (take_spare(s, seat, spare, entry))
-        return ID_TAKE_DONE;
     for (uint64_t tries = 2 * (uint64_t)s->layout.known_count; tries > 0;) {
-        uint64_t turn = whose_turn(s, first);
+        bool fresh = turns->next == turns->end;
+        uint64_t turn = whose_turn(s, first, turns);
         uint32_t index = (uint32_t)(turn % s->layout.known_count);
         struct known_id *e = &s->known_ids[index];
         uint64_t w = load_acquire(&e->word, known_word);
         prefetch(s, turn);
-        if (turn_is_over(s, turn))
+        if (turn_is_over(s, turn, fresh)) {
+            turns->next = turns->end;
             continue;
+        }
         if (id_state(w) == ID_COMMITTED || id_state(w) == ID_ABORTED) {
             enum take_out out = take_out(s, index, w);
             if (out == DAMAGED)
@@ -207,11 +210,10 @@ void id_table_fill(const struct segment *s, struct id_entry *entry, const struct
     struct known_id *e = &s->known_ids[entry->index];
     /* Releases, so that whoever reads one of these while he takes the entry for the one before sees the new word afterwards. */
     store_release(&e->hash, x->hash, known_id);
-    store_release(&e->bytes, length_and_kind(x), known_id);
     for (uint32_t i = 0; i < (x->bytes + 7) / 8; i++)
         store_release(&e->id[i], x->words[i], known_id);
     store_release(&e->until_ns, id_undecided(entry->word), known_id);
-    store_release(&e->message, message, known_id);
+    store_release(&e->message, length_and_kind(x) | message, known_id);
     store_release(&e->message_id, message_id, known_id);
     store_release(&e->next, id_link_make(id_generation(entry->word), 0, 0), known_link);
     entry->word = id_word(ID_PENDING, id_owner(entry->word), id_generation(entry->word));

@@ -174,14 +174,16 @@ static void crowded(void **state) {
     o.dedup_window_ns = HOUR;
     o.dedup_entries = o.capacity + 2 * 8 + 5;
     open_with(o);
+    const unsigned places = q->segment.layout.known_count - q->segment.layout.cell_count;
+    assert_in_range(places, 5, o.capacity - 1);
     for (unsigned i = 0; i < o.capacity; i++, held++) {
         succeeds(send_text(p, "a"));
         succeeds(rp_receive(c, &m[held], 0));
         int result = rp_seen(c, &m[held], &i, sizeof i);
-        assert_true(result == (i < 5 ? 0 : -EBUSY));
+        assert_true(result == (i < places ? 0 : -EBUSY));
         busy += result == -EBUSY;
     }
-    assert_int_equal(busy, o.capacity - 5);
+    assert_int_equal(busy, o.capacity - places);
     for (unsigned i = 0; i < held; i++)
         succeeds(rp_ack(c, &m[i]));
     rp_send_options_init(&s, sizeof s);
