@@ -4,6 +4,9 @@
 
 # How far a forwarder has come by the time it is killed is up to the scheduler: it is when we have seen that it has moved something.
 
+# The counter of acks would not tell: one who was killed between his ack and the counting has not counted it.
+nothing_left() { [[ $(rp stat "$1" --json | json ready leased delayed dead) == $'0\t0\t0\t0' ]]; }
+
 # storm NAME COMMAND...: forwards `messages` numbers with forwarders that are killed
 storm() {
     local what=$1 messages=$2 killed=0 sent last=0
@@ -22,10 +25,9 @@ storm() {
         wait $! 2>/dev/null
         killed=$((killed + 1)) last=$sent
     done
-    eventually stat_is "$from" acked "$messages"
+    eventually nothing_left "$from"
     kill -TERM $!
     wait $! 2>/dev/null
-    is "$what: nothing is left" "$(rp stat "$from" --json | json ready leased delayed dead)" $'0\t0\t0\t0'
     rp receive "$to" -n $((2 * messages)) >"$dir/$what"
     is "$what: each once" "$(sort -n "$dir/$what" | md5sum)" "$(seq "$messages" | md5sum)"
     echo "$what: $killed killed, $(stat_of "$to" duplicates) had been sent before"
