@@ -22,13 +22,22 @@ struct book {
     volatile int stage; /* 1: the operation began, 2: it returned */
     volatile int result;
     unsigned next_serial, next_victim_serial;
-    unsigned once; /* the letter with an id; 0: none */
+    unsigned once;              /* the letter with an id; 0: none */
+    unsigned numbered;          /* the letter that the producer VICTIM sends under its serial as sequence; 0: none */
+    unsigned sequence;          /* of that producer's last send before the operation */
+    bool id_removed;            /* the operation removes that producer's id */
+    unsigned work;              /* the letter that receivers ask rp_seen about; 0: none */
+    unsigned forwarded, output; /* the letter that receivers forward, and what comes of it; 0: none */
     /* The fate of each message when the victim is killed before the operation, and after it; 0: no such message. Killed inside, it is one of the two. */
     uint8_t before[SERIALS], after[SERIALS];
     bool kept[SERIALS]; /* held by the neighbour: its fate depends on what he does next */
     bool redriven[SERIALS];
-    bool ordered[SERIALS]; /* one of several that come into being in order */
+    bool ordered[SERIALS];               /* one of several that come into being in order */
+    uint8_t paused_before, paused_after; /* bits of enum rp_side, and PAUSED_GROUP */
+    uint8_t work_before, work_after;     /* enum work */
 };
+enum { PAUSED_GROUP = 4 };
+enum work { WORK_UNASKED, WORK_UNDONE, WORK_DONE };
 
 void book_enter(struct book *b, unsigned serial, unsigned before, unsigned after);
 
@@ -55,6 +64,14 @@ void party_die(struct party *p); /* as kill -9: the mapping goes, and with it th
 int party_send(struct party *p, unsigned serial);
 /* Under an id of its own. */
 int party_send_once(struct party *p, unsigned serial);
+/* As the book says of the letter: under an id of its own, as a sequence of `p`. */
+int send_as_booked(const struct book *b, rp_producer *p, unsigned serial);
+/* The producer whose sends are numbered. */
+int numbered_open(rp_queue *q, rp_producer **out);
+int numbered_remove(rp_queue *q);
+/* What receivers do with the letter that is to be worked on, or forwarded. */
+int work_ask(struct party *p, struct rp_message *m);
+int work_forward(const struct book *b, struct party *p, struct rp_message *m);
 /* Receives a message and keeps it: its serial, or -1: nothing there. */
 int party_receive(struct party *p);
 
@@ -86,6 +103,7 @@ struct world {
     bool neighbour_died;
     struct party helper; /* is there while the victim works, dead afterwards */
     struct party ghost;  /* dead before the victim comes */
+    bool hasty;          /* the victim's letter is sent again before anybody sweeps */
 };
 void world_create(struct world *w, struct book *b, const char *name, const struct rp_queue_options *o);
 void world_destroy(struct world *w);
@@ -120,7 +138,7 @@ struct scenario {
     bool limited;       /* the first failure is the last */
     bool refusing;      /* a full dead ring refuses */
     bool blocking;      /* a full queue waits */
-    bool once;          /* the victim's letter has an id: a survivor sends it again */
+    bool once;          /* ids are kept */
     bool keyed;         /* many lanes; messages have no key and go round them */
     unsigned dead_ring; /* capacity of the dead ring; 0: large */
     bool held;          /* the neighbour holds a message in any case */
@@ -136,11 +154,16 @@ struct scenario {
     int result;                      /* of act */
 };
 
-extern const struct scenario scenarios[];
-extern const size_t scenario_count;
+/* Of step_scenarios.c, then of step_delivery.c. NULL: no more. */
+const struct scenario *scenario_at(size_t i);
+extern const struct scenario delivery_scenarios[];
+extern const size_t delivery_scenario_count;
 /* What those do who come upon a dead one, and die themselves. */
 extern const struct scenario recoveries[];
 extern const size_t recovery_count;
+/* Who goes on with what the dead one had begun: sends it again, asks whether the work is done, forwards. */
+extern const struct scenario succession;
+bool has_successor(const struct book *b);
 
 struct rp_queue_options scenario_options(const struct scenario *s, enum surroundings around);
 void surround(struct world *w, const struct scenario *s, enum surroundings around, uint64_t seed);
@@ -149,6 +172,23 @@ void wrap(struct world *w);
 /* In the victim: uses up what memory there is. */
 void fill_up(struct victim *v);
 const char *surroundings_name(enum surroundings around);
+
+/* What the operations have in common. */
+void will_send(struct victim *v, unsigned count);
+unsigned receive_to(struct victim *v, unsigned after);
+void ready_hold(struct victim *v);
+void prepare_ghost(struct world *w);
+void prepare_dead(struct world *w);
+/* The victim's lease runs out while it lives, and the neighbour receives the message. */
+void the_lease_is_lost(struct world *w);
+int act_send(struct victim *v);
+int act_receive(struct victim *v);
+int act_ack(struct victim *v);
+int act_nack_now(struct victim *v);
+int act_reject(struct victim *v);
+int act_redrive(struct victim *v);
+int act_sweep(struct victim *v);
+int act_close_all(struct victim *v);
 
 /* ---- stepping ---- */
 
@@ -180,6 +220,7 @@ struct verdict {
     bool violated;
     char text[400];
     uint8_t fate[SERIALS];
+    uint8_t paused, work; /* as in the book */
 };
 
 /* Puts the image back and lets survivors live with it. */

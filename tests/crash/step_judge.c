@@ -14,6 +14,8 @@ struct court {
     struct party survivor;
     unsigned delivered[SERIALS], dead[SERIALS];
     bool extended[SERIALS]; /* by the neighbour, who was told that it is his */
+    bool goes_on;           /* with work and forwarding, as the book says */
+    bool told;              /* that the letter which was sent again is there */
     uint64_t newest[2];     /* per sender: ids of first deliveries ascend */
 };
 
@@ -47,13 +49,30 @@ static void take_one(struct court *k, const struct rp_message *m, bool orders) {
         *newest = m->id;
 }
 
+/* As the one before him would have. */
+static int settle(struct court *k, struct rp_message *m) {
+    const struct book *b = k->world->book;
+    unsigned serial = (unsigned)letter_read(m->data, m->bytes);
+    if (k->goes_on && serial == b->forwarded && serial != 0) {
+        int result = work_forward(b, &k->survivor, m);
+        return result == 1 ? 0 : result;
+    }
+    if (k->goes_on && serial == b->work && serial != 0) {
+        int result = work_ask(&k->survivor, m);
+        k->verdict->work = result == RP_DUPLICATE ? WORK_DONE : WORK_UNDONE;
+        if (result != 0 && result != RP_DUPLICATE)
+            return result;
+    }
+    return rp_ack(k->survivor.consumer, m);
+}
+
 static void receive_all(struct court *k, bool orders) {
     struct rp_message m;
     int result;
     while ((result = rp_receive(k->survivor.consumer, &m, 0)) == 0) {
         take_one(k, &m, orders);
-        if ((result = rp_ack(k->survivor.consumer, &m)) != 0)
-            object(k, "a survivor's ack: %s", rp_error_name(result));
+        if (!k->verdict->violated && (result = settle(k, &m)) != 0)
+            object(k, "a survivor's ack, or what comes before it: %s: %s", rp_error_name(result), rp_error_detail());
         if (k->verdict->violated)
             return;
     }
@@ -154,13 +173,114 @@ static void neighbour_ends(struct court *k, enum neighbour neighbour) {
     n->held_count = 0;
 }
 
-/* He who did not hear what became of it sends it again: then it is there, once. */
-static void send_again(struct court *k) {
-    unsigned serial = k->world->book->once, delivered = k->delivered[serial];
-    int result = party_send_once(&k->survivor, serial), again = party_send_once(&k->survivor, serial);
+/* ---- who goes on with what the dead one had begun ---- */
+
+static uint64_t sequence_of(rp_producer *p) {
+    uint64_t last;
+    must(rp_producer_sequence(p, &last) == 0);
+    return last;
+}
+
+/* The dead one's producer is free at once, and knows what it sent. */
+static rp_producer *take_over(struct court *k) {
+    const struct book *b = k->world->book;
+    rp_producer *p;
+    int result = numbered_open(k->survivor.queue, &p);
+    if (result != 0) {
+        object(k, "the dead one's producer cannot be opened: %s: %s", rp_error_name(result), rp_error_detail());
+        return NULL;
+    }
+    uint64_t last = sequence_of(p), expected = k->delivered[b->numbered] > 0 ? b->numbered : b->sequence;
+    if (last != expected && !(b->id_removed && last == 0))
+        object(k, "the dead one's producer is at %llu, not %llu", (unsigned long long)last, (unsigned long long)expected);
+    return p;
+}
+
+static void send_twice(struct court *k, rp_producer *p, unsigned serial) {
+    const struct book *b = k->world->book;
+    unsigned delivered = k->delivered[serial];
+    if (k->told && delivered == 0)
+        object(k, "letter %u was sent, a survivor was told, and it is not there", serial);
+    int result = send_as_booked(b, p, serial), again = send_as_booked(b, p, serial);
     if (result != (delivered > 0 ? RP_DUPLICATE : 0) || again != RP_DUPLICATE)
         object(k, "letter %u was delivered %u times; it was sent again: %s, and again: %s", serial, delivered,
                rp_error_name(result), rp_error_name(again));
+}
+
+/* Nobody has swept: what the dead one had under way is undecided still. */
+static void send_at_once(struct court *k) {
+    const struct book *b = k->world->book;
+    rp_producer *p = k->survivor.producer;
+    int result = b->numbered ? numbered_open(k->survivor.queue, &p) : 0;
+    if (result == 0) {
+        result = send_as_booked(b, p, b->numbered ? b->numbered : b->once);
+        if (b->numbered)
+            rp_producer_close(p);
+    }
+    if (result != 0 && result != RP_DUPLICATE)
+        object(k, "sent again at once: %s: %s", rp_error_name(result), rp_error_detail());
+    k->told = true;
+}
+
+/* He who did not hear what became of it sends it again: then it is there, once. */
+static void send_again(struct court *k) {
+    const struct book *b = k->world->book;
+    if (b->numbered == 0) {
+        send_twice(k, k->survivor.producer, b->once);
+        return;
+    }
+    rp_producer *p = take_over(k);
+    if (p == NULL)
+        return;
+    if (!b->id_removed)
+        send_twice(k, p, b->numbered);
+    rp_producer_close(p);
+    struct rp_producer_id left;
+    int removed = numbered_remove(k->survivor.queue);
+    if (removed != 0 || rp_producer_id_next(k->survivor.queue, 0, &left) != RP_EMPTY)
+        object(k, "the dead one's producer id cannot be removed: %s", rp_error_name(removed));
+}
+
+/* Another message of the same work: it is done, unless it lies in the dead ring. */
+static void work_again(struct court *k) {
+    const struct book *b = k->world->book;
+    struct rp_message m;
+    if (b->work == 0 || k->verdict->violated)
+        return;
+    int expected = k->dead[b->work] > 0 ? 0 : RP_DUPLICATE, result = party_send(&k->survivor, 0);
+    if (result == 0 && (result = rp_receive(k->survivor.consumer, &m, 0)) == 0)
+        result = work_ask(&k->survivor, &m);
+    if (result != expected || rp_ack(k->survivor.consumer, &m) != 0)
+        object(k, "the same work once more: %s, not %s", rp_error_name(result), rp_error_name(expected));
+}
+
+/* What is paused stays so, and means it, until a survivor resumes. */
+static void resume(struct court *k) {
+    struct party *p = &k->survivor;
+    struct rp_message m;
+    struct rp_group_info group;
+    int sides = rp_queue_paused(p->queue), result;
+    must(sides >= 0 && rp_group_next(p->queue, 0, &group) == 0);
+    k->verdict->paused = (uint8_t)((unsigned)sides | (group.paused ? PAUSED_GROUP : 0));
+    if (k->verdict->paused == 0)
+        return;
+    if ((sides & RP_SIDE_SEND) && (result = party_send(p, 0)) != RP_PAUSED)
+        object(k, "senders are paused, and a send gets %s", rp_error_name(result));
+    if (((sides & RP_SIDE_RECEIVE) || group.paused) && (result = rp_receive(p->consumer, &m, 0)) != RP_PAUSED)
+        object(k, "receivers are paused, and a receive gets %s", rp_error_name(result));
+    must(rp_queue_resume(p->queue, RP_SIDE_SEND | RP_SIDE_RECEIVE) == 0 && rp_group_resume(p->queue, NULL) == 0);
+}
+
+/* All is settled: nobody who died is waited for. */
+static void drained_at_once(struct court *k) {
+    struct rp_drain_options o;
+    rp_drain_options_init(&o, sizeof o);
+    o.timeout_ns = 0;
+    o.dead = 1;
+    int left = rp_queue_drain(k->survivor.queue, &o);
+    if (left != 0)
+        object(k, "a drain of the empty queue waits for %d", left);
+    must(rp_queue_resume(k->survivor.queue, RP_SIDE_SEND) == 0);
 }
 
 /* ---- what must be true ---- */
@@ -241,9 +361,13 @@ static void every_seat_can_be_taken(struct court *k) {
 static void proceed(struct court *k, enum neighbour neighbour) {
     struct world *w = k->world;
     audit(k, "of the crash itself", false);
+    resume(k);
+    k->goes_on = true;
+    if (w->hasty)
+        send_at_once(k);
     unsigned kept = w->neighbour_died ? 0 : neighbour_begins(k, neighbour);
     drain(k, kept, !k->world->options.lanes);
-    if (k->world->book->once != 0) {
+    if (w->book->once != 0 || w->book->numbered != 0) {
         send_again(k);
         drain(k, kept, false);
     }
@@ -251,6 +375,8 @@ static void proceed(struct court *k, enum neighbour neighbour) {
     if (k->scenario->dead_letters && dead != (unsigned)k->scenario->dead_letters)
         object(k, "%u dead letters, not %d", dead, k->scenario->dead_letters);
     settle_fates(k);
+    k->goes_on = false;
+    work_again(k);
     sweep(k);
     audit(k, "after recovery", true);
     if (!w->neighbour_died && w->neighbour.held_count > 0) {
@@ -267,6 +393,7 @@ static void proceed(struct court *k, enum neighbour neighbour) {
     if (redriven != (int)dead || list_dead(k) != 0)
         object(k, "%u dead letters, %d redriven", dead, redriven);
     everything_is_free(k, "when all is received");
+    drained_at_once(k);
     fill(k);
     if (!w->neighbour_died)
         neighbour_works_on(k);
@@ -304,4 +431,15 @@ void judge_fate(const struct book *b, const struct verdict *before, bool first, 
             sent_before = i;
         }
     }
+    if (b == NULL)
+        return;
+    if (!((!last && v->paused == b->paused_before) || (!first && v->paused == b->paused_after)) ||
+        (before != NULL && before->paused != v->paused && before->paused != b->paused_before))
+        violation(v, "paused is %u (send 1, receive 2, group 4); before it was %u, afterwards %u", v->paused, b->paused_before,
+                  b->paused_after);
+    if (v->work != WORK_UNASKED && !((!last && v->work == b->work_before) || (!first && v->work == b->work_after)))
+        violation(v, "the work is in state %u (undone 1, done 2); before it was %u, afterwards %u", v->work, b->work_before,
+                  b->work_after);
+    if (before != NULL && before->work == WORK_DONE && v->work == WORK_UNDONE)
+        violation(v, "the work was done, and is undone one instruction later");
 }

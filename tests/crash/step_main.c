@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-    MENDERS = 3, /* of the recoveries do nothing else */
+    MENDERS = 3, /* of the recoveries do nothing else, and settle no message */
     KILLS = 1    /* of each scenario are made where they are said to be */
 };
 enum { WORKERS = 2, HANG_S = 120, OPERATIONS_MAX = 32, SKIPPED = 77 };
@@ -135,6 +135,9 @@ static void fates_are(struct book *b, const struct verdict *v) {
         if (b->before[i] != 0 && !b->kept[i])
             b->before[i] = b->after[i] = v->fate[i];
     memset(b->ordered, 0, sizeof b->ordered); /* among those of one operation */
+    b->paused_before = b->paused_after = v->paused;
+    if (v->work != WORK_UNASKED)
+        b->work_before = b->work_after = v->work;
 }
 
 static void mend_and_die(struct run *r, const struct trace *t, const struct verdict *verdicts, unsigned level, uint64_t *random);
@@ -154,7 +157,7 @@ static void die_over(struct run *r, const struct image *image, const struct verd
     size_t used = strlen(path);
     snprintf(r->path + used, sizeof path - used, ", killed after %llu, then %s", (unsigned long long)image->instruction, s->name);
 
-    struct trace t;
+    struct trace t = {0};
     if (step_through(r, s, &t, EMPTY)) {
         struct verdict *verdicts = malloc(t.count * sizeof *verdicts);
         must(verdicts != NULL);
@@ -175,9 +178,11 @@ static void mend_and_die(struct run *r, const struct trace *t, const struct verd
     size_t every = arguments.depth == 0 || t->count <= arguments.depth ? 1 : t->count / arguments.depth;
     size_t first = every > 1 ? random_next(random) % every : 0;
     for (size_t i = first, n = random_next(random) % MENDERS; i < t->count; i += every, n++) {
-        size_t how = arguments.minutes > 0 ? random_next(random) : n % MENDERS;
+        const bool heirs = has_successor(r->world.book);
+        size_t how = arguments.minutes > 0 ? random_next(random) % (heirs ? MENDERS : recovery_count) : n % MENDERS;
+        const struct scenario *who = heirs && i / every % 2 == 0 ? &succession : &recoveries[r->scenario->limited ? 0 : how];
         if (!verdicts[i].violated)
-            die_over(r, &t->images[i], &verdicts[i], &recoveries[r->scenario->limited ? 0 : how % recovery_count], level, random);
+            die_over(r, &t->images[i], &verdicts[i], who, level, random);
     }
 }
 
@@ -212,11 +217,12 @@ static void really_kill(struct run *r, struct book *book, const struct book *who
     world_destroy(&r->world);
 }
 
-static void run_one(unsigned worker, struct book *book, const struct scenario *s, enum surroundings around, uint64_t seed) {
+static void run_one(unsigned worker, struct book *book, size_t scenario, enum surroundings around, uint64_t seed) {
+    const struct scenario *s = scenario_at(scenario);
     struct run r = {.scenario = s, .around = around, .seed = seed, .worker = worker};
     struct world *w = &r.world;
     struct trace t = {0};
-    uint64_t random = (seed * 4096 + (uint64_t)(s - scenarios) * 8 + around) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    uint64_t random = (seed * 4096 + scenario * 8 + around) * UINT64_C(0x9e3779b97f4a7c15) | 1;
     begin(&r, book);
     if (step_through(&r, s, &t, around)) {
         struct verdict *verdicts = malloc(t.count * sizeof *verdicts);
@@ -225,6 +231,10 @@ static void run_one(unsigned worker, struct book *book, const struct scenario *s
             report(&r, s->name, &t.images[t.count - 1], ACKS_LATE, rp_error_name(book->result));
         bool holds = w->neighbour.held_count > 0;
         judge_all(&r, s, &t, ACKS_LATE, verdicts);
+        w->hasty = book->once || (book->numbered && !book->id_removed);
+        if (w->hasty)
+            judge_all(&r, s, &t, ACKS_LATE, NULL);
+        w->hasty = false;
         if (holds) {
             judge_all(&r, s, &t, ACKS_AT_ONCE, NULL);
             judge_all(&r, s, &t, EXTENDS, NULL);
@@ -266,20 +276,28 @@ static void stay_on_one_processor(unsigned worker) {
     must(sched_setaffinity(0, sizeof one, &one) == 0);
 }
 
+static size_t scenario_count(void) {
+    size_t count = 0;
+    while (scenario_at(count) != NULL)
+        count++;
+    return count;
+}
+
 static void work(unsigned worker, double until) {
+    const size_t scenarios = scenario_count();
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* who ends the test ends all of it */
     stay_on_one_processor(worker);
     struct book *book = mmap(NULL, sizeof *book, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     must(book != MAP_FAILED);
     for (;;) {
         unsigned n = (unsigned)fetch_add_relaxed(&shared->next, 1, stat);
-        unsigned scenario = (unsigned)(n / (RANDOM + 1) % scenario_count), around = n % (RANDOM + 1),
-                 lap = n / (RANDOM + 1) / (unsigned)scenario_count;
+        unsigned scenario = (unsigned)(n / (RANDOM + 1) % scenarios), around = n % (RANDOM + 1),
+                 lap = n / (RANDOM + 1) / (unsigned)scenarios;
         if ((arguments.minutes > 0 ? now_s() > until : lap > 0) || counter_read(&shared->cannot_trace))
             break;
         uint64_t seed = arguments.seed + lap;
-        if (wanted(&scenarios[scenario], (enum surroundings)around))
-            run_one(worker, book, &scenarios[scenario], (enum surroundings)around, seed);
+        if (wanted(scenario_at(scenario), (enum surroundings)around))
+            run_one(worker, book, scenario, (enum surroundings)around, seed);
     }
     exit(0);
 }
@@ -351,10 +369,10 @@ static void parse(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     parse(argc, argv);
-    for (size_t i = 0; arguments.list && i < scenario_count; i++)
+    for (size_t i = 0; arguments.list && i < scenario_count(); i++)
         for (unsigned around = EMPTY; around <= RANDOM; around++)
-            if (wanted(&scenarios[i], (enum surroundings)around))
-                printf("%s %s\n", scenarios[i].name, surroundings_name((enum surroundings)around));
+            if (wanted(scenario_at(i), (enum surroundings)around))
+                printf("%s %s\n", scenario_at(i)->name, surroundings_name((enum surroundings)around));
     if (arguments.list)
         return 0;
 #ifndef __x86_64__
@@ -363,13 +381,14 @@ int main(int argc, char **argv) {
 #endif
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     must(shared != MAP_FAILED);
-    for (size_t i = 0, n = 0; i < scenario_count; i++) {
+    for (size_t i = 0, n = 0; i < scenario_count(); i++) {
+        const char *operation = scenario_at(i)->operation;
         bool known = false;
         for (size_t k = 0; k < n; k++)
-            known = known || strcmp(shared->counts[k].operation, scenarios[i].operation) == 0;
+            known = known || strcmp(shared->counts[k].operation, operation) == 0;
         if (!known) {
             must(n + 1 < OPERATIONS_MAX);
-            strncpy(shared->counts[n++].operation, scenarios[i].operation, sizeof shared->counts[0].operation - 1);
+            strncpy(shared->counts[n++].operation, operation, sizeof shared->counts[0].operation - 1);
         }
     }
     printf("seed %llu\n", (unsigned long long)arguments.seed);

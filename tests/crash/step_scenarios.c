@@ -7,7 +7,7 @@
 
 /* ---- sending ---- */
 
-static void will_send(struct victim *v, unsigned count) {
+void will_send(struct victim *v, unsigned count) {
     struct book *b = v->world->book;
     v->serial = b->next_victim_serial;
     for (unsigned i = 0; i < count; i++) {
@@ -33,7 +33,7 @@ static void that_was_long_ago(struct world *w) {
 }
 static void ready_batch(struct victim *v) { will_send(v, 3); }
 
-static int act_send(struct victim *v) { return party_send(&v->party, v->serial); }
+int act_send(struct victim *v) { return party_send(&v->party, v->serial); }
 
 static int act_send_if_it_fits(struct victim *v) {
     int result = act_send(v);
@@ -130,7 +130,7 @@ static void make_room(struct world *w) {
 
 /* ---- receiving and settling ---- */
 
-static int act_receive(struct victim *v) { return party_receive(&v->party) < 0 ? RP_EMPTY : 0; }
+int act_receive(struct victim *v) { return party_receive(&v->party) < 0 ? RP_EMPTY : 0; }
 
 static int act_receive_batch(struct victim *v) {
     int got = rp_receive_batch(v->party.consumer, v->party.held, 3, 0);
@@ -147,19 +147,19 @@ static int act_receive_once(struct victim *v) {
     return serial < 0 ? RP_EMPTY : 0;
 }
 
-static unsigned receive_to(struct victim *v, unsigned after) {
+unsigned receive_to(struct victim *v, unsigned after) {
     int serial = party_receive(&v->party);
     must(serial >= 0);
     v->world->book->after[serial] = (uint8_t)after;
     return (unsigned)serial;
 }
 
-static void ready_hold(struct victim *v) { (void)receive_to(v, FATE_DELIVERED); }
+void ready_hold(struct victim *v) { (void)receive_to(v, FATE_DELIVERED); }
 static void ready_ack(struct victim *v) { (void)receive_to(v, FATE_GONE); }
 static void ready_reject(struct victim *v) { (void)receive_to(v, FATE_DEAD); }
 static void ready_last(struct victim *v) { v->world->book->before[receive_to(v, FATE_DEAD)] = FATE_DEAD; }
 
-static int act_ack(struct victim *v) { return rp_ack(v->party.consumer, v->party.held); }
+int act_ack(struct victim *v) { return rp_ack(v->party.consumer, v->party.held); }
 
 static int nack(struct victim *v, int64_t delay_ns, uint32_t charge, const char *reason) {
     struct rp_nack_options o;
@@ -170,9 +170,9 @@ static int nack(struct victim *v, int64_t delay_ns, uint32_t charge, const char 
     return rp_nack(v->party.consumer, v->party.held, &o);
 }
 static int act_nack(struct victim *v) { return nack(v, -1, 1, "the other side is down"); }
-static int act_nack_now(struct victim *v) { return nack(v, 0, 1, NULL); }
+int act_nack_now(struct victim *v) { return nack(v, 0, 1, NULL); }
 static int act_nack_uncharged(struct victim *v) { return nack(v, -1, 0, NULL); }
-static int act_reject(struct victim *v) { return rp_reject(v->party.consumer, v->party.held, "no such address"); }
+int act_reject(struct victim *v) { return rp_reject(v->party.consumer, v->party.held, "no such address"); }
 static int act_extend(struct victim *v) { return rp_extend(v->party.consumer, v->party.held, HOUR_NS); }
 
 static void leases_run_out(struct world *w) {
@@ -193,8 +193,7 @@ static int act_ack_old(struct victim *v) {
     return party_receive(&v->party) < 0 ? RP_EMPTY : rp_ack(v->party.consumer, v->party.held);
 }
 
-/* The victim's lease runs out while it lives, and the neighbour receives the message. */
-static void the_lease_is_lost(struct world *w) {
+void the_lease_is_lost(struct world *w) {
     leases_run_out(w);
     int serial = party_receive(&w->neighbour);
     must(serial >= 0);
@@ -215,7 +214,7 @@ static void prepare_full_dead_ring(struct world *w) {
 
 /* ---- housekeeping ---- */
 
-static int act_sweep(struct victim *v) {
+int act_sweep(struct victim *v) {
     int done = rp_queue_sweep(v->party.queue);
     return done < 0 ? done : 0;
 }
@@ -235,7 +234,7 @@ static void prepare_viewed_and_held(struct world *w) {
     must(party_receive(&w->helper) >= 0);
 }
 
-static void prepare_ghost(struct world *w) {
+void prepare_ghost(struct world *w) {
     struct rp_loan loan;
     party_open(&w->ghost, w->name, RP_ACK_EXPLICIT, 0);
     must(party_receive(&w->ghost) >= 0);
@@ -276,7 +275,7 @@ static void all_that_are(struct world *w, unsigned from, unsigned to) {
             w->book->after[i] = (uint8_t)to;
 }
 
-static void prepare_dead(struct world *w) {
+void prepare_dead(struct world *w) {
     for (unsigned i = 0; i < 2; i++) {
         world_send(w);
         int serial = party_receive(&w->neighbour);
@@ -303,7 +302,7 @@ static void prepare_purge(struct world *w) {
             w->book->after[i] = FATE_GONE;
 }
 static int positive(int result) { return result < 0 ? result : 0; }
-static int act_redrive(struct victim *v) { return positive(rp_dead_redrive(v->party.queue, NULL, NULL)); }
+int act_redrive(struct victim *v) { return positive(rp_dead_redrive(v->party.queue, NULL, NULL)); }
 static int act_dead_purge(struct victim *v) { return positive(rp_dead_purge(v->party.queue, NULL, NULL)); }
 static int act_purge(struct victim *v) { return positive(rp_queue_purge(v->party.queue, NULL, RP_STATE_ALL)); }
 
@@ -316,7 +315,7 @@ static void ready_hold_and_loan(struct victim *v) {
     ready_hold(v);
     must(rp_loan(v->party.producer, 8, &v->loan) == 0);
 }
-static int act_close_all(struct victim *v) {
+int act_close_all(struct victim *v) {
     rp_consumer_close(v->party.consumer);
     rp_producer_close(v->party.producer);
     return rp_queue_close(v->party.queue);
@@ -324,7 +323,7 @@ static int act_close_all(struct victim *v) {
 
 /* ---- all of them ---- */
 
-const struct scenario scenarios[] = {
+static const struct scenario scenarios[] = {
     {"send", "send", EVERYWHERE & ~IN_FULL, .ready = ready_send, .act = act_send},
     {"send-again", "send", BUT_FULL, .ready = ready_send_again, .act = act_send},
     {"send-long-ago", "send", IN_EMPTY | IN_WRAPPED, .ready = ready_send_again, .between = that_was_long_ago, .act = act_send},
@@ -412,7 +411,11 @@ const struct scenario scenarios[] = {
     {"close-many", "detach", IN_EMPTY | IN_WRAPPED, .messages = MANY, .ready = ready_hold_many, .act = act_close_all},
     {"close-all", "detach", EVERYWHERE & ~IN_FULL, .messages = 1, .ready = ready_hold_and_loan, .act = act_close_all},
 };
-const size_t scenario_count = sizeof scenarios / sizeof scenarios[0];
+
+const struct scenario *scenario_at(size_t i) {
+    const size_t count = sizeof scenarios / sizeof scenarios[0];
+    return i < count ? &scenarios[i] : i - count < delivery_scenario_count ? &delivery_scenarios[i - count] : NULL;
+}
 
 static int act_housekeeping_receive(struct victim *v) {
     (void)party_receive(&v->party);

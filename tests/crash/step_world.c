@@ -92,14 +92,45 @@ int party_send(struct party *p, unsigned serial) {
 }
 
 int party_send_once(struct party *p, unsigned serial) {
+    const struct book booked = {.once = serial};
+    return send_as_booked(&booked, p->producer, serial);
+}
+
+int send_as_booked(const struct book *b, rp_producer *p, unsigned serial) {
     unsigned char letter[LETTER_BYTES];
     size_t bytes = letter_write(letter, serial);
     struct rp_send_options o;
     rp_send_options_init(&o, sizeof o);
     o.timeout_ns = 0;
-    o.dedup_id = &serial;
-    o.dedup_id_bytes = sizeof serial;
-    return rp_send(p->producer, letter, bytes, &o);
+    if (serial == b->once) {
+        o.dedup_id = &serial;
+        o.dedup_id_bytes = sizeof serial;
+    }
+    if (serial == b->numbered)
+        o.sequence = serial;
+    return rp_send(p, letter, bytes, &o);
+}
+
+#define VICTIM "the victim"
+
+int numbered_open(rp_queue *q, rp_producer **out) {
+    struct rp_producer_options o;
+    rp_producer_options_init(&o, sizeof o);
+    o.id = VICTIM;
+    o.id_bytes = strlen(VICTIM);
+    return rp_producer_open(q, &o, out);
+}
+
+int numbered_remove(rp_queue *q) { return rp_producer_id_remove(q, VICTIM, strlen(VICTIM)); }
+
+int work_ask(struct party *p, struct rp_message *m) { return rp_seen(p->consumer, m, "the work", 8); }
+
+int work_forward(const struct book *b, struct party *p, struct rp_message *m) {
+    unsigned char letter[LETTER_BYTES];
+    struct rp_send_options o;
+    rp_send_options_init(&o, sizeof o);
+    o.timeout_ns = 0;
+    return rp_forward(p->consumer, m, p->producer, letter, letter_write(letter, b->output), &o);
 }
 
 int party_receive(struct party *p) {
