@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * rp_seen: the work of an id is done by one at a time, not again once it was acked, and again if nobody lived to. Two messages are about the same work. The book says who was
- * told to do it.
+ * told to do it. Each entry is one atomic step (tests/threads): made before the call that lets others go on, and read before what is entered after it.
  */
 #include "witness_log.h"
 
@@ -18,6 +18,12 @@ static struct book {
     unsigned received_later[SIM_FIBERS]; /* was it received again since? */
 } book;
 
+#define get(field) __atomic_load_n(field, __ATOMIC_RELAXED)
+#define put(field, value) __atomic_store_n(field, value, __ATOMIC_RELAXED)
+#define add(field, value) __atomic_fetch_add(field, value, __ATOMIC_RELAXED)
+#define set_bit(field, bit) __atomic_fetch_or(field, 1u << (bit), __ATOMIC_RELAXED)
+#define clear_bit(field, bit) __atomic_fetch_and(field, ~(1u << (bit)), __ATOMIC_RELAXED)
+
 static void setup(void) {
     struct rp_queue_options o = scenario_options(4);
     o.dedup_window_ns = 3600 * 1000 * MS;
@@ -31,15 +37,17 @@ static void setup(void) {
 static void check_told(int result) {
     unsigned me = sim_me();
     if (result == 0) {
-        if (book.at_work & ~sim_killed() & ~(1u << me))
+        unsigned at_work = get(&book.at_work);
+        if (at_work & ~sim_killed() & ~(1u << me))
             sim_fail("told to do what a living one is at");
-        if (book.done > 0)
+        if (get(&book.done) > 0)
             sim_fail("told to do what was done");
         for (unsigned i = 0; i < SIM_FIBERS; i++)
-            book.later[i] += book.in_ack >> i & 1;
-        book.at_work |= 1u << me;
+            add(&book.later[i], get(&book.in_ack) >> i & 1);
+        set_bit(&book.at_work, me);
     } else if (result == RP_DUPLICATE) {
-        if (book.done == 0 && book.in_ack == 0)
+        unsigned in_ack = get(&book.in_ack); /* first: it goes when the other is there */
+        if (in_ack == 0 && get(&book.done) == 0)
             sim_fail("told that it is done, and nobody says so");
     } else if (result != -EBUSY && result != RP_LEASE_LOST) {
         witness_must(result, "rp_seen");
@@ -52,26 +60,26 @@ static bool work(struct desk *d, bool fails) {
     if (witness_receive(d, 0) != 0)
         return false;
     for (unsigned i = 0; i < SIM_FIBERS; i++)
-        book.received_later[i] += book.acking[i] == witness_tag_of(&d->held[0]);
+        add(&book.received_later[i], get(&book.acking[i]) == witness_tag_of(&d->held[0]));
     sim_call("rp_seen");
     int result = rp_seen(d->consumer, &d->held[0], "work", 4);
     sim_return(result == 0);
     sim_note("  rp_seen -> %s", rp_error_name(result));
     check_told(result);
     if (result == -EBUSY || result == RP_LEASE_LOST || (result == 0 && fails)) {
-        book.at_work &= ~(1u << me);
+        clear_bit(&book.at_work, me);
         witness_nack(d, 0, 0, false);
         return false;
     }
-    book.at_work &= ~(1u << me);
+    clear_bit(&book.at_work, me);
     if (result == 0) {
-        book.in_ack |= 1u << me;
-        book.acking[me] = witness_tag_of(&d->held[0]);
+        set_bit(&book.in_ack, me);
+        put(&book.acking[me], witness_tag_of(&d->held[0]));
     }
     witness_ack(d, 0);
-    book.done += result == 0;
-    book.in_ack &= ~(1u << me);
-    book.acking[me] = 0;
+    add(&book.done, result == 0);
+    clear_bit(&book.in_ack, me);
+    put(&book.acking[me], 0);
     return true;
 }
 

@@ -8,6 +8,7 @@
  * - Time stands still until a jump is decided or somebody has slept over his timeout: a machine that is slow must not look like a lease that ran out.
  */
 #include "proc.h"
+#include "bell.h"
 #include "clock.h"
 #include "fork.h"
 #include "futex.h"
@@ -17,13 +18,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { FILES = 2, VIEWS = 16, DESCRIPTORS = 16, SEATS = 64, NO_SEAT = SEATS, NAP_NS = 3000000 };
+enum { FILES = 2, VIEWS = 16, DESCRIPTORS = 32, SEATS = 64, NO_SEAT = SEATS, NAP_NS = 3000000, TICK_NS = 50000000 };
 
 /* A mapping that the library asked for, and the address it was given. */
 struct view {
@@ -198,10 +200,8 @@ enum liveness __wrap_liveness_probe(struct prober *p, uint32_t seat) {
 
 /* ---- descriptors ---- */
 
-int __real_shm_open_file(const char *path, bool read_only);
-int __wrap_shm_open_file(const char *path, bool read_only);
-int __wrap_shm_open_file(const char *path, bool read_only) {
-    int fd = __real_shm_open_file(path, read_only);
+/* -> fd, which goes with the process. */
+static int opened(int fd) {
     if (fd < 0)
         return fd;
     struct process *p = enter();
@@ -211,6 +211,34 @@ int __wrap_shm_open_file(const char *path, bool read_only) {
     give(&p->lock);
     return fd;
 }
+
+int __real_shm_open_file(const char *path, bool read_only);
+int __wrap_shm_open_file(const char *path, bool read_only);
+int __wrap_shm_open_file(const char *path, bool read_only) { return opened(__real_shm_open_file(path, read_only)); }
+
+int __real_bell_open(struct bell *b);
+int __wrap_bell_open(struct bell *b);
+int __wrap_bell_open(struct bell *b) {
+    int result = __real_bell_open(b);
+    if (result == 0) {
+        opened(b->descriptor);
+        opened(b->timer);
+    }
+    return result;
+}
+
+int __real_bell_bind(struct bell *b, const struct bell_name *name);
+int __wrap_bell_bind(struct bell *b, const struct bell_name *name);
+int __wrap_bell_bind(struct bell *b, const struct bell_name *name) {
+    int result = __real_bell_bind(b, name);
+    if (result == 0)
+        opened(b->socket);
+    return result;
+}
+
+int __real_bell_ringer_open(void);
+int __wrap_bell_ringer_open(void);
+int __wrap_bell_ringer_open(void) { return opened(__real_bell_ringer_open()); }
 
 int __wrap_close(int fd);
 int __wrap_close(int fd) {
@@ -263,18 +291,45 @@ uint64_t __wrap_clock_wall_coarse_ns(void);
 uint64_t __wrap_clock_wall_ns(void) { return WALL_AT_BOOT_NS + clock_now_ns(); }
 uint64_t __wrap_clock_wall_coarse_ns(void) { return __wrap_clock_wall_ns(); }
 
+static void sleep_until(uint64_t end_ns) {
+    uint64_t now = clock_now_ns();
+    while (now < end_ns && !atomic_compare_exchange_weak_explicit(&now_ns, &now, end_ns, RELAXED, RELAXED))
+        ;
+}
+
+static uint64_t nap_of(uint64_t timeout_ns) { return timeout_ns < NAP_NS ? timeout_ns : NAP_NS; }
+
 /* A sleeper whose word is the same after a short while slept over his whole timeout, and so did all the others. */
 int __real_futex_wait(a32 *word, uint32_t expected, uint64_t timeout_ns);
 int __wrap_futex_wait(a32 *word, uint32_t expected, uint64_t timeout_ns);
 int __wrap_futex_wait(a32 *word, uint32_t expected, uint64_t timeout_ns) {
-    uint64_t now = clock_now_ns(), end = now + timeout_ns;
-    int result = __real_futex_wait(word, expected, timeout_ns < NAP_NS ? timeout_ns : NAP_NS);
-    if (result == 0 && atomic_load_explicit(word, RELAXED) == expected) {
-        now = clock_now_ns();
-        while (now < end && !atomic_compare_exchange_weak_explicit(&now_ns, &now, end, RELAXED, RELAXED))
-            ;
-    }
+    uint64_t end = clock_now_ns() + timeout_ns;
+    int result = __real_futex_wait(word, expected, nap_of(timeout_ns));
+    if (result == 0 && atomic_load_explicit(word, RELAXED) == expected)
+        sleep_until(end);
     return result;
+}
+
+int __real_futex_wait_any(a32 *const *words, const uint32_t *expected, unsigned count, uint64_t timeout_ns);
+int __wrap_futex_wait_any(a32 *const *words, const uint32_t *expected, unsigned count, uint64_t timeout_ns);
+int __wrap_futex_wait_any(a32 *const *words, const uint32_t *expected, unsigned count, uint64_t timeout_ns) {
+    uint64_t end = clock_now_ns() + timeout_ns;
+    int result = scenario->one_futex ? -ENOSYS : __real_futex_wait_any(words, expected, count, nap_of(timeout_ns));
+    if (result == -ETIMEDOUT)
+        sleep_until(end);
+    return result;
+}
+
+/* The timers in consumers' descriptors run in the world's time: who polled for a short while has slept for a tick, and comes by. */
+int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
+    uint64_t timeout_ns = timeout_ms < 0 ? TICK_NS : (uint64_t)timeout_ms * 1000000;
+    uint64_t end = clock_now_ns() + (timeout_ns < TICK_NS ? timeout_ns : TICK_NS);
+    int ready = __real_poll(fds, count, (int)((nap_of(timeout_ns) + 999999) / 1000000));
+    if (ready == 0)
+        sleep_until(end);
+    return ready;
 }
 
 /* ---- memory ---- */
