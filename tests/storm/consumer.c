@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Processes that receive and do everything with a message that can be done, each entered in the books before and after. */
-#include "storm.h"
+#include "again.h"
+#include "sleeper.h"
 
 #include <errno.h>
 
@@ -20,6 +21,7 @@ struct receiver {
     int64_t patience_ns;
     struct order order;
     struct kept kept;
+    struct sleeper sleeper;
 };
 
 static void count(_Atomic uint64_t *counter) { atomic_fetch_add_explicit(counter, 1, memory_order_relaxed); }
@@ -33,7 +35,7 @@ static bool inspect(struct receiver *r, const struct rp_message *m) {
     if (m->acquisitions == 0 || m->deliveries > m->acquisitions)
         ledger_violation("message %llu: deliveries %u, acquisitions %u", (unsigned long long)l->number, m->deliveries,
                          m->acquisitions);
-    if (ledger_shown(l->number, m->acquisitions))
+    if (ledger_shown(l->number, m->acquisitions) && !sends_again(w->storm->variant)) /* there another may have sent it later */
         order_check(&r->order, l);
     ledger_key_shown(l->producer, l->number);
     count(&w->tallies->receives);
@@ -142,8 +144,9 @@ static void consume_on(struct receiver *r) {
     struct rp_message messages[BATCH];
     for (int i = 0; i < r->rounds && !storm_ends(); i++) {
         size_t max = worker_random(r->worker, 3) == 0 ? BATCH : 1;
-        int n = max > 1 ? rp_receive_batch(r->consumer, messages, max, r->patience_ns)
-                        : rp_receive(r->consumer, messages, r->patience_ns);
+        int n = r->sleeper.way != SLEEP_NOT ? sleeper_receive(&r->sleeper, messages, max)
+                : max > 1                   ? rp_receive_batch(r->consumer, messages, max, r->patience_ns)
+                                            : rp_receive(r->consumer, messages, r->patience_ns);
         if (n < 0 && n != RP_EMPTY && !was_paused(r->worker, n))
             ledger_violation("receive: %s: %s", rp_error_name(n), rp_error_detail());
         if (n == 0)
@@ -190,10 +193,14 @@ static bool consume_once(struct worker *w, rp_queue *q, int rounds, int64_t pati
         ledger_violation("consumer: %s: %s", rp_error_name(result), rp_error_detail());
         return false;
     }
+    if (w->storm->variant->sleepers && patience_ns > 0 && !sleeper_open(&r.sleeper, w, r.consumer))
+        return false;
     order_open(&r.order);
     at_most_once ? consume_at_most_once_on(&r) : consume_on(&r);
     if (worker_random(w, 2) == 0)
         let_go(&r, true); /* else closing must do */
+    if (r.sleeper.way != SLEEP_NOT)
+        sleeper_close(&r.sleeper);
     worker_enters(w, IN_HANDLE);
     rp_consumer_close(r.consumer);
     worker_enters(w, OUTSIDE);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "judge.h"
+#include "again.h"
+#include "sleeper.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +63,7 @@ static void drain(struct worker *w, rp_queue *q, struct report *r) {
         int result = rp_receive(c, &m, 20000000);
         if (result == 0 && letter_check(m.data, m.bytes, "drained")) {
             const struct letter *l = m.data;
-            if (ledger_shown(l->number, m.acquisitions))
+            if (ledger_shown(l->number, m.acquisitions) && !sends_again(w->storm->variant))
                 order_check(&order, l);
             ledger_settling(l->number);
             result = rp_ack(c, &m);
@@ -82,6 +84,23 @@ static void drain(struct worker *w, rp_queue *q, struct report *r) {
     rp_consumer_close(c);
     order_close(&order);
     undertake(w, q, false);
+}
+
+/* What the last ones of all who were killed were sending: then nothing is unknown any more. */
+static void send_the_rest(const struct storm *s, rp_queue *q) {
+    for (unsigned slot = 0; slot < LEDGER_WORKERS; slot++) {
+        struct worker w = {.storm = s, .slot = slot, .random = s->seed | 1, .tallies = &ledger->workers[slot]};
+        rp_producer *p;
+        if (!again_is_due(&w))
+            continue;
+        int result = again_open(&w, q, &p);
+        if (result != 0) {
+            ledger_violation("afterwards: producer: %s: %s", rp_error_name(result), rp_error_detail());
+            continue;
+        }
+        (void)again_all(&w, p);
+        rp_producer_close(p);
+    }
 }
 
 static void check_empty(rp_queue *q) {
@@ -157,6 +176,8 @@ static void check_mark(const struct storm *s, uint64_t number, union mark m, str
         ledger_violation("message %llu was never sent and came all the same", n);
     if (settled > 1)
         ledger_violation("message %llu was settled %u times", n, settled);
+    if (m.sent == SENT_INTENT && sends_again(s->variant))
+        ledger_violation("message %llu was not sent again", n);
     if (m.sent == SENT_DONE && settled == 0) {
         if (open > 0)
             r->silent++;
@@ -182,8 +203,14 @@ void judge(const struct storm *s, const struct crew *c, rp_queue *q, struct repo
     recover_all(q, r);
     judge_sample(q, r);
     drain(&w, q, r);
+    if (sends_again(s->variant)) {
+        send_the_rest(s, q);
+        drain(&w, q, r);
+    }
     check_empty(q);
     check_capacity(s, q);
+    if (s->variant->sleepers)
+        sleepers_judge(q, s->variant->max_participants);
     uint64_t numbers = atomic_load(&ledger->next_message);
     for (uint64_t i = 0; i < numbers && i < LEDGER_MESSAGES; i++)
         check_mark(s, i, ledger_mark(i), r);

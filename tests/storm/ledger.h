@@ -15,6 +15,7 @@ enum {
     LEDGER_CHUNK = 256, /* message numbers that a producer takes at a time */
     LEDGER_PRODUCERS = 1 << 17,
     LEDGER_WORKERS = 32,
+    LEDGER_UNSURE = 12, /* letters that one call sends */
     VIOLATION_TEXTS = 12,
     VIOLATION_BYTES = 240
 };
@@ -42,14 +43,18 @@ enum inside {
     IN_SWEEP,
     IN_ATTACH,
     IN_HANDLE,
+    IN_SEND,
     INSIDES
-}; /* attach: of a queue; handle: open and close of producers and consumers */
+}; /* attach: of a queue; handle: open and close of producers and consumers; send: where letters are sent again */
 
 /* What each worker counts for itself. */
 struct tallies {
     _Alignas(64) _Atomic uint64_t sends, receives, acks, nacks, extends,
         redeliveries, lost, full, no_seat, purges, redrives, opens, pauses, drains, emptied;
     _Atomic uint32_t inside; /* enum inside: where it is, or where it was when it died */
+    _Atomic uint64_t sleeps, rung, unrung, again, duplicates;
+    _Atomic uint32_t unrung_row;            /* sleepers: sleeps in which messages came and no ring, in a row */
+    _Atomic uint64_t unsure[LEDGER_UNSURE]; /* what this worker is sending, or was when it died; 0: nothing (again.h) */
 };
 
 struct ledger {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "run.h"
+#include "again.h"
 #include "figure.h"
 
 #include <fcntl.h>
@@ -66,6 +67,10 @@ static rp_queue *create(const struct storm *s) {
     } else if (v->priorities > 0) {
         o.priorities = v->priorities;
     }
+    if (v->ids) {
+        o.dedup_window_ns = UINT64_C(3600) * 1000000000;
+        o.dedup_entries = KEPT_IDS;
+    }
     o.max_participants = v->max_participants;
     rp_queue_unlink(s->queue);
     int result = rp_queue_create(s->queue, &o, &q);
@@ -93,6 +98,12 @@ static void print(const struct variant *v, const struct crew *c, const struct re
     printf(
         "         dead letters purged %llu, redriven %llu; purged when ready %llu; drained %llu after %llu passes; audits %llu\n",
         SUM(purges), SUM(redrives), (ull)r->purged, (ull)r->drained, (ull)r->passes, (ull)r->audits);
+    if (v->sleepers)
+        printf("         sleeps on descriptors %llu; without a timer: rung %llu times, not rung %llu\n", SUM(sleeps), SUM(rung),
+               SUM(unrung));
+    if (sends_again(v))
+        printf("         killed in send %llu; sent again %llu, of which duplicates %llu\n", (ull)c->kills_inside[IN_SEND],
+               SUM(again), SUM(duplicates));
     if (v->crew[ROLE_OPERATOR] > 0)
         printf("         paused %llu times, of which drains %llu, %llu to the end\n", SUM(pauses), SUM(drains), SUM(emptied));
 }

@@ -26,6 +26,13 @@ static const struct variant variants[] = {
      .rejects = true,
      .dead_refuse = true,
      .crew = {4, 4, 2, 1, 2}},
+    {.name = "sleepers",
+     .capacity = 64,
+     .lease_ms = 40,
+     .prefetch = 8,
+     .max_participants = 24,
+     .crew = {4, 4, 2, 1},
+     .sleepers = true},
 };
 
 static void report_stall(const struct stall *s, const char *what) {
