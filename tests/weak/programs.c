@@ -15,7 +15,7 @@
         X(queue_expire) X(queue_extend) X(queue_sleep) X(queue_full) X(queue_full_same_ms) X(queue_past) X(queue_way)           \
             X(queue_slow_claim) X(queue_slow_insert) X(queue_threads) X(queue_dead_sender) X(queue_dead_holder)                 \
                 X(queue_overwritten) X(timers_old) X(timers_raise) X(key_sleep) X(key_full) X(key_receivers) X(flow_drain)      \
-                    X(flow_resume) X(flow_group)
+                    X(flow_resume) X(flow_group) X(ids_halves) X(ids_middle) X(ids_turns) X(ids_sends) X(ids_dead)
 
 #define DECLARE(program) extern const struct weak_program program;
 PROGRAMS(DECLARE)

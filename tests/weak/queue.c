@@ -56,6 +56,7 @@ void open_office(const struct plan *plan) {
     o.max_groups = plan->max_groups > 0 ? plan->max_groups : 1;
     o.lanes = plan->keyed;
     o.max_participants = plan->processes + 1;
+    o.dedup_window_ns = plan->dedup ? 1000 * o.lease_ns : 0;
     o.prefault = 0;
     weak_as(HOARDER);
     if (rp_queue_create("weak", &o, &office->queue[HOARDER]) != 0)

@@ -36,6 +36,7 @@ struct plan {
     uint32_t max_deliveries;
     bool keyed;          /* one lane, and all letters in it */
     uint32_t max_groups; /* 0: one */
+    bool dedup;          /* it keeps ids of sends, for longer than anything here takes */
 };
 /* A queue, with a producer and a consumer for each process. All cells but `free_cells` are on loan to the judge. */
 void open_office(const struct plan *plan);

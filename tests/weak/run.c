@@ -234,6 +234,8 @@ bool run_prepare(const struct weak_program *p) {
     memset(arena, 0, sizeof arena);
     sim_lane_slots = p->lane_slots;
     sim_min_slots = p->min_slots > 0 ? p->min_slots : 8;
+    sim_known_ids = p->known_ids;
+    sim_one_hash = p->known_ids > 0;
     p->setup();
     saved = saved == NULL ? malloc(ARENA_BYTES) : saved;
     if (saved == NULL)

@@ -26,6 +26,7 @@ struct weak_program {
     uint8_t process_of[WEAK_THREADS]; /* + 1; 0: thread i is process i */
     uint32_t lane_slots;              /* of the lane; 0: as many as usual */
     uint32_t min_slots;               /* of the smallest ring; 0: 8 */
+    uint32_t known_ids;               /* how many a queue that keeps any keeps, all with one hash */
 };
 
 /* ---- for programs ---- */
