@@ -16,17 +16,6 @@ static void hold_first(unsigned processes, unsigned letters) {
 }
 
 /* As wait.c does it: looks, announces itself, looks again, sleeps. */
-static void receive_or_sleep(unsigned me) {
-    rp_consumer *c = office->consumer[me];
-    while (!receive_letter(me)) {
-        pool_flush(&c->actor.pool);
-        uint32_t prepared = eventcount_prepare(&c->ready);
-        if (receive_letter(me))
-            break;
-        (void)eventcount_sleep(&c->ready, prepared, UINT64_MAX);
-    }
-    (void)ack_letter(me);
-}
 static void send_or_sleep(unsigned me, unsigned letter) {
     struct pool *pool = &office->producer[me]->actor.pool;
     while (send_letter(me, letter) != 0) {

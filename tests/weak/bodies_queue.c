@@ -116,18 +116,6 @@ static void extend_finish(void) {
 
 /* ---- sleeping ---- */
 
-/* As wait.c does it: looks, announces itself, looks again, sleeps. */
-static void receive_or_sleep(unsigned me) {
-    rp_consumer *c = office->consumer[me];
-    while (!receive_letter(me)) {
-        pool_flush(&c->actor.pool);
-        uint32_t prepared = eventcount_prepare(&c->ready);
-        if (receive_letter(me))
-            break;
-        (void)eventcount_sleep(&c->ready, prepared, UINT64_MAX);
-    }
-    (void)ack_letter(me);
-}
 /* The only cell is held by B. A looks, announces itself, looks again a millisecond later or in the same one, sleeps until B's ack frees the cell. */
 static void send_or_sleep(unsigned me, unsigned letter, uint64_t later_ms) {
     struct pool *pool = &office->producer[me]->actor.pool;

@@ -133,6 +133,18 @@ void work(unsigned me, unsigned tries) {
             (void)ack_letter(me);
 }
 
+void receive_or_sleep(unsigned me) {
+    rp_consumer *c = office->consumer[me];
+    while (!receive_letter(me)) {
+        pool_flush(&c->actor.pool);
+        uint32_t prepared = eventcount_prepare(&c->ready);
+        if (receive_letter(me))
+            break;
+        (void)eventcount_sleep(&c->ready, prepared, UINT64_MAX);
+    }
+    (void)ack_letter(me);
+}
+
 a64 *word_of_cell(uint32_t c) { return &segment_cell(&office->queue[HOARDER]->segment, c)->word; }
 
 static void check_cells(void) {

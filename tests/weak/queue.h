@@ -52,6 +52,9 @@ int ack_letter(unsigned me);
 /* Receives and acks up to `tries` times. */
 void work(unsigned me, unsigned tries);
 
+/* As wait.c does it: looks, announces itself, looks again, sleeps, until there is one; and acks it. */
+void receive_or_sleep(unsigned me);
+
 a64 *word_of_cell(uint32_t c);
 
 enum { AS_SENT = 0, MAY_COME_AGAIN = 1 };

@@ -43,6 +43,10 @@ void weak_dead(unsigned process);
 /* What the clock says in this thread from now on. Every thread has its own: what is checked here is never about who reads the time first. */
 void weak_clock_ms(uint64_t ms);
 bool weak_killed(unsigned thread);
+/* From here on there are bells (bells_weak.c). Only in setup. */
+void weak_bells(void);
+/* Sleeps until the bell with this descriptor is readable, as in somebody's event loop. */
+void weak_bell_wait(int descriptor);
 
 /* ---- the machine (machine.c) ---- */
 
