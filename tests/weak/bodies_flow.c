@@ -4,6 +4,7 @@
 #include "queue.h"
 
 #include <errno.h>
+#include <ringpost/dead.h>
 #include <ringpost/group.h>
 #include <string.h>
 
@@ -46,6 +47,61 @@ static void resume_sender(unsigned me) {
     }
 }
 
+/* The same of a receiver, who finds the message that was sent meanwhile. */
+static void setup_receiver(void) {
+    setup_drain();
+    weak_check(rp_queue_pause(office->queue[HOARDER], RP_SIDE_RECEIVE) == 0);
+    weak_as(1);
+    (void)send_letter(1, 1);
+}
+static bool received(unsigned me) {
+    int result = rp_receive(office->consumer[me], &office->held[me], 0);
+    weak_check(result == 0 || result == RP_PAUSED);
+    if (result == 0)
+        office->got[me][read_letter(me)]++;
+    return result == 0;
+}
+static void resume_receiver(unsigned me) {
+    if (me == 1) {
+        weak_check(rp_queue_resume(office->queue[me], RP_SIDE_RECEIVE) == 0);
+        return;
+    }
+    struct eventcount *event = &office->consumer[me]->ready;
+    while (!received(me)) {
+        uint32_t prepared = eventcount_prepare(event);
+        if (received(me))
+            break;
+        (void)eventcount_sleep(event, prepared, UINT64_MAX);
+    }
+    (void)ack_letter(me);
+}
+
+/* A makes a message of a dead letter while B drains. */
+static void setup_letter(void) {
+    setup_drain();
+    weak_as(0);
+    (void)send_letter(0, 1);
+    weak_check(receive_letter(0) && rp_reject(office->consumer[0], &office->held[0], NULL) == 0);
+}
+static void redrive(unsigned me) {
+    const struct rp_drain_options look = {.size = sizeof look, .timeout_ns = 0};
+    if (me == 0) {
+        int result = rp_dead_redrive(office->queue[me], NULL, NULL);
+        weak_check(result == 1 || result == RP_PAUSED);
+        office->note[me] = result == 1;
+    } else {
+        office->note[me] = rp_queue_drain(office->queue[me], &look) == 0;
+    }
+}
+static void redrive_finish(void) {
+    weak_check(!(office->note[0] && office->note[1]));
+    weak_as(HOARDER);
+    weak_check(rp_queue_resume(office->queue[HOARDER], RP_SIDE_SEND) == 0);
+    if (!office->note[0])
+        weak_check(rp_dead_redrive(office->queue[HOARDER], NULL, NULL) == 1);
+    judge(true, MAY_COME_AGAIN);
+}
+
 static void setup_group(void) {
     open_office(&(struct plan){.processes = 2, .free_cells = ALL_CELLS, .warm_up = 2, .max_groups = 2});
     weak_check(rp_group_create(office->queue[HOARDER], "g1", NULL) == 0);
@@ -78,6 +134,18 @@ const struct weak_program flow_resume = {.name = "flow-resume",
                                          .setup = setup_sender,
                                          .body = resume_sender,
                                          .finish = drained};
+const struct weak_program flow_receive = {.name = "flow-receive",
+                                          .about = "a receiver that falls asleep while receiving is resumed",
+                                          .threads = 2,
+                                          .setup = setup_receiver,
+                                          .body = resume_receiver,
+                                          .finish = drained};
+const struct weak_program flow_redrive = {.name = "flow-redrive",
+                                          .about = "a dead letter is redriven while another drains",
+                                          .threads = 2,
+                                          .setup = setup_letter,
+                                          .body = redrive,
+                                          .finish = redrive_finish};
 const struct weak_program flow_group = {.name = "flow-group",
                                         .about = "a group is paused while another takes its place",
                                         .threads = 2,

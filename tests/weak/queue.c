@@ -58,6 +58,7 @@ void open_office(const struct plan *plan) {
     o.max_participants = plan->processes + 1;
     o.dedup_window_ns = plan->dedup ? 1000 * o.lease_ns : 0;
     o.max_producer_ids = plan->producer_ids;
+    o.max_bytes = plan->max_bytes;
     o.prefault = 0;
     weak_as(HOARDER);
     if (rp_queue_create("weak", &o, &office->queue[HOARDER]) != 0)

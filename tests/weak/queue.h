@@ -38,6 +38,7 @@ struct plan {
     uint32_t max_groups; /* 0: one */
     bool dedup;          /* it keeps ids of sends, for longer than anything here takes */
     uint32_t producer_ids;
+    uint64_t max_bytes; /* 0: as many as there is room for */
 };
 /* A queue, with a producer and a consumer for each process. All cells but `free_cells` are on loan to the judge. */
 void open_office(const struct plan *plan);
