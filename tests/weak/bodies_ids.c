@@ -164,12 +164,18 @@ static void dead_send(unsigned me) {
         work(me, 1);
     }
 }
+/* The same, but C recovers him and sends, too. */
+static void two_recoverers(unsigned me) {
+    if (me > 0)
+        (void)rp_queue_sweep(office->queue[me]);
+    (void)send_once_as(me, 1 + me);
+}
 static void dead_finish(void) {
     weak_as(HOARDER);
     weak_clock_ms(LEASE_MS);
     (void)rp_queue_sweep(office->queue[HOARDER]);
     struct pool *pool = &office->producer[HOARDER]->actor.pool;
-    int result = send_once_as(HOARDER, 3);
+    int result = send_once_as(HOARDER, 4);
     weak_check(result == 0 || result == RP_DUPLICATE);
     pool_flush(pool);
     one_message();
@@ -210,3 +216,11 @@ const struct weak_program ids_dead = {.name = "once-dead",
                                       .finish = dead_finish,
                                       .killable = 1,
                                       .known_ids = 4};
+const struct weak_program ids_recoverers = {.name = "once-recovered",
+                                            .about = "a sender under an id killed at any store, two that recover it and send",
+                                            .threads = 3,
+                                            .setup = setup_dead,
+                                            .body = two_recoverers,
+                                            .finish = dead_finish,
+                                            .killable = 1,
+                                            .known_ids = 4};

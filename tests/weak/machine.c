@@ -19,7 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOCATIONS = 160, MESSAGES = 6000, MUTEXES = 8, GRANULES = ARENA_BYTES / 4 };
+enum { LOCATIONS = 160, MESSAGES = 6000, MUTEXES = 16, GRANULES = ARENA_BYTES / 4 };
 
 struct view {
     unsigned used; /* of `seen`; the rest is 0 */

@@ -106,6 +106,14 @@ static const struct mutant {
     {"slot:sc", "bell-2-1", NULL},
     {"bell:release", NULL, "the ticket, which is drawn after the bell is armed, passes it on; of the dead the kernel tells"},
     {"bell:acquire", NULL, "the same"},
+    {"binding:release", "binding-reused", NULL},
+    {"binding:acquire", "binding-reused", NULL},
+    {"exchange_version:release", "binding-reused", NULL},
+    {"exchange_version:acquire", "binding-reused", NULL},
+    {"compiled:release", "table-replaced", NULL},
+    {"compiled:acquire", "table-replaced", NULL},
+    {"references:release", NULL, "they are given back under a mutex, and taken inside a read section"},
+    {"references:acquire", NULL, "the same"},
     {"epoch:release", NULL, "nothing is passed on by it"},
     {"epoch:acquire", NULL,
      "it keeps the ticket behind the look at the epoch: the reverse is load buffering, which the machine cannot show"},
@@ -167,16 +175,16 @@ bool mutants_table(uint64_t search_runs, const char *only, uint64_t *schedules) 
 
 /* ---- places in the source ---- */
 
-enum { SITES = 256, RUNS_TO_FIND_SITES = 300 };
+enum { SITES = 1024, RUNS_TO_FIND_SITES = 300 };
 
 static struct site {
     const char *label, *file;
     int line;
     unsigned order;
-    uint32_t programs; /* that come there, as bits */
+    uint64_t programs; /* that come there, as bits */
 } sites[SITES];
 static unsigned site_count;
-static uint32_t program_bit;
+static uint64_t program_bit;
 
 static void note_site(unsigned order, WEAK_SITE_PARAMETERS) {
     unsigned i = 0;
@@ -212,7 +220,7 @@ void sites_table(uint64_t runs, uint64_t *schedules) {
     machine_site = note_site;
     for (unsigned i = 0; weak_programs[i] != NULL; i++) {
         struct exploration e;
-        program_bit = UINT32_C(1) << i;
+        program_bit = UINT64_C(1) << i;
         (void)try_mutant(weak_programs[i], RUNS_TO_FIND_SITES, schedules, &e);
     }
     machine_site = NULL;

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "fork.h"
 #include "futex.h"
+#include "grace.h"
 #include "liveness.h"
 #include "platform_sim.h"
 #include "process.h"
@@ -28,15 +29,28 @@ bool sim_mutant(const char *name) {
 
 /* ---- the C library ---- */
 
-void *sim_malloc(size_t bytes) { return weak_allocate(bytes); }
-void *sim_calloc(size_t count, size_t bytes) { return weak_allocate(count * bytes); }
-void *sim_realloc(void *memory, size_t bytes) {
-    void *more = weak_allocate(bytes);
+enum { ROOM_FOR_SIZE = 64 };
+
+void *sim_malloc(size_t bytes) {
+    unsigned char *memory = weak_allocate(bytes + ROOM_FOR_SIZE);
+    *(size_t *)(void *)memory = bytes;
+    return memory + ROOM_FOR_SIZE;
+}
+void *sim_calloc(size_t count, size_t bytes) { return sim_malloc(count * bytes); }
+/* To free is to write: whoever still reads there must be done before. */
+void sim_free(void *memory) {
     if (memory != NULL)
-        memcpy(more, memory, bytes); /* and what lies behind it, which is in the arena, too */
+        machine_plain(memory, *(size_t *)(void *)((unsigned char *)memory - ROOM_FOR_SIZE), true);
+}
+void *sim_realloc(void *memory, size_t bytes) {
+    void *more = sim_malloc(bytes);
+    if (memory != NULL) {
+        size_t before = *(size_t *)(void *)((unsigned char *)memory - ROOM_FOR_SIZE);
+        memcpy(more, memory, before < bytes ? before : bytes);
+        sim_free(memory);
+    }
     return more;
 }
-void sim_free(void *memory) { (void)memory; }
 int sim_close(int fd) {
     (void)fd;
     return 0;
@@ -92,6 +106,37 @@ void spin_pause(void) { run_yield(); }
 void spin_yield(void) { run_yield(); }
 uint64_t spin_budget_ns(void) { return 0; }
 
+/* ---- liburcu ---- */
+
+/*
+ * Who waits lets all who came before him leave, and then knows what they did; who comes after he began knows what he did before. It promises no more.
+ */
+static struct grace { uint8_t reads, left, waits; } grace[WEAK_THREADS];
+
+void grace_prepare(void) {}
+void urcu_bp_read_lock(void) {
+    if (!run.on)
+        return;
+    run.readers |= 1u << run.current;
+    for (unsigned i = 0; i < WEAK_THREADS; i++)
+        machine_lock(&grace[i].waits);
+}
+void urcu_bp_read_unlock(void) {
+    if (!run.on)
+        return;
+    machine_unlock(&grace[run.current].left);
+    run.readers &= ~(1u << run.current);
+}
+void urcu_bp_synchronize_rcu(void) {
+    if (!run.on)
+        return;
+    machine_unlock(&grace[run.current].waits);
+    for (uint32_t before = run.readers & ~(1u << run.current); before != 0; before &= run.readers)
+        run_yield();
+    for (unsigned i = 0; i < WEAK_THREADS; i++)
+        machine_lock(&grace[i].left);
+}
+
 /* ---- the file ---- */
 
 static unsigned char *file;
@@ -140,6 +185,12 @@ int shm_remove(const char *path) {
 }
 int shm_collect(const char *directory) {
     (void)directory;
+    return 0;
+}
+
+int sim_fstat(int fd, struct stat *status) {
+    (void)fd;
+    *status = (struct stat){.st_blksize = 4096};
     return 0;
 }
 

@@ -86,6 +86,7 @@ struct run {
     bool failed;
     char failure[WEAK_FAILURE_BYTES];
     bool conflicts_grew; /* a word is shared that was not known to be */
+    uint32_t readers;    /* threads that are inside a read section of liburcu, as bits */
 };
 extern struct run run;
 extern bool tracing;
