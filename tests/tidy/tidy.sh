@@ -36,7 +36,7 @@ labels() {
         { file = FILENAME; sub(/\/\/.*/, ""); text = text " " $0 }
         END { scan(text, file) }'
 }
-labels | awk -v doc=docs/memory-model.md '
+labels | awk -v doc=docs/memory-model.md -v weak=tests/weak/mutants.c '
     BEGIN {
         split("hint own recheck init stat", reasons)
         for (i in reasons) reason[reasons[i]] = 1
@@ -45,6 +45,9 @@ labels | awk -v doc=docs/memory-model.md '
                 documented[substr(line, RSTART + 1, RLENGTH - 2)] = 1
                 line = substr(line, RSTART + RLENGTH)
             }
+        while ((getline line < weak) > 0)
+            if (match(line, /"[a-z0-9_]+:(release|acquire)"/))
+                weakened[substr(line, RSTART + 1, RLENGTH - 2)] = 1
     }
     $3 !~ /^[a-z][a-z0-9_]*$/ { print $1 ": " $2 ": the label is not a name: " $3; next }
     $2 ~ /_relaxed$/ { if (!($3 in reason)) print $1 ": " $2 ": not a reason to be relaxed: " $3; next }
@@ -57,6 +60,8 @@ labels | awk -v doc=docs/memory-model.md '
             if (!(label in releases)) print where[label] ": label " label ": nobody releases"
             if (!(label in acquires)) print where[label] ": label " label ": nobody acquires"
             if (!(label in documented)) print where[label] ": label " label ": not in " doc
+            if (!((label ":release") in weakened && (label ":acquire") in weakened))
+                print where[label] ": label " label ": not weakened on both sides in " weak
         }
     }' | sort >>"$breaches"
 

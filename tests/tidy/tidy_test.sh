@@ -8,9 +8,13 @@ failures=0
 
 clean() {
     rm -rf "${tree:?}"/*
-    mkdir -p "$tree"/lib/{platform,ring} "$tree"/docs "$tree"/tests/sim
+    mkdir -p "$tree"/lib/{platform,ring} "$tree"/docs "$tree"/tests/{sim,weak}
     echo '    {"listed", "scenario", "what it does"},' >"$tree"/tests/sim/mutants.c
-    echo 'The pair `slot_filled`; the sole `turn`.' >"$tree/docs/memory-model.md"
+    echo 'The pair `slot_filled`; the sole `turn`; `strong`.' >"$tree/docs/memory-model.md"
+    for side in release acquire; do
+        echo "    {\"slot_filled:$side\", \"program\", NULL}," >>"$tree"/tests/weak/mutants.c
+        echo "    {\"turn:$side\", NULL, \"why\"}," >>"$tree"/tests/weak/mutants.c
+    done
     cat >"$tree/lib/ring/ring.c" <<'C'
 /* load_acquire(&r->word, in_a_comment) */
 void f(void) {
@@ -34,6 +38,7 @@ clean
 expect 'nobody acquires' 'store_release(&w, 1, lonely);'
 expect 'nobody releases' 'load_seq_cst(&w, lonely);'
 expect 'not in docs' 'cas_seq_cst(&w, &e, 1, undocumented);'
+expect 'not weakened' 'cas_seq_cst(&w, &e, 1, strong);'
 expect 'not a reason' 'load_relaxed(&w, slot_filled);'
 expect 'where a label is needed' 'load_acquire(&w, hint);'
 expect 'not a name' 'load_acquire(&w, );'
