@@ -1,64 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Changing bindings. What a change is, and what one who dies in it leaves: bindings.h. */
+/* The calls that change bindings. What a change is, and what one who dies in it leaves: bindings.h. */
 #include "attached.h"
-#include "clock.h"
 #include "error.h"
-#include "futex.h"
 #include "options.h"
 #include "topic.h"
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-
-enum { NAP_NS = 1000000 };
 
 RP_API void rp_bind_options_init(struct rp_bind_options *o, size_t size) {
     const struct rp_bind_options defaults = {.size = sizeof defaults, .timeout_ns = INT64_C(1000000000)};
     options_fill(o, size, &defaults, sizeof defaults);
 }
-
-/* Locks and pins what was opened. -EAGAIN: somebody has it. */
-static int take(const struct rp_exchange *x, struct attach *a, struct change *c) {
-    struct stat status;
-    if (!shm_same(&a->identity, &x->identity))
-        return fail(RP_GONE, "exchange '%.80s' was removed, and the name is another's now", x->name);
-    int result = attach_lock(a, 0);
-    if (result < 0)
-        return result;
-    if (fstat(a->fd, &status) != 0)
-        return fail(-errno, "look at descriptor %d: %s", a->fd, rp_error_text(-errno));
-    c->bytes = (size_t)status.st_blksize; /* hugetlbfs maps whole pages of its own size only */
-    return shm_map(a->fd, c->bytes, true, &c->pin);
-}
-
-int change_begin(struct rp_exchange *x, int64_t timeout_ns, struct change *c) {
-    uint64_t end_ns = timeout_ns < 0 ? UINT64_MAX : clock_boot_ns() + (uint64_t)timeout_ns;
-    *c = (struct change){0};
-    for (;;) {
-        struct attach a;
-        int result = attach_begin(x->path, false, &a);
-        if (result == -ENOENT || result == -ENOTDIR)
-            return fail(RP_GONE, "exchange '%.80s' was removed", x->name);
-        if (result < 0)
-            return result;
-        result = take(x, &a, c);
-        attach_end(&a);
-        if (result != -EAGAIN)
-            return result;
-        if (clock_boot_ns() >= end_ns)
-            return fail(-EBUSY, "exchange '%.80s': another process is changing the bindings", x->name);
-        a32 nobody = 0;
-        (void)futex_wait(&nobody, 0, NAP_NS);
-    }
-}
-
-void change_end(struct change *c) {
-    if (c->pin != NULL)
-        shm_unmap(c->pin, c->bytes);
-    *c = (struct change){0};
-}
-
-/* ---- the calls ---- */
 
 /* As those of messages: tokens, in which case says nothing. */
 static bool is_header_name(const char *name) {

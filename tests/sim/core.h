@@ -173,6 +173,8 @@ unsigned char *file_master(unsigned file);
 unsigned char *file_alias(unsigned file, unsigned who, unsigned alias);
 /* The name of a word wherever it is mapped: file and offset, or the address. False: nobody else can see it. */
 bool word_key(const volatile void *word, uint64_t *key);
+/* Does it lie in what a program keeps constant? */
+bool word_is_constant(const volatile void *word);
 /* A word that takes no part in the state (statistics). */
 void word_ignore(uint64_t key);
 void state_save(void);

@@ -30,6 +30,7 @@ const struct sim_program *const *const scenario_lists[] = {
     scenarios_onward,
     scenarios_seen,
     scenarios_event,
+    scenarios_exchange,
     NULL,
 };
 

@@ -38,6 +38,7 @@ extern const struct sim_program *const scenarios_once[];
 extern const struct sim_program *const scenarios_headers[];
 extern const struct sim_program *const scenarios_flow[];
 extern const struct sim_program *const scenarios_event[];
+extern const struct sim_program *const scenarios_exchange[];
 /* All of them; ends with NULL. */
 extern const struct sim_program *const *const scenario_lists[];
 

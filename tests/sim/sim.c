@@ -281,7 +281,7 @@ int sim_site_line;
 bool sim_site(const char *file, int line) { return in_fiber && line == sim_site_line && strcmp(file, sim_site_file) == 0; }
 
 void sim_point(enum sim_op op, const volatile void *word, const char *what, const char *file, int line) {
-    if (!in_fiber)
+    if (!in_fiber || word_is_constant(word))
         return;
     count_step();
     if (sim_point_met)

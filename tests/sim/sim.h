@@ -85,6 +85,8 @@ void sim_poll(int descriptor);
 void sim_keep(void *memory, size_t bytes);
 /* The same, but the contents take no part in telling one state from another (logs). */
 void sim_keep_aside(void *memory, size_t bytes);
+/* Shared memory that keeps its contents, whoever writes there: no decisions about accesses to it. Only in setup; the program sees to it that it is so. */
+void sim_keep_constant(const volatile void *memory, size_t bytes);
 /* This run has failed. Does not return in a run; the first failure counts. */
 void sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* For the trace. */

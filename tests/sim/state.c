@@ -16,6 +16,7 @@
 enum {
     KEPT = 32,
     IGNORED = 1024,
+    CONSTANTS = 16,
     MAPPINGS = SIM_FIBERS * ALIASES + 1 /* of each file: the participants', and the master */
 };
 
@@ -30,6 +31,12 @@ static struct {
     bool aside;
 } kept[KEPT];
 static unsigned kept_count;
+
+static struct {
+    uint64_t key;
+    size_t bytes;
+} constants[CONSTANTS];
+static unsigned constant_count;
 
 static uint64_t ignored[IGNORED];
 static unsigned ignored_count;
@@ -72,7 +79,7 @@ void memory_create(void) {
 }
 
 void memory_reset(void) {
-    kept_count = ignored_count = 0;
+    kept_count = ignored_count = constant_count = 0;
     for (unsigned f = 0; f < FILES; f++)
         memset(file_master(f), 0, FILE_BYTES_MAX);
 }
@@ -100,6 +107,22 @@ bool word_key(const volatile void *word, uint64_t *key) {
         return has_threads[process_of((unsigned)(private / ARENA_BYTES))];
     for (unsigned i = 0; i < kept_count; i++)
         if (at >= kept[i].memory && at < kept[i].memory + kept[i].bytes)
+            return true;
+    return false;
+}
+
+void sim_keep_constant(const volatile void *memory, size_t bytes) {
+    if (constant_count == CONSTANTS || !word_key(memory, &constants[constant_count].key))
+        abort();
+    constants[constant_count++].bytes = bytes;
+}
+
+bool word_is_constant(const volatile void *word) {
+    uint64_t key;
+    if (constant_count == 0 || !word_key(word, &key))
+        return false;
+    for (unsigned i = 0; i < constant_count; i++)
+        if (key - constants[i].key < constants[i].bytes)
             return true;
     return false;
 }
