@@ -122,7 +122,7 @@ static bool copy(struct entry *e, struct image *image, uint64_t *until, uint64_t
         uint64_t piece = load_acquire(&e->text[i], binding);
         memcpy(image->text + 8 * i, &piece, 8);
     }
-    return load_acquire(&e->word, binding) == word;
+    return MUTANT(exchange_one_look) || load_acquire(&e->word, binding) == word;
 }
 
 static int damaged(uint32_t index) { return fail(RP_CORRUPT, "binding %u is damaged", index); }
@@ -164,15 +164,15 @@ static bool mend(struct entry *e, uint64_t version) {
     uint64_t word = load_acquire(&e->word, binding), until = load_acquire(&e->until, binding);
     if (entry_state(word) != ENTRY_USED)
         return false;
-    if (load_acquire(&e->since, binding) > version) {
+    if (load_acquire(&e->since, binding) > version && !MUTANT(exchange_keeps_bind)) {
         become(e, word, ENTRY_FREE);
         return true;
     }
-    if (until <= version) {
+    if (until <= version && !MUTANT(exchange_keeps_over)) {
         become(e, word, ENTRY_FREE);
         return false;
     }
-    if (until == ENTRY_NEVER)
+    if (until == ENTRY_NEVER || MUTANT(exchange_keeps_unbind))
         return false;
     store_release(&e->until, ENTRY_NEVER, binding);
     return true;
@@ -208,6 +208,8 @@ static int survey(const struct bindings *b, const struct binding *x, uint64_t ve
             return result;
         if (result > 0 && sizes_of(&there) == sizes_of(x) && memcmp(&there.text, &x->text, sizeof x->text) == 0)
             *found = i;
+        if (MUTANT(exchange_mends_some) && *found == i)
+            break;
     }
     return 0;
 }
@@ -220,15 +222,19 @@ static int commit(struct bindings *b, uint64_t version) {
 }
 
 static void write_entry(struct entry *e, const struct binding *x, uint64_t since) {
-    uint64_t word = load_acquire(&e->word, binding), generation = (entry_generation(word) + 1) & (UINT64_MAX >> 8);
+    uint64_t word = load_acquire(&e->word, binding),
+             generation = (entry_generation(word) + !MUTANT(exchange_keeps_generation)) & (UINT64_MAX >> 8);
     struct image image = {.generation = generation,
                           .since = since,
                           .identity = identity_of(x),
                           .sizes = sizes_of(x),
                           .created_wall_ns = clock_wall_ns()};
     memcpy(image.text, &x->text, sizeof image.text);
+    if (MUTANT(exchange_used_first))
+        store_release(&e->word, entry_word(ENTRY_USED, generation), binding);
     store_release(&e->since, since, binding);
-    store_release(&e->until, ENTRY_NEVER, binding);
+    if (!MUTANT(exchange_keeps_until))
+        store_release(&e->until, ENTRY_NEVER, binding);
     store_release(&e->identity, image.identity, binding);
     store_release(&e->sizes, image.sizes, binding);
     store_release(&e->created_wall_ns, image.created_wall_ns, binding);
@@ -252,7 +258,12 @@ int bindings_add(struct bindings *b, const struct binding *x) {
         return 1;
     if (free == b->header.max_bindings)
         return fail(-ENOSPC, "all %u places for bindings are taken", b->header.max_bindings);
-    write_entry(&b->entries[free], x, version + 1);
+    if (MUTANT(exchange_commits_first)) {
+        result = commit(b, version);
+        write_entry(&b->entries[free], x, version + 1);
+        return result;
+    }
+    write_entry(&b->entries[free], x, MUTANT(exchange_bound_early) ? version : version + 1);
     return commit(b, version);
 }
 
@@ -264,6 +275,8 @@ int bindings_remove(struct bindings *b, const struct binding *x) {
         return result;
     if (found == b->header.max_bindings)
         return fail(-ENOENT, "'%.100s' is not bound to '%.100s' in this way", x->text.queue, x->text.pattern);
-    store_release(&b->entries[found].until, version + 1, binding);
+    store_release(&b->entries[found].until, MUTANT(exchange_unbound_early) ? version : version + 1, binding);
+    if (MUTANT(exchange_frees_early))
+        become(&b->entries[found], load_acquire(&b->entries[found].word, binding), ENTRY_FREE);
     return commit(b, version);
 }

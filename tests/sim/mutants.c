@@ -205,6 +205,22 @@ static const struct mutant {
     {"recover_no_bells", "poll-receive", "recovery leaves the bells of the dead"},
     {"wait_many_no_look", "wait-two", "a waiter on several queues sleeps without a last look"},
     {"wait_many_one", "wait-two", "a waiter on several queues sleeps on the first"},
+    /* bindings of an exchange */
+    {"exchange_one_look", "exchange-reuse", "an entry's word is not looked at again after it was copied"},
+    {"exchange_keeps_generation", "exchange-reuse", "an entry's generation does not rise when it is used again"},
+    {"exchange_keeps_until", "exchange-bind-read", "a binding in a used place has the end of the one before"},
+    {"exchange_used_first", "exchange-bind-read", "an entry is called used before it is written"},
+    {"exchange_commits_first", "exchange-bind-read", "the version is raised before the entry is written"},
+    {"exchange_bound_early", "exchange-bind-read", "a binding is in effect before the version is raised"},
+    {"exchange_unbound_early", "exchange-unbind-read", "a binding is over before the version is raised"},
+    {"exchange_frees_early", "exchange-unbind-read", "an entry is freed while readers of this version need it"},
+    {"exchange_keeps_over", "exchange-unbind-bind", "an entry whose binding is over is not freed"},
+    {"exchange_keeps_bind", "exchange-bind-bind",
+     "what a dead one was binding is not cleared away, and comes with the next change"},
+    {"exchange_keeps_unbind", "exchange-unbind-bind",
+     "what a dead one was taking back is not restored, and goes with the next change"},
+    {"exchange_mends_some", "exchange-unbind-bind", "who finds what he looked for mends nothing behind it"},
+    {"exchange_unpinned", "exchange-bind-bind", "the lock ends before the change"},
     {0},
 };
 
