@@ -15,7 +15,8 @@
 enum { END_DEADLINE_S = 20, PRECEDENCE = 10 };
 
 const char *role_name(enum role r) {
-    static const char *const names[ROLES] = {"producer", "consumer", "sweeper", "visitor", "undertaker", "passer", "operator"};
+    static const char *const names[ROLES] = {"producer", "consumer", "sweeper",   "visitor", "undertaker",
+                                             "passer",   "operator", "publisher", "binder",  "subscriber"};
     return names[r];
 }
 
@@ -41,6 +42,9 @@ static void work(struct worker *w, enum role role) {
     case ROLE_VISITOR: visit(w); break;
     case ROLE_UNDERTAKER: bury(w); break;
     case ROLE_OPERATOR: operate(w); break;
+    case ROLE_PUBLISHER: publish_numbers(w); break;
+    case ROLE_BINDER: bind_about(w); break;
+    case ROLE_SUBSCRIBER: subscribe(w); break;
     default: pass(w);
     }
 }

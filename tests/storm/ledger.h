@@ -44,8 +44,10 @@ enum inside {
     IN_ATTACH,
     IN_HANDLE,
     IN_SEND,
+    IN_PUBLISH,
+    IN_CHANGE,
     INSIDES
-}; /* attach: of a queue; handle: open and close of producers and consumers; send: where letters are sent again */
+}; /* attach: of a queue; handle: open and close of producers and consumers; send: where letters are sent again; change: of an exchange's bindings */
 
 /* What each worker counts for itself. */
 struct tallies {

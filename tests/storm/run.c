@@ -40,10 +40,18 @@ struct arguments arguments_parse(int argc, char **argv, double seconds) {
     exit(2);
 }
 
-static void figures(uint64_t kills, uint64_t stops, uint64_t violations) {
-    figure("kills", kills);
-    figure("stops", stops);
+int run_verdict(const struct crew *c) {
+    uint64_t violations = atomic_load(&ledger->violations);
+    for (uint64_t i = 0; i < violations && i < VIOLATION_TEXTS; i++)
+        printf("   WRONG %s\n", ledger->texts[i]);
+    if (violations > 0)
+        printf("         %llu violations: --variant %s --seed %llu\n", (ull)violations, c->storm->variant->name,
+               (ull)c->storm->seed);
+    figure("kills", crew_kills(c));
+    figure("stops", c->stops);
     figure("violations", violations);
+    fflush(stdout);
+    return violations == 0 ? 0 : 1;
 }
 
 static rp_queue *create(const struct storm *s) {
@@ -127,19 +135,14 @@ static int run(const struct variant *v, double seconds, uint64_t seed, weather *
     if (rp_queue_stats(q, &stats) == 0)
         printf("         queue: sent %llu, acked %llu, expired %llu, recovered %llu, died %llu, deaths %llu\n", (ull)stats.sent,
                (ull)stats.acked, (ull)stats.expired_leases, (ull)stats.recovered, (ull)stats.died, (ull)stats.deaths);
-    uint64_t violations = atomic_load(&ledger->violations);
-    for (uint64_t i = 0; i < violations && i < VIOLATION_TEXTS; i++)
-        printf("   WRONG %s\n", ledger->texts[i]);
-    if (violations > 0)
-        printf("         %llu violations: --variant %s --seed %llu\n", (ull)violations, v->name, (ull)seed);
-    figures(crew_kills(&crew), crew.stops, violations);
-    fflush(stdout);
+    int status = run_verdict(&crew);
     rp_queue_close(q);
     rp_queue_unlink(s.queue);
-    return violations == 0 ? 0 : 1;
+    return status;
 }
 
-int run_variants(const struct arguments *a, const struct variant *variants, size_t count, weather *body) {
+int run_rounds(const struct arguments *a, const struct variant *variants, size_t count, double round_max_s, storm_round *one,
+               weather *body) {
     int status = 0;
     size_t chosen = 0;
     printf("seed %llu\n", (ull)a->seed);
@@ -150,10 +153,14 @@ int run_variants(const struct arguments *a, const struct variant *variants, size
         return 2;
     }
     double each = a->seconds / (double)chosen;
-    unsigned rounds = (unsigned)(each / ROUND_MAX_S) + 1;
+    unsigned rounds = (unsigned)(each / round_max_s) + 1;
     for (unsigned round = 0; round < rounds; round++)
         for (size_t i = 0; i < count; i++)
             if (a->variant == NULL || strcmp(a->variant, variants[i].name) == 0)
-                status |= run(&variants[i], each / rounds, a->seed + round, body);
+                status |= one(&variants[i], each / rounds, a->seed + round, body);
     return status;
+}
+
+int run_variants(const struct arguments *a, const struct variant *variants, size_t count, weather *body) {
+    return run_rounds(a, variants, count, ROUND_MAX_S, run, body);
 }

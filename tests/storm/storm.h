@@ -8,7 +8,19 @@
 #include <ringpost/ringpost.h>
 #include <stddef.h>
 
-enum role { ROLE_PRODUCER, ROLE_CONSUMER, ROLE_SWEEPER, ROLE_VISITOR, ROLE_UNDERTAKER, ROLE_PASSER, ROLE_OPERATOR, ROLES };
+enum role {
+    ROLE_PRODUCER,
+    ROLE_CONSUMER,
+    ROLE_SWEEPER,
+    ROLE_VISITOR,
+    ROLE_UNDERTAKER,
+    ROLE_PASSER,
+    ROLE_OPERATOR,
+    ROLE_PUBLISHER,
+    ROLE_BINDER,
+    ROLE_SUBSCRIBER,
+    ROLES
+};
 
 struct variant {
     const char *name;
@@ -34,7 +46,7 @@ struct variant {
 
 struct storm {
     const struct variant *variant;
-    char queue[64];
+    char queue[64]; /* storm_exchange: what its queues and its exchange are named by */
     uint64_t seed;
 };
 
@@ -82,6 +94,10 @@ void sweep(struct worker *w);
 void visit(struct worker *w);
 void bury(struct worker *w);
 void operate(struct worker *w);
+/* Of storm_exchange (exchange_crew.c). */
+void publish_numbers(struct worker *w);
+void bind_about(struct worker *w);
+void subscribe(struct worker *w);
 
 /* A call was not let through, and somebody pauses in this storm. */
 static inline bool was_paused(const struct worker *w, int result) {
