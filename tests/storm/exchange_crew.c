@@ -177,18 +177,32 @@ static void change(struct worker *w, rp_exchange *x, unsigned me, unsigned kind,
         wrong(bind ? "bind" : "unbind", result);
     } else {
         bool was = (result == 0) != bind;
-        if (before != MAYBE_BOUND && was != (before == BOUND))
+        if (was != (before == BOUND))
             ledger_violation("%s of '%s' says that it was %sbound, but it was %s", bind ? "bind" : "unbind", pattern,
                              was ? "" : "not ", before == BOUND ? "bound" : "not");
-        atomic_fetch_add_explicit(before == MAYBE_BOUND ? &exchange_book->half_done : &exchange_book->changes, 1,
-                                  memory_order_relaxed);
+        atomic_fetch_add_explicit(&exchange_book->changes, 1, memory_order_relaxed);
     }
     atomic_store(word, (sequence + 2) << 2 | after);
+}
+
+/* What the one before in this slot was at when he died is done or not done by now, for good. */
+static void find_out(const struct worker *w, rp_exchange *x, unsigned me) {
+    struct exchange_list list = exchange_list(x, w->storm);
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        _Atomic uint64_t *word = &exchange_book->bound[me][kind];
+        uint64_t before = atomic_load(word);
+        if (state_of(before) != MAYBE_BOUND)
+            continue;
+        atomic_store(word, ((before >> 2) + 1) << 2 | (list.moving[me] >> kind & 1 ? BOUND : UNBOUND));
+        atomic_fetch_add_explicit(&exchange_book->half_done, 1, memory_order_relaxed);
+    }
 }
 
 void bind_about(struct worker *w) {
     unsigned me = w->slot - PUBLISHERS;
     rp_exchange *x = open_exchange(w);
+    if (x != NULL)
+        find_out(w, x, me);
     while (x != NULL && !storm_ends()) {
         switch (worker_random(w, 16)) {
         case 0: (void)exchange_list(x, w->storm); break;

@@ -87,7 +87,7 @@ static void make_book(void) {
 static unsigned aim(const struct crew *c, struct worker *dice) {
     if (worker_random(dice, 2) == 0)
         for (unsigned look = 0; look < AIM_LOOKS; look++) {
-            unsigned i = PUBLISHERS + (unsigned)worker_random(dice, BINDERS);
+            unsigned i = PUBLISHERS + (unsigned)worker_random(dice, c->storm->variant->crew[ROLE_BINDER]);
             if (atomic_load(&ledger->workers[i].inside) == IN_CHANGE && !c->members[i].stopped)
                 return i;
         }
@@ -199,8 +199,10 @@ static void judge_places(rp_exchange *x, const struct storm *s) {
             if (result != 0)
                 ledger_violation("only %u of %u bindings fit: %s", i, MAX_BINDINGS, rp_error_name(result));
         }
-        while (rp_exchange_next(x, 0, &b) == 0)
+        for (unsigned i = 0; i < MAX_BINDINGS && rp_exchange_next(x, 0, &b) == 0; i++)
             must(rp_exchange_unbind(x, b.pattern, b.queue, NULL), "unbind");
+        if (rp_exchange_next(x, 0, &b) != RP_EMPTY)
+            ledger_violation("'%.60s' is bound, though all was taken back", b.pattern);
     }
 }
 
@@ -214,8 +216,8 @@ static void print(const struct crew *c, double seconds, uint64_t drained) {
            (ull)c->kills_inside[IN_CHANGE]);
     printf("         published %llu, copies that were there already %llu, without a window twice %llu\n", (ull)b->published,
            (ull)b->duplicates, (ull)b->twice);
-    printf("         changes %llu, after one that nobody lived to tell %llu, busy %llu; listed %llu times; drained %llu\n",
-           (ull)b->changes, (ull)b->half_done, (ull)b->busy, (ull)b->listed, (ull)drained);
+    printf("         changes %llu, not lived to tell %llu, busy %llu; listed %llu times; drained %llu\n", (ull)b->changes,
+           (ull)b->half_done, (ull)b->busy, (ull)b->listed, (ull)drained);
 }
 
 static int run(const struct variant *v, double seconds, uint64_t seed, weather *body) {
