@@ -35,6 +35,7 @@ debug=build/debug/tests release=build/release/tests
 part storm.kill 10 $release/storm/storm_kill --seconds @ --seed "$seed"
 part storm.mixed 8 $release/storm/storm_mixed --seconds @ --seed "$seed"
 part storm.stop 4 $release/storm/storm_stop --seconds @ --seed "$seed"
+part storm.exchange 3 $release/storm/storm_exchange --seconds @ --seed "$seed"
 
 beside sim 55 $debug/sim/sim --all --seconds @ --seed "$seed"
 beside crash.step 25 env TMPDIR="$logs" $release/crash/crash_step --minutes @m --seed "$seed"

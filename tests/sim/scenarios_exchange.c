@@ -253,9 +253,9 @@ static void finish(void) {
 }
 
 /* Two deaths, where both change: who mends may die, too. */
-#define EXCHANGE(make, does, deaths)                                                                    \
+#define EXCHANGE(make, does, switches, deaths)                                                          \
     .participants = 2, .bare = true, .setup = make, .body = does, .interim = interim, .finish = finish, \
-    .budget = {.preemptions = 3, .kills = deaths, .freezes = 1}
+    .budget = {.preemptions = switches, .kills = deaths, .freezes = 1}
 
 /* ---- a reader, and one who changes ---- */
 
@@ -275,7 +275,7 @@ static void body_bind_look(unsigned me) {
 }
 static const struct sim_program bind_look = {.name = "exchange-bind-read",
                                              .about = "a binding is made, in a place that was used, while the table is read",
-                                             EXCHANGE(setup, body_bind_look, 1)};
+                                             EXCHANGE(setup, body_bind_look, 3, 1)};
 
 static void body_unbind_look(unsigned me) {
     struct rp_exchange x;
@@ -293,7 +293,7 @@ static void body_unbind_look(unsigned me) {
 }
 static const struct sim_program unbind_look = {.name = "exchange-unbind-read",
                                                .about = "a binding is taken back while the table is read",
-                                               EXCHANGE(setup, body_unbind_look, 1)};
+                                               EXCHANGE(setup, body_unbind_look, 3, 1)};
 
 static void body_reuse(unsigned me) {
     struct rp_exchange x;
@@ -313,7 +313,7 @@ static void body_reuse(unsigned me) {
 }
 static const struct sim_program reuse = {.name = "exchange-reuse",
                                          .about = "a place is used again, and then for the first binding, while it is read",
-                                         EXCHANGE(setup, body_reuse, 1)};
+                                         EXCHANGE(setup, body_reuse, 2, 1)};
 
 /* ---- two who change ---- */
 
@@ -327,7 +327,7 @@ static void body_bind_bind(unsigned me) {
     detach(&x);
 }
 static const struct sim_program bind_bind = {
-    .name = "exchange-bind-bind", .about = "two bind; who holds the lock dies", EXCHANGE(setup, body_bind_bind, 2)};
+    .name = "exchange-bind-bind", .about = "two bind; who holds the lock dies", EXCHANGE(setup, body_bind_bind, 3, 2)};
 
 static void body_bind_same(unsigned me) {
     struct rp_exchange x;
@@ -340,7 +340,7 @@ static void body_bind_same(unsigned me) {
     detach(&x);
 }
 static const struct sim_program bind_same = {
-    .name = "exchange-bind-same", .about = "two bind the same", EXCHANGE(setup, body_bind_same, 2)};
+    .name = "exchange-bind-same", .about = "two bind the same", EXCHANGE(setup, body_bind_same, 3, 2)};
 
 static void body_unbind_bind(unsigned me) {
     struct rp_exchange x;
@@ -357,9 +357,9 @@ static void body_unbind_bind(unsigned me) {
 static const struct sim_program unbind_bind = {
     .name = "exchange-unbind-bind",
     .about = "one takes a binding back, one binds: what is half-done when its changer dies stays undone",
-    EXCHANGE(setup, body_unbind_bind, 2)};
+    EXCHANGE(setup, body_unbind_bind, 3, 2)};
 static const struct sim_program full = {
-    .name = "exchange-full", .about = "the same where all places are taken", EXCHANGE(setup_full, body_unbind_bind, 2)};
+    .name = "exchange-full", .about = "the same where all places are taken", EXCHANGE(setup_full, body_unbind_bind, 3, 2)};
 
 static void body_unbind_unbind(unsigned me) {
     struct rp_exchange x;
@@ -372,7 +372,7 @@ static void body_unbind_unbind(unsigned me) {
     detach(&x);
 }
 static const struct sim_program unbind_unbind = {
-    .name = "exchange-unbind-both", .about = "two take the same binding back", EXCHANGE(setup, body_unbind_unbind, 2)};
+    .name = "exchange-unbind-both", .about = "two take the same binding back", EXCHANGE(setup, body_unbind_unbind, 3, 2)};
 
 static void body_sweep(unsigned me) {
     struct rp_exchange x;
@@ -387,7 +387,7 @@ static void body_sweep(unsigned me) {
     detach(&x);
 }
 static const struct sim_program sweeping = {
-    .name = "exchange-sweep", .about = "one binds while another clears away what the dead left", EXCHANGE(setup, body_sweep, 2)};
+    .name = "exchange-sweep", .about = "one binds while another clears away what the dead left", EXCHANGE(setup, body_sweep, 3, 2)};
 
 /* ---- all at once ---- */
 
