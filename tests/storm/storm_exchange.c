@@ -207,17 +207,18 @@ static void judge_places(rp_exchange *x, const struct storm *s) {
 }
 
 static void print(const struct crew *c, double seconds, uint64_t drained) {
-    const struct exchange_book *b = exchange_book;
     ull kills = crew_kills(c);
     printf("%-8s %5.1f s  kills %llu, %.0f per second (publishers %llu, binders %llu, subscribers %llu), stops %llu\n",
            c->storm->variant->name, seconds, kills, (double)kills / seconds, (ull)c->kills[ROLE_PUBLISHER],
            (ull)c->kills[ROLE_BINDER], (ull)c->kills[ROLE_SUBSCRIBER], (ull)c->stops);
     printf("         killed in a publish %llu, in a change %llu\n", (ull)c->kills_inside[IN_PUBLISH],
            (ull)c->kills_inside[IN_CHANGE]);
-    printf("         published %llu, copies that were there already %llu, without a window twice %llu\n", (ull)b->published,
-           (ull)b->duplicates, (ull)b->twice);
-    printf("         changes %llu, not lived to tell %llu, busy %llu; listed %llu times; drained %llu\n", (ull)b->changes,
-           (ull)b->half_done, (ull)b->busy, (ull)b->listed, (ull)drained);
+    printf("         published %llu, copies that were there already %llu, without a window twice %llu\n",
+           (ull)atomic_load(&exchange_book->published), (ull)atomic_load(&exchange_book->duplicates),
+           (ull)atomic_load(&exchange_book->twice));
+    printf("         changes %llu, not lived to tell %llu, busy %llu; listed %llu times; drained %llu\n",
+           (ull)atomic_load(&exchange_book->changes), (ull)atomic_load(&exchange_book->half_done),
+           (ull)atomic_load(&exchange_book->busy), (ull)atomic_load(&exchange_book->listed), (ull)drained);
 }
 
 static int run(const struct variant *v, double seconds, uint64_t seed, weather *body) {
