@@ -457,9 +457,18 @@ static void what_makes_no_sense_is_refused(void **state) {
 }
 
 /* 12,000 bindings, each found by its topic, none where it should not be; no place for one more. */
+/* Each binding looks at all that there are, so their cost grows with the square, and ThreadSanitizer multiplies it. */
+#if defined(__SANITIZE_THREAD__)
+enum { MANY = 2000 };
+#elif defined(__has_feature)
+enum { MANY = __has_feature(thread_sanitizer) ? 2000 : 12000 };
+#else
+enum { MANY = 12000 };
+#endif
+
 static void many_bindings(void **state) {
     (void)state;
-    enum { MANY = 12000, SOME = 400 };
+    enum { SOME = 400 };
     struct rp_exchange_options xo;
     rp_exchange_options_init(&xo, sizeof xo);
     xo.max_bindings = MANY;
