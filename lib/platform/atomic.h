@@ -25,6 +25,8 @@ enum sim_op { SIM_LOAD, SIM_STORE, SIM_RMW };
 void sim_point(enum sim_op op, const volatile void *word, const char *what, const char *file, int line);
 /* What was read without a point; it is part of what the participant knows. */
 uint64_t sim_seen(uint64_t value);
+/* Others may notice what comes next, or it notices them, though it is no point. */
+void sim_settle(void);
 #define SIM_POINT(op, word, label, name) sim_point(op, (const volatile void *)(word), name " " #label, __FILE__, __LINE__),
 /* A switch that seeds a defect into the code (tests/sim, ./dev mutants); constant false in every other build. */
 bool sim_mutant(const char *name);
@@ -129,8 +131,8 @@ bool sim_site(const char *file, int line);
  */
 #define counter_read(word) atomic_load_explicit((word), memory_order_relaxed)
 #define counter_add_owned(word, value) \
-    atomic_store_explicit((word), atomic_load_explicit((word), memory_order_relaxed) + (value), memory_order_relaxed)
-#define counter_add_shared(word, value) ((void)atomic_fetch_add_explicit((word), (value), memory_order_relaxed))
+    (FIELD_SETTLE atomic_store_explicit((word), atomic_load_explicit((word), memory_order_relaxed) + (value), memory_order_relaxed))
+#define counter_add_shared(word, value) (FIELD_SETTLE(void) atomic_fetch_add_explicit((word), (value), memory_order_relaxed))
 #define counter_take(word) atomic_exchange_explicit((word), 0, memory_order_relaxed)
 
 /*
@@ -139,11 +141,13 @@ bool sim_site(const char *file, int line);
  */
 #define field_read(word) FIELD_SEEN(atomic_load_explicit((word), memory_order_relaxed))
 #if defined(SIM_LIBRARY) && !defined(RP_WEAK)
-#define FIELD_SEEN(value) sim_seen(value)
+#define FIELD_SEEN(value) (sim_settle(), sim_seen(value))
+#define FIELD_SETTLE sim_settle(),
 #else
 #define FIELD_SEEN(value) (value)
+#define FIELD_SETTLE
 #endif
-#define field_write(word, value) atomic_store_explicit((word), (value), memory_order_relaxed)
+#define field_write(word, value) (FIELD_SETTLE atomic_store_explicit((word), (value), memory_order_relaxed))
 
 /* Brings a line here before it is needed; for_write asks for it exclusively. Hints to the processor, no meaning. */
 #define prefetch_read(address) __builtin_prefetch((const void *)(address), 0, 3)

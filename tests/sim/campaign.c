@@ -47,6 +47,10 @@ static void describe(const struct sim_program *p, const struct explore_options *
     if (!o->random)
         printf(", %llu states, %s", (unsigned long long)r->states, r->complete ? "complete" : "TRUNCATED");
     printf(", %.2f s (%.0f/s)", r->seconds, r->seconds > 0 ? (double)r->runs / r->seconds : 0);
+    if (o->outcomes)
+        printf(", %llu outcomes (%016llx)", (unsigned long long)r->outcomes, (unsigned long long)r->outcomes_sum);
+    if (r->again)
+        printf(", begun again %llu times", (unsigned long long)r->again);
     if (r->runs_that_needed_ticks)
         printf(", %llu needed a tick", (unsigned long long)r->runs_that_needed_ticks);
     if (r->call_steps_name)
@@ -107,6 +111,9 @@ bool look_as_given(const struct sim_program *p) {
                                 .runs = command.runs,
                                 .seconds = command.seconds,
                                 .no_cuts = command.no_cuts,
+                                .from_beginning = command.from_beginning,
+                                .all_points = command.all_points,
+                                .outcomes = command.outcomes,
                                 .replay = command.replay,
                                 .trace = command.trace,
                                 .keep_going = command.keep_going};

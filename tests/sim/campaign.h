@@ -10,7 +10,7 @@ struct command {
     const char *scenario;
     const char *replay;
     const char *mutant;
-    bool list, all, ci, random, trace, no_cuts, keep_going, quiet, mutants, hunt, sites;
+    bool list, all, ci, random, trace, no_cuts, from_beginning, all_points, outcomes, keep_going, quiet, mutants, hunt, sites;
     int bound, kills, freezes, jumps; /* -2: the scenario's */
     uint64_t seed, runs;
     double seconds;

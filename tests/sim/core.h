@@ -80,6 +80,7 @@ struct participant {
     struct fiber fiber;
     enum status status;
     bool fresh;     /* came from where nothing was pending: switching away at its next point would change nothing */
+    bool skipped;   /* it has passed points where nothing was decided (quiet_load) */
     bool ticked;    /* a timeout woke it while nobody else could move, during this call */
     uint64_t local; /* all it has learnt: stands for its registers and its own memory */
     uint64_t said;  /* what the judge knows of it: all that remains when it dies */
@@ -122,8 +123,11 @@ static inline unsigned process_of(unsigned who) {
 }
 /* Runs setup and the participants up to sim_ready, and saves the state. */
 void world_prepare(const struct sim_program *p);
-/* One run from the saved state to its end. -> false: it failed, or was cut (see run). */
-bool world_run(void);
+/* One run to its end, from the state before the explored part (FROM_BEGINNING) or from one that was saved in it. -> false: it failed, or was cut (see run). */
+#define FROM_BEGINNING SIZE_MAX
+bool world_run(size_t from);
+/* Saves the state here, in a fiber. A run from it goes on as if this call returned again. -> a name for world_run, the first time */
+size_t world_save(void);
 /* From outside of all fibers: lets `who` go on until the phase is over. */
 void resume(unsigned who);
 extern bool in_fiber;
@@ -161,7 +165,10 @@ unsigned choose(unsigned who, bool forced, const struct option *options, unsigne
 /* Was everything that can follow from this state looked at, or will it be? Remembers it. Provided by explore.c; asked only if `cuts`. */
 enum place { AT_POINT, AT_FORCED, AT_CALL, AT_END }; /* one state may come by several of them in turn */
 bool state_seen(enum place place);
+void outcome_met(void); /* The explored part is over. Provided by explore.c */
 extern bool cuts;
+/* Of loads of what only the reader changes: decide at all of them; and watch who changes what; or, relying on that, decide at none. */
+extern enum quiet { ALL_POINTS, WATCH, QUIET } quiet;
 extern struct sim_budget budget; /* what is allowed in this exploration */
 
 /* ---- memory (state.c) ---- */
@@ -177,10 +184,26 @@ bool word_key(const volatile void *word, uint64_t *key);
 bool word_is_constant(const volatile void *word);
 /* A word that takes no part in the state (statistics). */
 void word_ignore(uint64_t key);
-void state_save(void);
-void state_restore(void);
+extern unsigned words_ignored; /* so far */
+/* What is there now is the beginning, which is named 0. */
+void state_begin(void);
+/* Outside of all fibers. -> a name, until an earlier state is restored */
+size_t state_save(void);
+void state_restore(size_t saved);
+/* From now on `who` may change something. */
+void state_moves(unsigned who);
+
+/*
+ * Loads of what only the reader himself changes. As long as this is on, who changes which word of a file is written down. `quiet_load`: is this such a
+ * load, as far as is known? It was none after all if `quiet_broken` is set later: then everything must be explored once more.
+ */
+extern bool quiet_watch, quiet_broken;
+bool quiet_load(uint64_t key);
+void quiet_begin(bool forget);
 /* A number for this state of everything. Equal numbers: the same future, whatever is decided. */
 uint64_t state_key(void);
+/* The same for what the explored part has led to: memory, and what everybody was told; not where he was stopped. */
+uint64_t state_outcome(void);
 
 static inline uint64_t mix(uint64_t a, uint64_t b) {
     uint64_t x = (a ^ (b + UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xff51afd7ed558ccd);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exhaustive search runs the program again from the saved state for each way through its decisions, depth first. A run is cut where its state was seen
+ * Exhaustive search runs the program for each way through its decisions, depth first, from the state in which it first decides otherwise, which was saved. A run is cut where its state was seen
  * before with at least as many preemptions left: every continuation has been looked at then, or will be. The state is a number
  * (state_key), so two different ones may be taken for the same once in 10^12 or so.
  */
@@ -28,46 +28,48 @@ static enum { DEPTH_FIRST, RANDOM, REPLAY } mode;
 
 /* ---- states that were seen ---- */
 
-static struct {
+struct set {
     uint64_t *key;
     uint64_t room; /* a power of two */
     uint64_t count;
-} seen;
+};
+static struct set seen, outcomes;
+static uint64_t outcomes_sum;
 enum { SEEN_SHIFT_MIN = 16, SEEN_SHIFT_MAX = 26 };
 
-static void seen_clear(void) {
-    seen.room = UINT64_C(1) << SEEN_SHIFT_MIN;
-    free(seen.key);
-    seen.key = calloc(seen.room, sizeof *seen.key);
-    seen.count = 0;
-    if (!seen.key)
+static void set_clear(struct set *s) {
+    s->room = UINT64_C(1) << SEEN_SHIFT_MIN;
+    free(s->key);
+    s->key = calloc(s->room, sizeof *s->key);
+    s->count = 0;
+    if (!s->key)
         abort();
 }
 
-static uint64_t *seen_place(uint64_t key) {
-    uint64_t i = key & (seen.room - 1);
-    while (seen.key[i] && seen.key[i] != key)
-        i = (i + 1) & (seen.room - 1);
-    return &seen.key[i];
+static uint64_t *set_place(struct set *s, uint64_t key) {
+    uint64_t i = key & (s->room - 1);
+    while (s->key[i] && s->key[i] != key)
+        i = (i + 1) & (s->room - 1);
+    return &s->key[i];
 }
 
-static void seen_add(uint64_t key) {
-    if (seen.count * 2 > seen.room) {
-        if (seen.room == UINT64_C(1) << SEEN_SHIFT_MAX)
+static void set_add(struct set *s, uint64_t key) {
+    if (s->count * 2 > s->room) {
+        if (s->room == UINT64_C(1) << SEEN_SHIFT_MAX)
             return; /* forgetting costs time, nothing else */
-        uint64_t *before = seen.key;
-        uint64_t room = seen.room;
-        seen.room = room * 4;
-        seen.key = calloc(seen.room, sizeof *seen.key);
-        if (!seen.key)
+        uint64_t *before = s->key;
+        uint64_t room = s->room;
+        s->room = room * 4;
+        s->key = calloc(s->room, sizeof *s->key);
+        if (!s->key)
             abort();
         for (uint64_t i = 0; i < room; i++)
             if (before[i])
-                *seen_place(before[i]) = before[i];
+                *set_place(s, before[i]) = before[i];
         free(before);
     }
-    *seen_place(key) = key;
-    seen.count++;
+    *set_place(s, key) = key;
+    s->count++;
 }
 
 static uint64_t key_with(uint64_t key, int preemptions) {
@@ -77,7 +79,11 @@ static uint64_t key_with(uint64_t key, int preemptions) {
 
 /* ---- depth first ---- */
 
-static struct { uint16_t taken, count; } path[DEPTH_MAX];
+static struct {
+    uint16_t taken, count;
+    uint32_t tokens; /* taken before */
+    size_t saved;    /* the state in which this is decided */
+} path[DEPTH_MAX];
 static unsigned path_length; /* decided before the run */
 static unsigned depth;       /* decided so far in the run */
 
@@ -87,10 +93,20 @@ bool state_seen(enum place place) {
     uint64_t key = mix(state_key(), place);
     int used = budget.preemptions < 0 ? 0 : world.used.preemptions;
     for (int i = 0; i <= used; i++)
-        if (*seen_place(key_with(key, i)))
+        if (*set_place(&seen, key_with(key, i)))
             return true;
-    seen_add(key_with(key, used));
+    set_add(&seen, key_with(key, used));
     return false;
+}
+
+void outcome_met(void) {
+    if (mode != DEPTH_FIRST || !options->outcomes)
+        return;
+    uint64_t key = key_with(state_outcome(), 0);
+    if (*set_place(&outcomes, key))
+        return;
+    set_add(&outcomes, key);
+    outcomes_sum += key;
 }
 
 static unsigned choose_next(bool forced, unsigned count) {
@@ -103,7 +119,14 @@ static unsigned choose_next(bool forced, unsigned count) {
             run_cut();
         path[depth].taken = 0;
         path[depth].count = (uint16_t)count;
+        path[depth].tokens = taken_count;
+        path[depth].saved = FROM_BEGINNING;
         path_length++;
+        if (depth > 0 && !options->from_beginning && !tracing) {
+            size_t saved = world_save();
+            if (path[depth].saved == FROM_BEGINNING) /* otherwise a run goes on from here again */
+                path[depth].saved = saved;
+        }
     } else if (path[depth].count != count) {
         fprintf(stderr, "sim: the program is not a function of the decisions (%u options, were %u, at decision %u)\n", count,
                 path[depth].count, depth);
@@ -225,13 +248,14 @@ unsigned choose(unsigned who, bool forced, const struct option *o, unsigned coun
 
 static bool run_given(void) {
     mode = REPLAY;
+    quiet = ALL_POINTS;
     cuts = false;
     taken_count = 0;
     for (unsigned i = 0; i < given_count; i++)
         given[i].used = false;
     struct sim_budget before = budget;
     budget = (struct sim_budget){-1, SIM_PARTICIPANTS, SIM_PARTICIPANTS, 1000};
-    bool good = world_run();
+    bool good = world_run(FROM_BEGINNING);
     budget = before;
     return good;
 }
@@ -277,9 +301,14 @@ static void failed(struct explore_result *result) {
 }
 
 static void one_run(struct explore_result *result) {
-    depth = 0;
-    taken_count = 0;
-    bool good = world_run();
+    depth = taken_count = 0;
+    size_t from = FROM_BEGINNING;
+    if (mode == DEPTH_FIRST && path_length > 0 && path[path_length - 1].saved != FROM_BEGINNING) {
+        depth = path_length - 1;
+        from = path[depth].saved;
+        taken_count = path[depth].tokens;
+    }
+    bool good = world_run(from);
     result->runs++;
     result->points += world.steps;
     result->depth = depth > result->depth ? depth : result->depth;
@@ -292,12 +321,51 @@ static void one_run(struct explore_result *result) {
     result->call_steps_name = run.calls_steps_name;
 }
 
+/* Random runs within the bound, which tell which words are changed by whom, before it is relied on. */
+static void look_around(void) {
+    enum { RUNS = 400 };
+    static const struct sim_program *known;
+    const struct explore_options *real = options;
+    const struct explore_options around = {.kill = 0.7, .freeze = 0.7, .jump = 0.7};
+    quiet_begin(known != program);
+    known = program;
+    options = &around;
+    mode = RANDOM;
+    quiet = WATCH;
+    cuts = false;
+    plan.usual_steps = 0;
+    for (uint64_t seed = 1; seed <= RUNS; seed++) {
+        plan_run(seed);
+        taken_count = 0;
+        (void)world_run(FROM_BEGINNING);
+        if (run.explored_steps > plan.usual_steps)
+            plan.usual_steps = run.explored_steps;
+    }
+    options = real;
+    quiet = QUIET;
+}
+
+static void search_begin(void) {
+    quiet_begin(false);
+    set_clear(&seen);
+    set_clear(&outcomes);
+    outcomes_sum = 0;
+    path_length = 0;
+}
+
 static void explore_all(struct explore_result *result, double begin) {
+    enum { EARLY = 20000 }; /* later, what is wrong is collected to the end of the search */
+    uint64_t first = 0;
+    unsigned ignored = 0;
+    if (!options->no_cuts)
+        look_around();
+    if (options->no_cuts || options->all_points)
+        quiet = ALL_POINTS;
     mode = DEPTH_FIRST;
     cuts = !options->no_cuts;
-    seen_clear();
-    path_length = 0;
-    do {
+    search_begin();
+    ignored = words_ignored;
+    for (;;) {
         one_run(result);
         if (result->failures && !options->keep_going)
             return;
@@ -305,7 +373,17 @@ static void explore_all(struct explore_result *result, double begin) {
             return;
         if (options->seconds > 0 && result->runs % 64 == 0 && now() - begin > options->seconds)
             return;
-    } while (next_path());
+        bool over = !next_path();
+        bool named_anew = options->outcomes && over && words_ignored != ignored; /* the same for all that are compared */
+
+        if (named_anew || (quiet_broken && (over || result->runs - first < EARLY))) {
+            search_begin();
+            first = result->runs;
+            ignored = words_ignored;
+            result->again++;
+        } else if (over)
+            break;
+    }
     result->complete = true;
 }
 
@@ -333,6 +411,7 @@ void explore(const struct sim_program *p, const struct explore_options *o, struc
     options = o;
     budget = o->budget;
     explore_mutant_met = false;
+    quiet = ALL_POINTS;
     double begin = now();
     tracing = false;
     world_prepare(p);
@@ -356,5 +435,7 @@ void explore(const struct sim_program *p, const struct explore_options *o, struc
     else
         explore_all(result, begin);
     result->states = seen.count;
+    result->outcomes = outcomes.count;
+    result->outcomes_sum = outcomes_sum;
     result->seconds = now() - begin;
 }

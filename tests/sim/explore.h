@@ -9,12 +9,15 @@ struct explore_options {
     struct sim_budget budget;
     bool random;
     bool no_cuts;              /* exhaustive: also go on where everything that follows was seen already */
+    bool all_points;           /* exhaustive: also decide at quiet loads */
+    bool from_beginning;       /* exhaustive: run all of each schedule, not only what differs from the one before */
     uint64_t seed;             /* random: of the first run */
     uint64_t runs;             /* at most; 0: no limit */
     double seconds;            /* at most; 0: no limit */
     double kill, freeze, jump; /* random: how likely each is in a run */
     const char *replay;        /* not NULL: this run only */
     bool trace;
+    bool outcomes;
     bool keep_going; /* after a failure, to count (only the first is kept) */
 };
 
@@ -22,9 +25,11 @@ struct explore_result {
     uint64_t runs;   /* schedules that were run, cut ones included */
     uint64_t ends;   /* of those, that ran to their end and were judged */
     uint64_t states; /* that were told apart */
+    uint64_t again;  /* how often the search began again, as a load was not quiet after all */
     uint64_t points; /* decided or not, in all runs */
     uint64_t failures;
-    bool complete; /* every schedule within the budget was covered */
+    bool complete;                   /* every schedule within the budget was covered */
+    uint64_t outcomes, outcomes_sum; /* if asked for: different ends of the explored part, and a number for all of them */
     double seconds;
     uint64_t depth; /* most decisions in a run */
     uint64_t runs_that_needed_ticks;

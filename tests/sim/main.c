@@ -15,7 +15,9 @@
 static void usage(void) {
     fputs(
         "usage: sim --list\n"
-        "       sim --scenario NAME [--bound N] [--kills N] [--freezes N] [--jumps N] [--seconds S] [--runs N] [--no-cuts]\n"
+        "       sim --scenario NAME [--bound N] [--kills N] [--freezes N] [--jumps N] [--seconds S] [--runs N] [--no-cuts] "
+        "[--all-points] "
+        "[--from-beginning] [--outcomes]\n"
         "       sim --scenario NAME --random [--seed N] [--runs N] [--seconds S]\n"
         "       sim --scenario NAME --seed N           one random run\n"
         "       sim --scenario NAME --replay DECISIONS [--trace]\n"
@@ -41,12 +43,20 @@ static int option(const char *name, const char *value) {
     struct {
         const char *name;
         bool *flag;
-    } const flags[] = {{"--list", &command.list},       {"--all", &command.all},
-                       {"--ci", &command.ci},           {"--random", &command.random},
-                       {"--trace", &command.trace},     {"--no-cuts", &command.no_cuts},
-                       {"--quiet", &command.quiet},     {"--keep-going", &command.keep_going},
-                       {"--mutants", &command.mutants}, {"--sites", &command.sites},
-                       {"--hunt", &command.hunt}};
+    } const flags[] = {{"--list", &command.list},
+                       {"--all", &command.all},
+                       {"--ci", &command.ci},
+                       {"--random", &command.random},
+                       {"--trace", &command.trace},
+                       {"--no-cuts", &command.no_cuts},
+                       {"--quiet", &command.quiet},
+                       {"--keep-going", &command.keep_going},
+                       {"--mutants", &command.mutants},
+                       {"--sites", &command.sites},
+                       {"--hunt", &command.hunt},
+                       {"--from-beginning", &command.from_beginning},
+                       {"--all-points", &command.all_points},
+                       {"--outcomes", &command.outcomes}};
     for (unsigned i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (strcmp(name, flags[i].name) == 0) {
             *flags[i].flag = true;

@@ -41,6 +41,7 @@ uint64_t coarse_clock_boot_ns(struct coarse_clock *c) {
 }
 
 uint64_t clock_wall_ns(void) {
+    sim_settle();
     see(world.now_ns);
     return WALL_AT_BOOT_NS + world.now_ns;
 }
@@ -122,7 +123,10 @@ static struct os_bell *bell_find(const struct bell_name *name) {
     return NULL;
 }
 
-bool bell_has_name(const struct bell_name *name) { return bell_find(name) != NULL; }
+bool bell_has_name(const struct bell_name *name) {
+    sim_settle();
+    return bell_find(name) != NULL;
+}
 
 void bell_remove(const struct bell_name *name) {
     sim_platform_point(0, "bell_remove");
@@ -256,6 +260,7 @@ static void *map(struct os_description *d, bool read_only) {
 
 int shm_create(const char *path, size_t bytes, uint32_t mode, const char *group, bool prefault, struct shm_build *b) {
     (void)mode, (void)group, (void)prefault;
+    sim_settle();
     memset(b, 0, offsetof(struct shm_build, path));
     b->private_path[0] = 0;
     b->fd = -1;
@@ -301,6 +306,7 @@ void shm_discard(struct shm_build *b) {
 static void look_at_names(const char *what) {
     if (program->renames)
         sim_platform_point(SIM_PURE, what);
+    sim_settle();
 }
 
 int shm_open_file(const char *path, bool read_only) {

@@ -49,6 +49,7 @@ static void stop_if_seen(void) {
 
 void sim_call(const char *name) {
     struct participant *me = self();
+    sim_settle();
     sim_learn(world.calls_each);
     me->call = name;
     me->call_steps = 0;
@@ -59,6 +60,7 @@ void sim_call(const char *name) {
 
 void sim_return(bool success) {
     struct participant *me = self();
+    sim_settle();
     if (success && me->ticked) {
         world.needed_ticks++;
         if (program->strict_wakes && !world.killed && !world.frozen && !world.used.jumps)
@@ -184,30 +186,37 @@ void world_prepare(const struct sim_program *p) {
         return;
     world.steps = 0;
     world.calls_each = 0;
-    state_save();
+    state_begin();
 }
 
-static void explore_phase(void) {
+static unsigned first_to_move(void) {
     struct option options[SIM_PARTICIPANTS];
     for (unsigned i = 0; i < program->participants; i++)
         options[i] = (struct option){SWITCH, (uint8_t)i};
     world.exploring = true;
     unsigned first = program->participants > 1 ? choose(NO_ONE, true, options, program->participants) : 0;
     trace_decision(NO_ONE, &options[first]);
-    resume(first);
+    return first;
+}
+
+static void explore_phase(bool from_beginning) {
+    resume(from_beginning ? first_to_move() : world.current);
     world.current = SIM_CREATOR; /* who was the last makes no difference any more */
     if (!run.failed && !run.cut && cuts)
         run.cut = state_seen(AT_END);
+    if (!run.failed && !run.cut)
+        outcome_met();
     world.exploring = false;
     run.explored_steps = world.steps;
 }
 
-bool world_run(void) {
-    state_restore();
+bool world_run(size_t from) {
+    state_restore(from == FROM_BEGINNING ? 0 : from);
     uint64_t steps_max = run.calls_steps_max;
     const char *steps_name = run.calls_steps_name;
     run = (struct run){.calls_steps_max = steps_max, .calls_steps_name = steps_name};
-    explore_phase();
+    quiet_watch = quiet != ALL_POINTS;
+    explore_phase(from == FROM_BEGINNING);
     if (run.failed || run.cut)
         return false;
     if (world.frozen & ~world.killed) {
@@ -222,6 +231,7 @@ bool world_run(void) {
             if (world.p[i].status == FROZEN)
                 let(i);
     }
+    quiet_watch = false;
     trace_text("---- the ends");
     if (world.p[SIM_INTERIM].status == DONE)
         let(SIM_INTERIM);

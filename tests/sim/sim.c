@@ -21,6 +21,7 @@ bool has_threads[SIM_FIBERS];
 struct run run;
 struct sim_budget budget;
 bool cuts;
+enum quiet quiet;
 
 /* ---- ends of a run ---- */
 
@@ -52,11 +53,27 @@ void run_cut(void) {
 
 /* ---- scheduling ---- */
 
+static bool saving; /* a fiber waits for its state to be saved */
+static size_t saved;
+
 void resume(unsigned who) {
     world.current = who;
     in_fiber = true;
+    state_moves(who);
     fiber_switch(&main_fiber, &world.p[who].fiber);
+    while (saving) {
+        saving = false;
+        saved = state_save();
+        state_moves(world.current);
+        fiber_switch(&main_fiber, &self()->fiber);
+    }
     in_fiber = false;
+}
+
+size_t world_save(void) {
+    saving = true;
+    fiber_switch(&self()->fiber, &main_fiber);
+    return saved;
 }
 
 static void switch_to(unsigned who) {
@@ -65,6 +82,7 @@ static void switch_to(unsigned who) {
         return;
     trace_flush();
     world.current = who;
+    state_moves(who);
     fiber_switch(&from->fiber, &world.p[who].fiber);
 }
 
@@ -189,7 +207,7 @@ static unsigned options_here(unsigned sides, struct option *options) {
     unsigned me = world.current;
     unsigned count = 0;
     options[count++] = (struct option){GO_ON, 0};
-    if (!self()->fresh && (budget.preemptions < 0 || world.used.preemptions < budget.preemptions))
+    if (!(sides & SIM_QUIET) && !self()->fresh && (budget.preemptions < 0 || world.used.preemptions < budget.preemptions))
         for (unsigned i = 1; i < SIM_PARTICIPANTS; i++) {
             unsigned other = (me + i) % SIM_PARTICIPANTS;
             if (world.p[other].status == READY && other != me)
@@ -197,7 +215,7 @@ static unsigned options_here(unsigned sides, struct option *options) {
         }
     if (!(sides & SIM_PURE) && may_kill(me))
         options[count++] = (struct option){KILL, (uint8_t)me};
-    if (world.used.freezes < budget.freezes && listed(program->freezable, me))
+    if (!(sides & SIM_PASSED) && world.used.freezes < budget.freezes && listed(program->freezable, me))
         options[count++] = (struct option){FREEZE, (uint8_t)me};
     if (sides & SIM_LIVENESS)
         for (unsigned i = 0; i < SIM_PARTICIPANTS; i++)
@@ -242,10 +260,14 @@ void decide(unsigned sides) {
         unsigned chosen = count > 1 ? choose(world.current, false, options, count) : 0;
         if (chosen != 0)
             trace_decision(world.current, &options[chosen]);
-        if (!obey(options[chosen]) || !world.exploring)
+        /* A switch at the load that was passed over, and then something else here. */
+        bool two = self()->skipped && !(sides & SIM_PASSED) && options[chosen].action == SWITCH;
+        if (two)
+            self()->skipped = false;
+        if ((!obey(options[chosen]) && !two) || !world.exploring)
             break;
     }
-    self()->fresh = false;
+    self()->fresh = self()->skipped = false;
 }
 
 /* ---- points ---- */
@@ -299,7 +321,12 @@ void sim_point(enum sim_op op, const volatile void *word, const char *what, cons
         return;
     }
     me->steps++;
-    decide(op == SIM_LOAD ? SIM_PURE : 0);
+    if (quiet == QUIET && op == SIM_LOAD && me->call && quiet_load(key)) {
+        bool put_off = me->skipped || !me->fresh;
+        decide(SIM_PURE | SIM_QUIET);
+        me->skipped = put_off;
+    } else
+        decide(op == SIM_LOAD ? SIM_PURE : 0);
     uint64_t value = (uintptr_t)word % 8 ? *(const volatile uint32_t *)word : *(const volatile uint64_t *)word;
     me->local = mix(mix(me->local, key * 4 + op), op == SIM_STORE ? 0 : value);
 }
@@ -317,6 +344,11 @@ void sim_platform_point(unsigned sides, const char *what) {
     if ((sides & SIM_CLOCK) && world.used.jumps >= budget.jumps && world.used.freezes >= budget.freezes)
         return;
     decide(sides);
+}
+
+void sim_settle(void) {
+    if (in_fiber && world.exploring && self()->skipped)
+        decide(SIM_PURE | SIM_PASSED);
 }
 
 uint64_t sim_seen(uint64_t value) {

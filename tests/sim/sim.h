@@ -85,6 +85,8 @@ void sim_poll(int descriptor);
 void sim_keep(void *memory, size_t bytes);
 /* The same, but the contents take no part in telling one state from another (logs). */
 void sim_keep_aside(void *memory, size_t bytes);
+/* The same for a log that has *count entries; the count is kept, too. */
+void sim_keep_log(void *entries, size_t entry_bytes, const unsigned *count);
 /* Shared memory that keeps its contents, whoever writes there: no decisions about accesses to it. Only in setup; the program sees to it that it is so. */
 void sim_keep_constant(const volatile void *memory, size_t bytes);
 /* This run has failed. Does not return in a run; the first failure counts. */
@@ -114,7 +116,9 @@ bool sim_others_in_call(void);
 enum sim_side {
     SIM_PURE = 1,     /* changes nothing that anybody else can see: no need to be killed before it */
     SIM_LIVENESS = 2, /* can see who is dead: others may die right before it */
-    SIM_CLOCK = 4     /* can see the time: it may jump before it */
+    SIM_CLOCK = 4,    /* can see the time: it may jump before it */
+    SIM_PASSED = 8,   /* no access of its own: only switches that were put off at quiet loads */
+    SIM_QUIET = 16    /* such a load: switches are put off */
 };
 /* A point before a call of the platform. */
 void sim_platform_point(unsigned sides, const char *what);

@@ -15,7 +15,8 @@ void witness_learn(const struct event *e) {
     sim_learn(e->begin_ns);
     sim_learn(e->end_ns ^ e->until_ns << 1);
     sim_learn((uint64_t)e->kind << 32 | e->tag);
-    sim_learn((uint64_t)e->group << 56 ^ (uint64_t)e->once << 48 ^ e->id << 16 ^ (uint64_t)(uint32_t)e->result << 8 ^ e->acquisitions << 4 ^ e->deliveries);
+    sim_learn((uint64_t)e->group << 56 ^ (uint64_t)e->once << 48 ^ e->id << 16 ^ (uint64_t)(uint32_t)e->result << 8 ^
+              e->acquisitions << 4 ^ e->deliveries);
 }
 
 struct event *witness_append(enum event_kind kind, uint32_t tag) {
@@ -137,6 +138,7 @@ void witness_options(struct rp_queue_options *o) {
 
 void witness_create(const struct rp_queue_options *o, const struct witness_expectations *e) {
     sim_keep_aside(&witness, offsetof(struct witness_log, events));
+    sim_keep_log(witness.events, sizeof witness.events[0], &witness.count);
     witness = (struct witness_log){.capacity = o->max_bytes ? (uint32_t)(o->max_bytes / o->message_bytes) : o->capacity,
                                    .message_bytes = o->message_bytes,
                                    .participants = o->max_participants,

@@ -63,7 +63,7 @@ struct witness_log {
     uint64_t window_ns;
     const char *call_of[SIM_FIBERS];
     struct witness_expectations expect;
-    struct event events[EVENTS]; /* not saved: those written before a run are never changed in it */
+    struct event events[EVENTS];
 };
 extern struct witness_log witness;
 

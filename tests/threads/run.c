@@ -303,6 +303,7 @@ uint64_t sim_random(void) { return random_next(&me->choices); }
 void sim_keep(void *memory, size_t bytes) { (void)memory, (void)bytes; }
 void sim_keep_aside(void *memory, size_t bytes) { (void)memory, (void)bytes; }
 void sim_keep_constant(const volatile void *memory, size_t bytes) { (void)memory, (void)bytes; }
+void sim_keep_log(void *entries, size_t entry_bytes, const unsigned *count) { (void)entries, (void)entry_bytes, (void)count; }
 void sim_note(const char *format, ...) { (void)format; }
 bool sim_tracing(void) { return false; }
 bool sim_exploring(void) { return me->running; }
