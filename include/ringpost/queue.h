@@ -94,7 +94,7 @@ struct rp_queue_options {
         dedup_window_ns; /**< a second send under the `dedup_id` of a message that was sent so recently, or up to 25 ms earlier, gets RP_DUPLICATE and stores
                                    nothing; 0: ids are not kept. At most 10 years. Default 0 */
     uint32_t
-        dedup_entries; /**< with dedup_window_ns: ids kept at once, 1 .. 4,000,000, 198 bytes each; never fewer than cells. When more are sent within the window, the
+        dedup_entries; /**< with dedup_window_ns: ids kept at once, 1 .. 4,000,000, 192 bytes each; never fewer than cells. When more are sent within the window, the
                                    oldest are forgotten (roughly: a place whose send failed is used again sooner), and counted. 0: four times the capacity, at least 2 x (capacity + 8 x max_participants). Default 0 */
     uint32_t
         header_bytes; /**< room for headers beside the largest payload, 0 .. 1 MiB; headers.h says what one takes. Without it they have what the payload leaves. Default 0 */

@@ -117,7 +117,6 @@ int layout_compute(const struct parameters *p, struct layout *out) {
             l.known_count = sim_known_ids;
 #endif
         l.known_shift = shift_for(l.known_count) + KNOWN_SPREAD;
-        l.known_count += l.known_count / 32; /* senders have turns ahead, lib/ring/id_table.h */
     }
 
     l.bell_count = BELLS_PER_PARTICIPANT * p->max_participants;

@@ -92,7 +92,7 @@ int dedup_begin(struct once *x, uint32_t c, uint64_t *first) {
     const struct segment *s = a->segment;
     struct id_entry mine;
     bool forgotten;
-    enum id_take taken = id_table_take(s, a->seat, now_ns(a), 0, &a->id_turns, &mine, &forgotten);
+    enum id_take taken = id_table_take(s, a->seat, now_ns(a), 0, &a->id_spare, &mine, &forgotten);
     if (taken == ID_TAKE_DAMAGED)
         return fail(RP_CORRUPT, "queue '%s': a chain of ids is damaged", a->queue->name);
     if (taken == ID_TAKE_NONE)
@@ -105,7 +105,7 @@ int dedup_begin(struct once *x, uint32_t c, uint64_t *first) {
         int result = look_patiently(x, first);
         if (result < 0) {
             id_table_give_back(s, &mine);
-            id_turn_back(&a->id_turns, &mine);
+            a->id_spare = (struct id_spare){mine.turn, true};
             return result;
         }
     }
@@ -122,7 +122,7 @@ void dedup_end(struct once *x, bool sent) {
     } else {
         id_table_abort_mine(s, e);
         (void)id_table_drop(s, e->index, e->word);
-        id_turn_back(&a->id_turns, e);
+        a->id_spare = (struct id_spare){e->turn, true};
     }
 }
 

@@ -62,7 +62,7 @@ static int enter(struct actor *a, const struct sought_id *x, uint32_t *index) {
     if (result < 0)
         return explain(a, &other, result);
     enum id_take taken =
-        id_table_take(s, a->seat, actor_now_ms(a) * 1000000, s->layout.cell_count, &a->id_turns, &mine, &forgotten);
+        id_table_take(s, a->seat, actor_now_ms(a) * 1000000, s->layout.cell_count, &a->id_spare, &mine, &forgotten);
     if (taken != ID_TAKE_DONE)
         return fail(taken == ID_TAKE_NONE ? -EBUSY : RP_CORRUPT, "queue '%s': %s", a->queue->name,
                     taken == ID_TAKE_NONE ? "all places for ids of work are in use" : "a chain of ids is damaged");
@@ -73,7 +73,7 @@ static int enter(struct actor *a, const struct sought_id *x, uint32_t *index) {
         result = look_again_at_the_dead(a, x, &other, &head);
         if (result < 0) {
             id_table_give_back(s, &mine);
-            id_turn_back(&a->id_turns, &mine);
+            a->id_spare = (struct id_spare){mine.turn, true};
             return explain(a, &other, result);
         }
     }

@@ -130,63 +130,58 @@ static bool take(struct known_id *e, uint32_t index, uint64_t turn, uint64_t w, 
     return true;
 }
 
+static bool take_spare(const struct segment *s, uint32_t seat, struct id_spare *spare, struct id_entry *entry) {
+    uint32_t count = s->layout.known_count;
+    if (!spare->any)
+        return false;
+    spare->any = false;
+    if (load_relaxed(&s->control->known_hand, hint) - spare->turn > count / 2)
+        return false;
+    struct known_id *e = &s->known_ids[spare->turn % count];
+    uint64_t w = load_acquire(&e->word, known_word);
+    return id_state(w) == ID_FREE && take(e, (uint32_t)(spare->turn % count), spare->turn, w, seat, entry);
+}
+
 /* The lines that the next turns will write: a sender mostly has several in a row, and each CAS waits for the stores before it. */
 static void prefetch(const struct segment *s, uint64_t turn) {
     __builtin_prefetch(&s->known_ids[(turn + 3) % s->layout.known_count], 1);
     __builtin_prefetch((const char *)head_of(s, load_relaxed(&s->known_ids[(turn + 2) % s->layout.known_count].hash, hint)), 1);
 }
 
-/* How many turns one gets at once. What he leaves when he goes is wasted, so he must have used many before: of all turns, a 64th is wasted at most. */
-static uint32_t turns_at_once(const struct segment *s, const struct id_turns *turns) {
-#ifdef RP_SIM
-    enum { MANY = 2, AFTER = 1, ENTRIES = 5 };
-#else
-    enum { MANY = 8, AFTER = 512, ENTRIES = 1024 };
-#endif
-    return s->layout.known_count >= ENTRIES && turns->used >= AFTER ? MANY : 1;
-}
-
 /* Whose turn it is, of those from number `first` on: the others are passed, once by all who do, and stay a round longer. */
-static uint64_t whose_turn(const struct segment *s, uint32_t first, struct id_turns *turns) {
+static uint64_t whose_turn(const struct segment *s, uint32_t first) {
     a64 *hand = &s->control->known_hand;
     for (;;) {
-        while (turns->next != turns->end) {
-            uint64_t turn = turns->next++;
-            if (turn % s->layout.known_count >= first)
-                return turn;
-        }
-        uint32_t many = turns_at_once(s, turns);
-        uint64_t turn = fetch_add_relaxed(hand, many, hint), index = turn % s->layout.known_count;
-        *turns = (struct id_turns){turn, turn + many, turns->used + many};
-        uint64_t next = turn + many, on = turn - index + first;
+        uint64_t turn = fetch_add_relaxed(hand, 1, hint), index = turn % s->layout.known_count;
+        if (index >= first)
+            return turn;
+        uint64_t next = turn + 1, on = turn - index + first;
         while (next < on && !cas_relaxed(hand, &next, on, hint)) {
         }
     }
 }
 
 /*
- * Has the hand come far since the turn was given out? Then what lies there may be somebody's newest, or what is put there would soon be forgotten. Asked after the word was read: who took the
- * entry in the next round had moved the hand before, so whoever sees his word sees the hand too.
+ * Has the hand come round since? Then what lies there may be somebody's newest. Asked after the word was read: who took the entry in the next round had moved the hand before, so whoever sees
+ * his word sees the hand too.
  */
-static bool turn_is_over(const struct segment *s, uint64_t turn, bool fresh) {
-    uint32_t count = s->layout.known_count, most = fresh ? count : 1 + count / 64;
-    return load_relaxed(&s->control->known_hand, recheck) - turn > most && !MUTANT(id_turn_forever);
+static bool turn_is_over(const struct segment *s, uint64_t turn) {
+    return load_relaxed(&s->control->known_hand, recheck) - turn > s->layout.known_count && !MUTANT(id_turn_forever);
 }
 
-enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, uint32_t first, struct id_turns *turns,
+enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, uint32_t first, struct id_spare *spare,
                            struct id_entry *entry, bool *forgotten) {
     *forgotten = false;
+    if (take_spare(s, seat, spare, entry))
+        return ID_TAKE_DONE;
     for (uint64_t tries = 2 * (uint64_t)s->layout.known_count; tries > 0;) {
-        bool fresh = turns->next == turns->end;
-        uint64_t turn = whose_turn(s, first, turns);
+        uint64_t turn = whose_turn(s, first);
         uint32_t index = (uint32_t)(turn % s->layout.known_count);
         struct known_id *e = &s->known_ids[index];
         uint64_t w = load_acquire(&e->word, known_word);
         prefetch(s, turn);
-        if (turn_is_over(s, turn, fresh)) {
-            turns->next = turns->end;
+        if (turn_is_over(s, turn))
             continue;
-        }
         if (id_state(w) == ID_COMMITTED || id_state(w) == ID_ABORTED) {
             enum take_out out = take_out(s, index, w);
             if (out == DAMAGED)

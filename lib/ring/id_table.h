@@ -17,9 +17,9 @@
  * That an id is in a chain only once follows from the head alone: whoever puts one in front has seen the whole chain, and his CAS fails if the head has changed since.
  *
  * Entries are taken in turn: the one whose turn it is is the oldest, and is dropped if it is still kept. So the ids of the last `count` sends are known, at least those
- * whose time is not over. Who takes gets a few turns at once, so that the hand's line is not everybody's at every send, and a turn that came to nothing is his again: else one
- * who polls a full lane would soon have taken the places of all that are kept. He has them until the hand is a 64th of a round further: what he
- * put there later would be forgotten too early. The table is a 32nd larger than what it must remember, for that and for turns that are wasted.
+ * whose time is not over. An entry that came to nothing is taken again by whoever had it, for half a round: else one who polls a full lane would soon have taken the places of all
+ * that are kept. Turns are given out one at a time: blocks of them would keep the hand's line from being everybody's at every send, but whoever is late with his block leaves most of it unused,
+ * and a few senders in turn soon use an eighth of the table only.
  *
  * How long an id is kept is known when it is decided; until then `until` names the generation, so that of its recoverers one sets it, and none that sleeps sets another's.
  *
@@ -89,10 +89,10 @@ struct id_entry {
     uint64_t turn;     /* of one that was taken */
 };
 
-/* The turns that somebody has. */
-struct id_turns {
-    uint64_t next, end;
-    uint64_t used; /* so far */
+/* The turn of an entry that its taker did not need. */
+struct id_spare {
+    uint64_t turn;
+    bool any;
 };
 
 enum id_look { ID_UNKNOWN, ID_KNOWN, ID_DAMAGED };
@@ -109,11 +109,11 @@ enum id_look id_table_look(const struct segment *s, const struct sought_id *x, s
 enum id_take { ID_TAKE_DONE, ID_TAKE_NONE, ID_TAKE_DAMAGED };
 
 /*
- * Takes that whose turn it is, of those from number `first` on. DONE: it is TAKEN by `seat`. *forgotten: an id went before its time. NONE: all are
+ * Takes the spare one, or that whose turn it is, of those from number `first` on. DONE: it is TAKEN by `seat`. *forgotten: an id went before its time. NONE: all are
  * somebody's who is not done with it. Senders take from all of them, and as many as there are cells are always enough for them; consumers, who keep theirs for as
  * long as they work, leave the first so many alone.
  */
-enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, uint32_t first, struct id_turns *turns,
+enum id_take id_table_take(const struct segment *s, uint32_t seat, uint64_t now_ns, uint32_t first, struct id_spare *spare,
                            struct id_entry *entry, bool *forgotten);
 
 /* Writes a TAKEN entry and makes it PENDING; in no chain yet. */
@@ -125,10 +125,6 @@ bool id_table_link(const struct segment *s, const struct id_entry *entry, const 
 
 /* The owner of an entry that is in no chain gives it back, or its recoverer. */
 void id_table_give_back(const struct segment *s, const struct id_entry *entry);
-/* What he took with that turn is free again: it is his next, if it was his last. */
-static inline void id_turn_back(struct id_turns *turns, const struct id_entry *entry) {
-    turns->next -= turns->next == entry->turn + 1;
-}
 
 /* PENDING becomes COMMITTED, kept until then, or ABORTED: the owner's, whom nobody disturbs while he lives; and a dead owner's. False: the word had changed. */
 void id_table_commit_mine(const struct segment *s, struct id_entry *entry, uint64_t until_ns);

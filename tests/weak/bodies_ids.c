@@ -13,7 +13,7 @@ enum { KEPT_UNTIL = 1000, NOW = 5 };
 static struct table {
     struct segment segment;
     struct id_entry entry[4];
-    struct id_turns turns;
+    struct id_spare spare;
 } * t;
 
 static struct sought_id id_of(uint64_t first, uint64_t second) {
@@ -31,12 +31,12 @@ static enum id_look look(uint64_t first, uint64_t second) {
 }
 
 /* As dedup_begin does it, of one who has the id for himself. */
-static void enter(unsigned me, struct id_turns *turns, uint64_t first, uint64_t second, struct id_entry *entry) {
+static void enter(unsigned me, struct id_spare *spare, uint64_t first, uint64_t second, struct id_entry *entry) {
     const struct sought_id x = id_of(first, second);
     struct id_entry other;
     uint64_t head;
     bool forgotten;
-    weak_check(id_table_take(&t->segment, me, NOW, 0, turns, entry, &forgotten) == ID_TAKE_DONE);
+    weak_check(id_table_take(&t->segment, me, NOW, 0, spare, entry, &forgotten) == ID_TAKE_DONE);
     id_table_fill(&t->segment, entry, &x, ID_NO_MESSAGE, first);
     do {
         weak_check(id_table_look(&t->segment, &x, &other, &head) == ID_UNKNOWN);
@@ -44,7 +44,7 @@ static void enter(unsigned me, struct id_turns *turns, uint64_t first, uint64_t 
 }
 
 static void use(unsigned me, uint64_t first, uint64_t second, struct id_entry *entry) {
-    enter(me, &(struct id_turns){0}, first, second, entry);
+    enter(me, &(struct id_spare){.any = false}, first, second, entry);
     id_table_commit_mine(&t->segment, entry, KEPT_UNTIL);
 }
 
@@ -81,7 +81,7 @@ static void halves(unsigned me) {
 static void setup_middle(void) {
     make_table();
     use(1, 1, 1, &t->entry[1]);
-    enter(0, &t->turns, 2, 2, &t->entry[0]);
+    enter(0, &t->spare, 2, 2, &t->entry[0]);
     use(1, 3, 3, &t->entry[1]);
 }
 static void middle(unsigned me) {
@@ -92,8 +92,8 @@ static void middle(unsigned me) {
     struct id_entry *e = &t->entry[0];
     id_table_abort_mine(&t->segment, e);
     weak_check(id_table_drop(&t->segment, e->index, e->word));
-    id_turn_back(&t->turns, e);
-    enter(me, &t->turns, 4, 4, e);
+    t->spare = (struct id_spare){e->turn, true};
+    enter(me, &t->spare, 4, 4, e);
     id_table_commit_mine(&t->segment, e, KEPT_UNTIL);
 }
 static void middle_finish(void) {
