@@ -359,7 +359,7 @@ static void explore_all(struct explore_result *result, double begin) {
     unsigned ignored = 0;
     if (!options->no_cuts)
         look_around();
-    if (options->no_cuts || options->all_points)
+    if (options->no_cuts || options->all_points || options->budget.freezes > 0) /* for stops it does not pay */
         quiet = ALL_POINTS;
     mode = DEPTH_FIRST;
     cuts = !options->no_cuts;

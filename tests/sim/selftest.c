@@ -331,7 +331,7 @@ static void test_cuts(void) {
         }
 }
 
-/* Going on from saved states is the same search; deciding nothing at quiet loads leads to the same ends with fewer runs. */
+/* Going on from saved states is the same search; deciding nothing at quiet loads, which is not done where somebody may be stopped, leads to the same ends with fewer runs. */
 static void test_shortcuts(void) {
     for (int faults = 0; faults <= 2; faults++)
         for (int bound = 1; bound <= 3; bound++) {
@@ -347,7 +347,7 @@ static void test_shortcuts(void) {
             printf("      bound %d, fault %d: %llu states, %llu without quiet loads; %llu outcomes, %llu\n", bound, faults,
                    (unsigned long long)plain.states, (unsigned long long)result.states, (unsigned long long)plain.outcomes,
                    (unsigned long long)result.outcomes);
-            check(clean() && result.outcomes_sum == plain.outcomes_sum && result.states < plain.states,
+            check(clean() && result.outcomes_sum == plain.outcomes_sum && (result.states < plain.states || b.freezes > 0),
                   "quiet loads: the same ends");
         }
 }
