@@ -11,6 +11,7 @@
 
 /* Which group is judged: what others receive and settle is not seen. */
 static unsigned judged;
+static const struct event *made, *removed; /* that group: as witness_group_event says */
 static bool seen(const struct event *e) {
     switch (e->kind) {
     case EMPTY:
@@ -67,12 +68,11 @@ struct account {
 
 /* A group is for what is sent after it was made, and before it is removed. What overlaps may go either way. */
 static bool was_for_group(const struct event *send) {
-    const struct event *made = witness_group_event(judged, GROUP_CREATE), *removed = witness_group_event(judged, GROUP_REMOVE);
     bool there = judged == 0 || (made && made->result == 0 && before(made, send));
     return there && !removed; /* a group that was removed may have lost anything */
 }
 /* One that waits is for the groups that are there when its time comes: before somebody receives it, in whichever group. */
-static bool was_ready_before(const struct event *send, const struct event *made) {
+static bool was_ready_before(const struct event *send) {
     if (!send->delay_ns)
         return before(send, made);
     for
@@ -82,8 +82,7 @@ static bool was_ready_before(const struct event *send, const struct event *made)
     return false;
 }
 static void check_group(const struct event *e, const struct account *a) {
-    const struct event *made = witness_group_event(judged, GROUP_CREATE), *removed = witness_group_event(judged, GROUP_REMOVE);
-    if (made && was_ready_before(a->send, made))
+    if (made && was_ready_before(a->send))
         sim_fail("message %x was received in group g%u, which was made after it was sent", e->tag, judged);
     if (removed && removed->result == 0 && (before(removed, a->send) || before(removed, e)))
         sim_fail("message %x was received in group g%u, which was removed before", e->tag, judged);
@@ -459,10 +458,10 @@ static void judge_full(void) {
 /* Messages that were sent and never acked: as many as were purged, evicted, or taken along by somebody who acked before he looked. */
 static void judge_losses(void) {
     unsigned purged = 0, dead_letters = 0, taken_along = 0;
-    bool purge_unknown = false, removed = witness_group_may_be_gone(judged); /* it takes all with it, and nothing is missed */
+    bool purge_unknown = false; /* a removal takes all with it, and nothing is missed */
     for
         EACH(e) {
-            if (e->kind == PURGE && e->group == judged && !removed) {
+            if (e->kind == PURGE && e->group == judged && removed == NULL) {
                 purge_unknown = purge_unknown || unknown(e);
                 purged += e->result > 0 ? (unsigned)e->result : 0;
             }
@@ -492,7 +491,7 @@ static void judge_losses(void) {
                     sim_fail("message %x was sent and never acked (%u such, %u purged)", e->tag, lost, purged);
             }
     }
-    if (lost + perhaps_lost < dropped && !witness_group_event(judged, GROUP_REMOVE)) /* what that one lost is not looked for */
+    if (lost + perhaps_lost < dropped && removed == NULL) /* what that one lost is not looked for */
         sim_fail("%u messages were counted as dropped, %u to %u are missing", dropped, lost, lost + perhaps_lost);
     if (lost + perhaps_lost < purged)
         sim_fail("%u messages were purged, %u to %u are missing", purged, lost, lost + perhaps_lost);
@@ -500,6 +499,8 @@ static void judge_losses(void) {
 
 static void judge_group(unsigned group) {
     judged = group;
+    made = witness_group_event(group, GROUP_CREATE);
+    removed = witness_group_event(group, GROUP_REMOVE);
     lost = perhaps_lost = 0;
     sort_by_message();
     for (unsigned who = 0; who < SIM_FIBERS; who++)
@@ -530,10 +531,15 @@ static void judge_names(void) {
 }
 
 void witness_judge(void) {
+    unsigned met = 1; /* groups that anything is known of, as bits */
+    for
+        EACH(e) met |= 1u << e->group;
     witness_judge_flow();
     for (unsigned g = 0; g < WITNESS_GROUPS; g++)
-        judge_group(g);
-    judge_names();
+        if (met >> g & 1)
+            judge_group(g);
+    if (met > 1)
+        judge_names();
     judge_ids();
     witness_judge_once();
     if (!witness.expect.purges && !witness.expect.evicts && !witness.expect.groups && !witness.expect.late_bytes)

@@ -6,6 +6,8 @@
 
 static bool before(const struct event *a, const struct event *b) { return a->end <= b->begin; }
 
+static bool ever_paused; /* by anybody */
+
 /* Had nobody begun to resume the sides before `until` ended, since `from` began? */
 static bool stays_paused(const struct event *from, const struct event *until, uint8_t sides) {
     for
@@ -17,6 +19,8 @@ static bool stays_paused(const struct event *from, const struct event *until, ui
 
 /* A side was paused before the call, and nobody resumed it until the call was over. */
 static bool was_paused(const struct event *e, uint8_t side) {
+    if (!ever_paused)
+        return false;
     for
         EACH(p)
     if ((p->kind == PAUSE || p->kind == DRAIN) && (p->lane & side) && p->result != UNKNOWN && before(p, e) &&
@@ -78,6 +82,9 @@ static void judge_drain(const struct event *d) {
 }
 
 void witness_judge_flow(void) {
+    ever_paused = false;
+    for
+        EACH(e) ever_paused |= e->kind == PAUSE || e->kind == DRAIN;
     for
         EACH(e) {
             if (e->kind == DRAIN && e->result == 0)
