@@ -26,7 +26,7 @@ static int publish_numbers(struct peer *test, void *argument) {
     rp_send_options_init(&send, sizeof send);
     rp_publish_options_init(&o, sizeof o);
     send.dedup_id = id;
-    send.timeout_ns = SECOND; /* where the dead one's id is not decided yet */
+    send.timeout_ns = 60 * SECOND; /* where the dead one's id is not decided yet: long, for a slow machine */
     o.send = &send;
     o.results = results;
     o.result_room = QUEUES;
