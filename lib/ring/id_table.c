@@ -22,12 +22,12 @@ void sought_id_make_of(struct sought_id *x, enum id_kind kind, const void *id, s
 
 void sought_id_make(struct sought_id *x, const void *id, size_t bytes) { sought_id_make_of(x, ID_OF_SEND, id, bytes); }
 
-static uint64_t length_and_kind(const struct sought_id *x) { return ((uint64_t)x->kind << 8 | x->bytes) << ID_MESSAGE_BITS; }
+/* Above the message in an entry. */
+static uint64_t kind_and_length(const struct sought_id *x) { return (uint64_t)x->kind << 8 | x->bytes; }
 
 /* What is read counts only if the entry's word is looked at afterwards, and has the same generation. */
 static bool same_id(const struct known_id *e, const struct sought_id *x) {
-    if (load_acquire(&e->hash, known_id) != x->hash ||
-        load_acquire(&e->message, known_id) >> ID_MESSAGE_BITS != length_and_kind(x) >> ID_MESSAGE_BITS)
+    if (load_acquire(&e->hash, known_id) != x->hash || load_acquire(&e->message, known_id) >> ID_MESSAGE_BITS != kind_and_length(x))
         return false;
     for (uint32_t i = 0; i < (x->bytes + 7) / 8; i++)
         if (load_acquire(&e->id[i], known_id) != x->words[i] && !MUTANT(id_hash_only))
@@ -208,7 +208,7 @@ void id_table_fill(const struct segment *s, struct id_entry *entry, const struct
     for (uint32_t i = 0; i < (x->bytes + 7) / 8; i++)
         store_release(&e->id[i], x->words[i], known_id);
     store_release(&e->until_ns, id_undecided(entry->word), known_id);
-    store_release(&e->message, length_and_kind(x) | message, known_id);
+    store_release(&e->message, kind_and_length(x) << ID_MESSAGE_BITS | message, known_id);
     store_release(&e->message_id, message_id, known_id);
     store_release(&e->next, id_link_make(id_generation(entry->word), 0, 0), known_link);
     entry->word = id_word(ID_PENDING, id_owner(entry->word), id_generation(entry->word));

@@ -124,7 +124,6 @@ static double per_message(unsigned n) { return (double)n / MESSAGES; }
 
 /* -> how many operations make more read-modify-writes than they may. */
 static int report(void) {
-    static const char *const kinds[KINDS] = {"read", "written", "changed by a read-modify-write"};
     int over = 0;
     for (unsigned o = 0; o < OPERATIONS; o++) {
         unsigned sums[KINDS] = {0};
@@ -141,8 +140,8 @@ static int report(void) {
         printf("  %-38s %8s %8.3f %8.3f %8.3f\n", "all", "", per_message(sums[READ]), per_message(sums[WRITE]),
                per_message(sums[RMW]));
         if (per_message(sums[RMW]) * 1000 > allowed[o]) {
-            fprintf(stderr, "census: a word is %s %.3f times for a %s, the limit is %.3f\n", kinds[RMW], per_message(sums[RMW]),
-                    operations[o], allowed[o] / 1000.0);
+            fprintf(stderr, "census: %.3f read-modify-writes for a %s, the limit is %.3f\n", per_message(sums[RMW]), operations[o],
+                    allowed[o] / 1000.0);
             over++;
         }
     }
