@@ -42,6 +42,7 @@
 #include <ringpost/producer.h>
 #include <ringpost/queue.h>
 #include <ringpost/request.h>
+#include <ringpost/ring.h>
 
 #ifdef __cplusplus
 extern "C" {

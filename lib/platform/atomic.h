@@ -111,17 +111,29 @@ bool sim_site(const char *file, int line);
     (SIM_POINT(SIM_RMW, word, label, "exchange_relaxed") SITE_FETCH(word) \
          atomic_exchange_explicit((word), (value), memory_order_relaxed))
 
-/* Keeps plain reads before it from moving after it, for readers that check afterwards whether what they read was still theirs to read. */
+/*
+ * Fences. fence_acquire keeps reads before it from moving after it, for readers that check afterwards whether what they read was still theirs to read; fence_release
+ * keeps the writes after it from being seen before a mark that was set before it, which such a check finds. fence_seq_cst: of two who each write, fence, and read, one sees the other's write.
+ */
 #if defined(__SANITIZE_THREAD__)
-#define fence_acquire() ((void)0) /* TSan knows no fences; such reads are exempt from it anyway */
+#define FENCES_UNKNOWN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
+#define FENCES_UNKNOWN 1
+#endif
+#endif
+#ifdef FENCES_UNKNOWN /* to TSan. What is read that way is exempt from it anyway; a full barrier is a locked operation to the processor */
 #define fence_acquire() ((void)0)
-#endif
-#endif
-#ifndef fence_acquire
+#define fence_release() ((void)0)
+#define fence_seq_cst() ((void)atomic_fetch_add_explicit(&(a32){0}, 1, memory_order_seq_cst))
+#else
 #define fence_acquire() atomic_thread_fence(memory_order_acquire)
+#define fence_release() atomic_thread_fence(memory_order_release)
+#define fence_seq_cst() atomic_thread_fence(memory_order_seq_cst)
 #endif
+
+/* For the compiler alone: the other side makes the processor keep the order (barrier_others of barrier.h). */
+#define fence_compiler() atomic_signal_fence(memory_order_seq_cst)
 
 #endif
 

@@ -49,5 +49,8 @@ void weak_fence(unsigned order);
 #define fetch_and_seq_cst(word, value, label) WEAK_RMW(word, WEAK_AND, value, WEAK_SEQ_CST, label)
 #define exchange_relaxed(word, value, label) WEAK_RMW(word, WEAK_EXCHANGE, value, WEAK_RELAXED, label)
 #define fence_acquire() weak_fence(WEAK_ACQUIRE)
+#define fence_release() weak_fence(WEAK_RELEASE)
+#define fence_seq_cst() weak_fence(WEAK_SEQ_CST)
+#define fence_compiler() ((void)0)
 
 #endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "cursor.h"
+#include "error.h"
+
+enum { CATCH_UP_TRIES = 8 };
+
+static int damaged(const struct ring_view *v, const struct cursor *c, uint64_t position) {
+    return fail(RP_CORRUPT, "lane %u is damaged at slot %llu", (unsigned)(c->lane - v->lanes),
+                (unsigned long long)(position & (v->p.slots - 1)));
+}
+
+void cursor_begin(const struct ring_view *v, struct cursor *c, uint32_t index) {
+    *c = (struct cursor){.slots = ring_slots(v, index), .lane = &v->lanes[index], .position = v->p.slots};
+}
+
+/*
+ * The first message from `from` on that is still there; `newest` at the latest. Where it was overwritten already, the search goes on `stride` slots behind. Everything before `newest` was written
+ * once, so what is found there is of that position or a later one.
+ */
+static int find_start(const struct ring_view *v, const struct cursor *c, uint64_t from, uint64_t newest, uint64_t stride,
+                      uint64_t *at) {
+    uint64_t q = from;
+    while (q < newest) {
+        uint64_t stamp = load_acquire(&slot_at(v, c->slots, q)->stamp, stamp);
+        if (stamp == q)
+            break;
+        if (stamp_position(stamp) < q || ((stamp_position(stamp) - q) & (v->p.slots - 1)) != 0)
+            return damaged(v, c, q);
+        q += stamp_position(stamp) == q ? 1 : stride;
+    }
+    *at = q < newest ? q : newest;
+    return 0;
+}
+
+/* The number of the message at `position`. RP_EMPTY: it is not, or no longer, there. */
+static int number_at(const struct ring_view *v, const struct cursor *c, uint64_t position, uint64_t *number, uint32_t *slots) {
+    struct slot *s = slot_at(v, c->slots, position);
+    if (load_acquire(&s->stamp, stamp) != position)
+        return RP_EMPTY;
+    uint64_t near = load_relaxed(&c->lane->number, recheck), info = load_relaxed(&s->info, recheck);
+    if (!slots_unmoved(v, c->slots, position, 1))
+        return RP_EMPTY;
+    if (info_bytes(info) > v->p.message_bytes)
+        return damaged(v, c, position);
+    *number = info_sequence(info, near);
+    *slots = slots_for(v, info_bytes(info));
+    return 0;
+}
+
+static uint64_t newest_of(const struct cursor *c) { return load_acquire(&c->lane->newest, newest); }
+
+/* ---- joining ---- */
+
+int cursor_join_newest(const struct ring_view *v, struct cursor *c) {
+    uint64_t last = newest_of(c), number;
+    uint32_t slots;
+    c->position = last != 0 ? last : v->p.slots;
+    c->number = last != 0 ? NUMBER_UNKNOWN : 0;
+    for (uint32_t i = 0; i <= v->p.slots; i++) { /* `newest` lags: behind all that is complete by now */
+        uint64_t stamp = load_acquire(&slot_at(v, c->slots, c->position)->stamp, stamp);
+        if (stamp_position(stamp) < c->position || (stamp != c->position && stamp_position(stamp) == c->position))
+            return c->number != NUMBER_UNKNOWN ? 0 : damaged(v, c, c->position);
+        int result = stamp == c->position ? number_at(v, c, c->position, &number, &slots) : RP_EMPTY;
+        if (result == 0) {
+            c->position += slots;
+            c->number = number + 1;
+        } else if (result == RP_EMPTY) { /* overtaken */
+            last = newest_of(c);
+            if (last <= c->position)
+                return damaged(v, c, c->position);
+            c->position = last;
+            c->number = NUMBER_UNKNOWN;
+        } else {
+            return result;
+        }
+    }
+    return 0; /* it writes as fast as this reader walks: from here on */
+}
+
+int cursor_join_oldest(const struct ring_view *v, struct cursor *c) {
+    uint64_t first = v->p.slots, newest = newest_of(c), number;
+    uint32_t slots;
+    c->position = first;
+    c->number = 0;
+    if (newest < 2 * first) /* nothing was overwritten, up to then */
+        return 0;
+    for (uint64_t from = newest + 1 - v->p.slots;; from = c->position + 1) {
+        int result = find_start(v, c, from, newest, 1, &c->position);
+        if (result < 0)
+            return result;
+        c->number = NUMBER_UNKNOWN; /* the next message's, whichever that is */
+        result = number_at(v, c, c->position, &number, &slots);
+        if (result == 0)
+            c->number = number;
+        if (result != RP_EMPTY || c->position >= newest)
+            return result == RP_EMPTY ? 0 : result;
+    }
+}
+
+/* ---- reading ---- */
+
+void cursor_load(const struct ring_view *v, const struct cursor *c, void *buffer, size_t bytes) {
+    unsigned char *to = buffer;
+    for (uint64_t p = c->position; bytes > 0; p++) {
+        size_t part = bytes < v->room ? bytes : v->room;
+        payload_load(to, slot_at(v, c->slots, p)->payload, part);
+        to += part;
+        bytes -= part;
+    }
+}
+
+/*
+ * Overtaken: goes where the messages will be there for a while. The number that is wanted stays, so the next one found tells how many were lost. `newest` lags behind the writer by less than a
+ * lap, so it is beyond a position that was overwritten; `seen` is what it was overwritten with.
+ */
+static int catch_up(const struct ring_view *v, struct cursor *c, uint64_t seen) {
+    uint64_t slots = v->p.slots, quarter = slots / LANE_SHARE;
+    for (unsigned tries = 1; tries <= CATCH_UP_TRIES; tries++) {
+        uint64_t newest = newest_of(c), keep = slots - quarter * (tries < LANE_SHARE ? tries : LANE_SHARE), at;
+        if (newest <= c->position || newest > STAMP_POSITION - slots || (newest < seen && seen - newest >= slots))
+            return damaged(v, c, c->position);
+        int result = find_start(v, c, newest - c->position > keep ? newest - keep : c->position, newest, quarter, &at);
+        if (result < 0)
+            return result;
+        c->position = at;
+        uint64_t there = stamp_position(load_acquire(&slot_at(v, c->slots, at)->stamp, stamp));
+        if (there == at)
+            return -EAGAIN;
+        if (there < at || newest_of(c) == newest)
+            return damaged(v, c, at);
+    }
+    return -EAGAIN;
+}
+
+int cursor_miss(const struct ring_view *v, struct cursor *c, uint64_t stamp) {
+    if (stamp_position(stamp) <= c->position)
+        return RP_EMPTY; /* it is being written, or is what a dead writer began */
+    return catch_up(v, c, stamp_position(stamp));
+}
+
+int cursor_renumber(const struct ring_view *v, struct cursor *c, uint64_t *lost) {
+    uint64_t number;
+    uint32_t slots;
+    int result = number_at(v, c, c->position, &number, &slots);
+    if (result < 0)
+        return result == RP_EMPTY ? -EAGAIN : result;
+    if (c->number == NUMBER_UNKNOWN || number == c->number) {
+        c->number = number;
+        return -EAGAIN;
+    }
+    if ((int64_t)(number - c->number) < 0) {
+        if (!c->skips)
+            return damaged(v, c, c->position);
+        c->position += slots;
+        return -EAGAIN;
+    }
+    *lost = number - c->number;
+    c->number = number;
+    c->skips = false;
+    return RP_LAPPED;
+}
+
+int cursor_bad_size(const struct ring_view *v, struct cursor *c, size_t bytes) {
+    if (!slots_unmoved(v, c->slots, c->position, 1))
+        return -EAGAIN;
+    return bytes > v->p.message_bytes ? damaged(v, c, c->position) : RP_TOO_BIG;
+}

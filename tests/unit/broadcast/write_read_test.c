@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing and reading in one process, where every step can be chosen. */
+#include "broadcast.h"
+#include "ring_fixture.h"
+
+#include <errno.h>
+
+static void every_size_comes_as_it_was(void **state) {
+    (void)state;
+    static const uint32_t slot_bytes[] = {32, 64, 80, 4096};
+    static unsigned char sent[20000], got[20000];
+    for (size_t k = 0; k < sizeof slot_bytes / sizeof *slot_bytes; k++) {
+        struct rp_ring_options o = ring_options(8, RP_RING_OVERWRITE);
+        o.message_bytes = sizeof sent;
+        o.slot_bytes = slot_bytes[k];
+        rp_ring *ring = make_ring(&o);
+        rp_writer *w = make_writer(ring);
+        rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+        size_t bytes;
+        for (size_t n = 0; n <= sizeof sent; n += n < 300 ? 1 : 997) {
+            for (size_t i = 0; i < n; i++)
+                sent[i] = (unsigned char)(n * 7 + i * 13 + i / 256);
+            succeeds(rp_write(w, sent, n));
+            memset(got, 0xee, sizeof got);
+            assert_int_equal(rp_read(r, got, sizeof got, &bytes, 0), 0);
+            assert_int_equal(bytes, n);
+            assert_memory_equal(sent, got, n);
+            assert_true(n == sizeof got || got[n] == 0xee);
+        }
+        assert_int_equal(rp_read(r, got, sizeof got, &bytes, 0), RP_EMPTY);
+        assert_int_equal(rp_write(w, sent, sizeof sent + 1), RP_TOO_BIG);
+        rp_writer_close(w);
+        rp_reader_close(r);
+        succeeds(rp_ring_close(ring));
+    }
+}
+
+static void a_small_buffer_loses_nothing(void **state) {
+    (void)state;
+    rp_ring *ring = make_ring(NULL);
+    rp_writer *w = make_writer(ring);
+    rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+    char buffer[8];
+    size_t bytes;
+    succeeds(rp_write(w, "0123456789", 10));
+    assert_int_equal(rp_read(r, buffer, sizeof buffer, &bytes, 0), RP_TOO_BIG);
+    assert_int_equal(bytes, 10);
+    char larger[10];
+    assert_int_equal(rp_read(r, larger, sizeof larger, &bytes, 0), 0);
+    assert_memory_equal(larger, "0123456789", 10);
+    assert_int_equal(rp_read(r, NULL, 8, &bytes, 0), -EINVAL);
+    assert_int_equal(rp_write(w, NULL, 1), -EINVAL);
+    assert_int_equal(rp_write(NULL, "", 0), -EINVAL);
+    rp_writer_close(w);
+    rp_reader_close(r);
+    succeeds(rp_ring_close(ring));
+}
+
+/* However far it is behind: what it lost and what it reads are all that was written. */
+static void lost_messages_are_counted_exactly(void **state) {
+    (void)state;
+    for (uint32_t message = 8; message <= 200; message += 96) {
+        struct rp_ring_options o = ring_options(16, RP_RING_OVERWRITE);
+        o.message_bytes = 200;
+        o.slot_bytes = 64;
+        rp_ring *ring = make_ring(&o);
+        rp_writer *w = make_writer(ring);
+        rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+        unsigned char sent[200], got[200];
+        uint64_t written = 0, next = 0;
+        for (uint64_t burst = 0; burst < 100; burst++) {
+            for (uint64_t i = 0; i < burst; i++, written++) {
+                fill(sent, message, written);
+                succeeds(rp_write(w, sent, message));
+            }
+            for (uint64_t i = 0; i < burst / 2 + 1; i++) {
+                size_t bytes;
+                int result = rp_read(r, got, sizeof got, &bytes, 0);
+                if (result == RP_LAPPED) {
+                    next += status_of(r).lost;
+                    continue;
+                }
+                if (result == RP_EMPTY)
+                    break;
+                assert_int_equal(result, 0);
+                assert_true(is_filled(got, message, next));
+                assert_int_equal(status_of(r).sequence, next);
+                next++;
+            }
+        }
+        assert_true(status_of(r).lost_all > 1000);
+        int64_t result;
+        size_t bytes;
+        while ((result = rp_read(r, got, sizeof got, &bytes, 0)) != RP_EMPTY)
+            next += result == RP_LAPPED ? status_of(r).lost : 1;
+        assert_int_equal(next, written);
+        assert_int_equal(status_of(r).lost_all + status_of(r).read, written);
+        rp_writer_close(w);
+        rp_reader_close(r);
+        succeeds(rp_ring_close(ring));
+    }
+}
+
+static void readers_begin_where_they_say(void **state) {
+    (void)state;
+    struct rp_ring_options o = ring_options(8, RP_RING_OVERWRITE);
+    rp_ring *ring = make_ring(&o);
+    rp_reader *before_all = make_reader(ring, RP_FROM_NEWEST), *first = make_reader(ring, RP_FROM_OLDEST);
+    rp_writer *w = make_writer(ring);
+    succeeds(write_number(w, 0));
+    assert_int_equal(read_number(before_all), 0); /* it was there before the lane was */
+    assert_int_equal(read_number(first), 0);
+    for (uint64_t i = 1; i < 5; i++)
+        succeeds(write_number(w, i));
+    rp_reader *oldest = make_reader(ring, RP_FROM_OLDEST), *newest = make_reader(ring, RP_FROM_NEWEST);
+    assert_int_equal(read_number(oldest), 0);
+    assert_int_equal(read_number(newest), RP_EMPTY);
+    rp_reader_close(oldest);
+    for (uint64_t i = 5; i < 23; i++)
+        succeeds(write_number(w, i));
+    oldest = make_reader(ring, RP_FROM_OLDEST);
+    assert_int_equal(read_number(oldest), 15); /* eight slots: 15 .. 22 */
+    assert_int_equal(read_number(newest), RP_LAPPED);
+    assert_int_equal(read_number(newest), 5 + status_of(newest).lost);
+    rp_reader_close(newest);
+    newest = make_reader(ring, RP_FROM_NEWEST);
+    succeeds(write_number(w, 23));
+    assert_int_equal(read_number(newest), 23);
+    rp_reader *const all[] = {before_all, first, oldest, newest};
+    for (unsigned i = 0; i < 4; i++)
+        rp_reader_close(all[i]);
+    rp_writer_close(w);
+    succeeds(rp_ring_close(ring));
+}
+
+static void readers_go_on_from_a_sequence(void **state) {
+    (void)state;
+    struct rp_ring_options ring_o = ring_options(8, RP_RING_OVERWRITE);
+    rp_ring *ring = make_ring(&ring_o);
+    rp_writer *w = make_writer(ring);
+    for (uint64_t i = 0; i < 23; i++)
+        succeeds(write_number(w, i));
+    static const struct {
+        uint64_t from, lost;
+        int64_t reads;
+    } rows[] = {{15, 0, 15}, {20, 0, 20}, {22, 0, 22}, {23, 0, RP_EMPTY}, {30, 0, RP_EMPTY}, {3, 12, 15}, {0, 15, 15}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rp_reader_options o;
+        rp_reader *r;
+        rp_reader_options_init(&o, sizeof o);
+        o.from = RP_FROM_SEQUENCE;
+        o.sequences = &rows[i].from;
+        o.sequence_count = 1;
+        succeeds(rp_reader_open(ring, &o, &r));
+        if (rows[i].lost > 0) {
+            assert_int_equal(read_number(r), RP_LAPPED);
+            assert_int_equal(status_of(r).lost, rows[i].lost);
+        }
+        assert_int_equal(read_number(r), rows[i].reads);
+        uint64_t next;
+        succeeds(rp_reader_next_sequence(r, 0, &next));
+        assert_int_equal(next, rows[i].reads == RP_EMPTY ? rows[i].from : (uint64_t)rows[i].reads + 1);
+        rp_reader_close(r);
+    }
+    rp_writer_close(w);
+    succeeds(rp_ring_close(ring));
+}
+
+static void lanes_take_turns(void **state) {
+    (void)state;
+    rp_ring *ring = make_ring(NULL);
+    rp_writer *w[3];
+    rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+    for (uint64_t k = 0; k < 3; k++) {
+        w[k] = make_writer(ring);
+        assert_int_equal(rp_writer_lane(w[k]), k);
+        for (uint64_t i = 0; i < 4; i++)
+            succeeds(write_number(w[k], 10 * k + i));
+    }
+    for (int64_t i = 0; i < 4; i++)
+        for (int64_t k = 0; k < 3; k++) {
+            assert_int_equal(read_number(r), 10 * k + i);
+            assert_int_equal(status_of(r).lane, k);
+        }
+    assert_int_equal(read_number(r), RP_EMPTY);
+    for (unsigned k = 0; k < 3; k++)
+        rp_writer_close(w[k]);
+    rp_reader_close(r);
+    succeeds(rp_ring_close(ring));
+}
+
+static void a_lane_is_handed_on(void **state) {
+    (void)state;
+    struct rp_ring_options o = ring_options(8, RP_RING_OVERWRITE);
+    o.max_writers = 2;
+    rp_ring *ring = make_ring(&o);
+    rp_writer *a = make_writer(ring), *b = make_writer(ring), *c;
+    rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+    assert_int_equal(rp_writer_open(ring, NULL, &c), RP_NO_SEAT);
+    succeeds(write_number(a, 0));
+    rp_writer_close(a);
+    c = make_writer(ring);
+    assert_int_equal(rp_writer_lane(c), 0);
+    succeeds(write_number(c, 1));
+    for (int64_t i = 0; i < 2; i++) {
+        assert_int_equal(read_number(r), i);
+        assert_int_equal(status_of(r).sequence, i);
+    }
+    rp_writer_close(b);
+    rp_writer_close(c);
+    rp_reader_close(r);
+    succeeds(rp_ring_close(ring));
+}
+
+static void reserved_room_is_sent_without_a_copy(void **state) {
+    (void)state;
+    rp_ring *ring = make_ring(NULL);
+    rp_writer *w = make_writer(ring);
+    rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+    void *room;
+    char got[48];
+    size_t bytes;
+    assert_int_equal(rp_write_commit(w, 0), -EINVAL);
+    assert_int_equal(rp_write_reserve(w, 49, &room), RP_TOO_BIG);
+    succeeds(rp_write_reserve(w, 48, &room));
+    assert_int_equal((uintptr_t)room % 16, 0);
+    memcpy(room, "0123456789abcdef0123456789abcdef0123456789abcdef", 48);
+    assert_int_equal(rp_read(r, got, sizeof got, &bytes, 0), RP_EMPTY);
+    assert_int_equal(rp_write_commit(w, 49), -EINVAL);
+    succeeds(rp_write_commit(w, 11));
+    assert_int_equal(rp_write_commit(w, 11), -EINVAL);
+    assert_int_equal(rp_read(r, got, sizeof got, &bytes, 0), 0);
+    assert_int_equal(bytes, 11);
+    assert_memory_equal(got, "0123456789a", 11);
+    succeeds(rp_write_reserve(w, 48, &room)); /* taken back by a write */
+    succeeds(write_number(w, 5));
+    assert_int_equal(rp_write_commit(w, 8), -EINVAL);
+    assert_int_equal(read_number(r), 5);
+    rp_writer_close(w);
+    rp_reader_close(r);
+    succeeds(rp_ring_close(ring));
+}
+
+static void batches_are_the_same_messages(void **state) {
+    (void)state;
+    rp_ring *ring = make_ring(NULL);
+    rp_writer *w = make_writer(ring);
+    rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+    struct rp_write_item items[20];
+    struct rp_read_item got[16];
+    uint64_t numbers[20], room[16];
+    for (uint64_t i = 0; i < 20; i++) {
+        numbers[i] = i;
+        items[i] = (struct rp_write_item){&numbers[i], 8};
+    }
+    for (unsigned i = 0; i < 16; i++)
+        got[i] = (struct rp_read_item){.buffer = &room[i], .capacity = 8};
+    assert_int_equal(rp_write_batch(w, items, 20), 20);
+    assert_int_equal(rp_write_batch(w, items, 0), 0);
+    assert_int_equal(rp_read_batch(r, got, 16, 0), 16);
+    for (uint64_t i = 0; i < 16; i++) {
+        assert_int_equal(room[i], i);
+        assert_int_equal(got[i].sequence, i);
+        assert_int_equal(got[i].bytes, 8);
+    }
+    assert_int_equal(rp_read_batch(r, got, 16, 0), 4);
+    assert_int_equal(rp_read_batch(r, got, 16, 0), RP_EMPTY);
+    items[3].bytes = 49;
+    assert_int_equal(rp_write_batch(w, items, 20), RP_TOO_BIG); /* and nothing of it */
+    assert_int_equal(read_number(r), RP_EMPTY);
+    rp_writer_close(w);
+    rp_reader_close(r);
+    succeeds(rp_ring_close(ring));
+}
+
+/* An error behind some messages is not lost, and comes once. */
+static void a_batch_ends_before_what_was_lost(void **state) {
+    (void)state;
+    struct rp_ring_options o = ring_options(8, RP_RING_OVERWRITE);
+    o.max_writers = 2;
+    rp_ring *ring = make_ring(&o);
+    rp_writer *a = make_writer(ring), *b = make_writer(ring);
+    rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+    uint64_t room[16];
+    struct rp_read_item got[16];
+    for (unsigned i = 0; i < 16; i++)
+        got[i] = (struct rp_read_item){.buffer = &room[i], .capacity = 8};
+    succeeds(write_number(a, 1));
+    for (uint64_t i = 0; i < 20; i++)
+        succeeds(write_number(b, i));
+    assert_int_equal(rp_read_batch(r, got, 16, 0), 1);
+    assert_int_equal(rp_read_batch(r, got, 16, 0), RP_LAPPED);
+    int rest = rp_read_batch(r, got, 16, 0);
+    assert_int_equal(status_of(r).lost + (uint64_t)rest, 20);
+    assert_int_equal(room[rest - 1], 19);
+    rp_writer_close(a);
+    rp_writer_close(b);
+    rp_reader_close(r);
+    succeeds(rp_ring_close(ring));
+}
+
+/* A word that cannot be is damage, wherever it stands, and no read loops or strays. */
+static void damaged_words_are_noticed(void **state) {
+    (void)state;
+    for (unsigned k = 0; k < 4; k++) {
+        struct rp_ring_options o = ring_options(8, RP_RING_OVERWRITE);
+        rp_ring *ring = make_ring(&o);
+        rp_writer *w = make_writer(ring);
+        rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+        for (uint64_t i = 0; i < 4; i++)
+            succeeds(write_number(w, i));
+        struct ring_lane *lane = &ring->view.lanes[0];
+        struct slot *s = slot_at(&ring->view, ring_slots(&ring->view, 0), 8);
+        if (k == 0)
+            s->info = info_make(49, 0);
+        else if (k == 1)
+            s->stamp = 8 + 3; /* not this slot's */
+        else if (k == 2)
+            s->stamp = 8 + 8 * 1000; /* far beyond what the lane says */
+        else
+            s->info = info_make(8, (UINT64_C(1) << 34) - 5); /* before the first */
+        assert_int_equal(read_number(r), RP_CORRUPT);
+        lane->newest = UINT64_MAX / 2;
+        rp_writer_close(w);
+        assert_int_equal(rp_writer_open(ring, NULL, &w), RP_CORRUPT);
+        rp_reader_close(r);
+        succeeds(rp_ring_close(ring));
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        RING_TEST(every_size_comes_as_it_was),
+        RING_TEST(a_small_buffer_loses_nothing),
+        RING_TEST(lost_messages_are_counted_exactly),
+        RING_TEST(readers_begin_where_they_say),
+        RING_TEST(readers_go_on_from_a_sequence),
+        RING_TEST(lanes_take_turns),
+        RING_TEST(a_lane_is_handed_on),
+        RING_TEST(reserved_room_is_sent_without_a_copy),
+        RING_TEST(batches_are_the_same_messages),
+        RING_TEST(a_batch_ends_before_what_was_lost),
+        RING_TEST(damaged_words_are_noticed),
+    };
+    return cmocka_run_group_tests_name("write_read", tests, NULL, NULL);
+}
