@@ -18,7 +18,7 @@ enum {
     SLOT_HEAD = 16, /* bytes of a slot that are not payload */
     SLOT_BYTES_MIN = 32,
     SLOT_BYTES_MAX = 4096,
-    SLOTS_MIN = 8,
+    SLOTS_MIN = 4,
     SLOTS_MAX = 1 << 24,
     LANE_SHARE = 4, /* a lane holds so many of the largest messages */
     WRITERS_MAX = 1000,

@@ -36,8 +36,8 @@ void gate_join(struct rp_reader *r) {
     } /* of a dead one; who else changes it does the same, or evicts */
     if (r->seat_word == 0)
         describe(seat);
-    for (uint32_t lane = 0; lane < r->view.p.max_writers && !MUTANT(gate_joins_first); lane++)
-        gate_move(r, lane);
+    for (uint32_t lane = 0; lane < r->view.p.max_writers; lane++)
+        gate_move(r, lane); /* what was there before is less, so it would hold writers back for nothing */
     word = load_acquire(&seat->word, gate_seat);
     r->seat_word = seat_make(SEAT_ACTIVE, seat_generation(word) + 1);
     store_release(&seat->word, r->seat_word, gate_seat);
@@ -54,7 +54,8 @@ void gate_leave(struct rp_reader *r) {
 
 void gate_wake(struct rp_reader *r, uint64_t tickets) {
     struct eventcount e = ring_waiting_writers(&r->view);
-    eventcount_wake_sleepers(&e, tickets, INT_MAX);
+    if (!MUTANT(gate_wakes_nobody))
+        eventcount_wake_sleepers(&e, tickets, INT_MAX);
 }
 
 /* ---- the writer's side ---- */
@@ -62,8 +63,7 @@ void gate_wake(struct rp_reader *r, uint64_t tickets) {
 /* The least position of active readers in this lane; the writer's own if there are none. */
 static uint64_t least_position(const struct rp_writer *w) {
     uint64_t least = w->position;
-    if (!MUTANT(gate_unfenced_look))
-        fence_seq_cst();
+    fence_seq_cst();
     for (uint32_t i = 0; i < w->view.p.max_readers; i++) {
         struct gate_seat *seat = ring_seat(&w->view, i);
         if (seat_state(load_acquire(&seat->word, gate_seat)) != SEAT_ACTIVE)
@@ -97,7 +97,7 @@ static void clear_the_way(struct rp_writer *w, uint64_t count, bool evict) {
         uint64_t word = load_acquire(&seat->word, gate_seat);
         if (seat_state(word) != SEAT_ACTIVE || load_acquire(&seat->position[w->index], gate_position) >= needed)
             continue;
-        if (is_dead(w->ring, i) || MUTANT(gate_frees_living))
+        if ((is_dead(w->ring, i) && !MUTANT(gate_keeps_dead)) || MUTANT(gate_frees_living))
             (void)cas_acq_rel(&seat->word, &word, seat_make(SEAT_FREE, seat_generation(word)), gate_seat);
         else if (evict && cas_acq_rel(&seat->word, &word, seat_make(SEAT_EVICTED, seat_generation(word)), gate_seat))
             counter_add_shared(&w->view.control->evictions, 1);

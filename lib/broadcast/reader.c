@@ -93,7 +93,7 @@ RP_API int rp_reader_open(rp_ring *ring, const struct rp_reader_options *given, 
     r->alone = spin_budget_ns() == 0;
     if (r->view.p.overflow == RP_RING_GATE && !ring->read_only && !o.observe)
         result = take_seat(r, &o);
-    if (result == 0)
+    if (result == 0 && (r->seat == NULL || !MUTANT(gate_starts_early)))
         result = place_cursors(r, &o); /* with a seat once more: what was read before writers could see it does not count */
     (void)fetch_add_relaxed(&ring->handles, 1, own);
     if (result == 0)

@@ -127,7 +127,7 @@ static ALWAYS_INLINE void slot_end(struct slot *s, uint64_t info, uint64_t stamp
 static ALWAYS_INLINE bool slots_unmoved(const struct ring_view *v, unsigned char *slots, uint64_t position, uint32_t count) {
     fence_acquire();
     bool same = load_relaxed(&slot_at(v, slots, position)->stamp, recheck) == position;
-    for (uint32_t i = 1; i < count && same; i++)
+    for (uint32_t i = 1; i < count && same && !MUTANT(ring_one_stamp); i++)
         same = load_relaxed(&slot_at(v, slots, position + i)->stamp, recheck) == (STAMP_CONTINUES | (position + i));
     return same;
 }

@@ -38,7 +38,7 @@ static ALWAYS_INLINE void note_newest(rp_writer *w, uint64_t position, uint64_t 
 static ALWAYS_INLINE void wake_readers(rp_writer *w) {
     fence_compiler(); /* a sleeper's membarrier does the rest */
     uint64_t tickets = load_relaxed(&w->view.control->tickets, hint);
-    if (likely(!eventcount_waited_for(tickets)))
+    if (likely(!eventcount_waited_for(tickets)) || MUTANT(ring_wakes_nobody))
         return;
     struct eventcount e = ring_sleepers(&w->view);
     eventcount_wake_sleepers(&e, tickets, INT_MAX);

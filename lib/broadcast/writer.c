@@ -57,6 +57,8 @@ static void describe(struct ring_lane *lane) {
 static void show_lane(struct rp_writer *w) {
     a64 *used = &w->view.control->lanes_used;
     uint64_t now = load_acquire(used, lanes_used);
+    if (MUTANT(ring_lanes_stored))
+        store_release(used, (uint64_t)w->index + 1, lanes_used);
     while (now <= w->index && !cas_acq_rel(used, &now, (uint64_t)w->index + 1, lanes_used)) {
     }
 }

@@ -12,8 +12,8 @@ enum {
     DESCRIPTIONS = 12,
     BELLS = 2,          /* descriptors of consumers that one participant can have at once */
     SLEEPS_AT_ONCE = 4, /* words that one can sleep on */
-    ALIASES = 6,        /* mappings of one file that one participant can have at once; the last two are read-only */
-    READ_ONLY_ALIASES = 2,
+    ALIASES = 8,        /* mappings of one file that one participant can have at once; the last four are read-only */
+    READ_ONLY_ALIASES = 4,
     FILE_BYTES_MAX = 1 << 20,
     ARENA_BYTES = 1 << 18,
     NO_ONE = 255

@@ -221,6 +221,23 @@ static const struct mutant {
      "what a dead one was taking back is not restored, and goes with the next change"},
     {"exchange_mends_some", "exchange-unbind-bind", "who finds what he looked for mends nothing behind it"},
     {"exchange_unpinned", "exchange-bind-bind", "the lock ends before the change"},
+    /* broadcast rings */
+    {"ring_not_busy", "ring-write-read", "a slot is written without being marked first"},
+    {"ring_copy_unchecked", "ring-write-read", "a reader does not look at the stamp again"},
+    {"ring_one_stamp", "ring-large", "of a message of several slots the first is looked at again"},
+    {"ring_tail_last", "ring-large", "the first slot of a message is complete before the others"},
+    {"ring_tail_as_message", "ring-successor", "what a dead writer began looks like a message"},
+    {"ring_successor_hint_only", "ring-successor", "a dead writer's successor begins where the hint says"},
+    {"ring_join_no_walk", "ring-join", "who joins believes the hint of where the lane ends"},
+    {"ring_lanes_stored", "ring-writers", "the number of lanes is stored, not raised"},
+    {"ring_no_last_look", "ring-sleep", "a reader sleeps without a last look"},
+    {"ring_wakes_nobody", "ring-sleep", "a writer wakes nobody"},
+    {"gate_unasked", "gate-write-read", "a writer asks no reader"},
+    {"gate_starts_early", "gate-join", "a newcomer starts where the lane ended before writers could see it"},
+    {"gate_frees_living", "gate-evict", "a reader that lives loses its seat at once"},
+    {"gate_keeps_dead", "gate-dead", "a dead reader's seat is not freed"},
+    {"gate_sleeps_blindly", "gate-write-read", "a writer sleeps for room without a last look"},
+    {"gate_wakes_nobody", "gate-write-read", "a reader wakes no writer"},
     {0},
 };
 

@@ -5,6 +5,7 @@
  * call that others can notice, or that notices others, is a point.
  */
 #include "platform_sim.h"
+#include "barrier.h"
 #include "bell.h"
 #include "clock.h"
 #include "core.h"
@@ -77,6 +78,14 @@ int futex_wait_any(a32 *const *words, const uint32_t *expected, unsigned count, 
     }
     int woken = timeout_ns > 0 ? sim_sleep_any(keys, count, timeout_ns) : -1;
     return woken < 0 ? -ETIMEDOUT : woken;
+}
+
+/* ---- barriers: memory is sequentially consistent here ---- */
+
+bool barrier_register(void) { return true; }
+bool barrier_others(void) {
+    sim_platform_point(SIM_PURE, "barrier_others");
+    return true;
 }
 
 /* ---- bells ---- */

@@ -31,6 +31,7 @@ const struct sim_program *const *const scenario_lists[] = {
     scenarios_seen,
     scenarios_event,
     scenarios_exchange,
+    scenarios_ring,
     NULL,
 };
 

@@ -53,7 +53,7 @@ static void impossible_options_are_refused(void **state) {
     o = good;                 \
     o.field = value;          \
     assert_int_equal(rp_ring_create("test.none", &o, &ring), -EINVAL)
-    REFUSED(slots, 7);
+    REFUSED(slots, 3);
     REFUSED(slots, (1 << 24) + 1);
     REFUSED(message_bytes, 0);
     REFUSED(message_bytes, (1 << 30) + 1);
