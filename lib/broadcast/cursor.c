@@ -60,21 +60,23 @@ int cursor_join_newest(const struct ring_view *v, struct cursor *c) {
         uint64_t stamp = load_acquire(&slot_at(v, c->slots, c->position)->stamp, stamp);
         if (stamp_position(stamp) < c->position || (stamp != c->position && stamp_position(stamp) == c->position))
             return c->number != NUMBER_UNKNOWN ? 0 : damaged(v, c, c->position);
-        int result = stamp == c->position ? number_at(v, c, c->position, &number, &slots) : RP_EMPTY;
-        if (result == 0) {
-            c->position += slots;
-            c->number = number + 1;
-            if (MUTANT(ring_join_no_walk))
-                return 0;
-        } else if (result == RP_EMPTY) { /* overtaken */
+        if (stamp != c->position) { /* overtaken. The stamp was acquired, so `newest` is seen to have moved as well */
             last = newest_of(c);
             if (last <= c->position)
                 return damaged(v, c, c->position);
             c->position = last;
             c->number = NUMBER_UNKNOWN;
-        } else {
-            return result;
+            continue;
         }
+        int result = number_at(v, c, c->position, &number, &slots);
+        if (result == RP_EMPTY)
+            continue; /* overtaken just now, as the stamp will say */
+        if (result < 0)
+            return result;
+        c->position += slots;
+        c->number = number + 1;
+        if (MUTANT(ring_join_no_walk))
+            return 0;
     }
     return 0; /* it writes as fast as this reader walks: from here on */
 }

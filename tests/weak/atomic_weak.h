@@ -24,7 +24,7 @@ void weak_store(volatile void *word, size_t bytes, uint64_t value, unsigned orde
 bool weak_cas(volatile void *word, size_t bytes, void *expected, uint64_t desired, unsigned order, unsigned failure_order,
               WEAK_SITE_PARAMETERS);
 uint64_t weak_rmw(volatile void *word, size_t bytes, enum weak_rmw what, uint64_t operand, unsigned order, WEAK_SITE_PARAMETERS);
-void weak_fence(unsigned order);
+void weak_fence(unsigned order, WEAK_SITE_PARAMETERS);
 
 #define WEAK_LOAD(word, order, label) weak_load((word), sizeof *(word), (order), WEAK_SITE(label))
 #define WEAK_STORE(word, value, order, label) weak_store((word), sizeof *(word), (value), (order), WEAK_SITE(label))
@@ -48,9 +48,9 @@ void weak_fence(unsigned order);
 #define fetch_and_acq_rel(word, value, label) WEAK_RMW(word, WEAK_AND, value, WEAK_ACQ_REL, label)
 #define fetch_and_seq_cst(word, value, label) WEAK_RMW(word, WEAK_AND, value, WEAK_SEQ_CST, label)
 #define exchange_relaxed(word, value, label) WEAK_RMW(word, WEAK_EXCHANGE, value, WEAK_RELAXED, label)
-#define fence_acquire() weak_fence(WEAK_ACQUIRE)
-#define fence_release() weak_fence(WEAK_RELEASE)
-#define fence_seq_cst() weak_fence(WEAK_SEQ_CST)
+#define fence_acquire() weak_fence(WEAK_ACQUIRE, WEAK_SITE(fence))
+#define fence_release() weak_fence(WEAK_RELEASE, WEAK_SITE(fence))
+#define fence_seq_cst() weak_fence(WEAK_SEQ_CST, WEAK_SITE(fence))
 #define fence_compiler() ((void)0)
 
 #endif

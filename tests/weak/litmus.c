@@ -3,6 +3,7 @@
  * The machine's own test: small programs of which it is known what C11 allows. Each must show all outcomes that are listed, and no other. An outcome is the values that
  * were read, as decimal digits.
  */
+#include "barrier.h"
 #include "weak.h"
 
 #include <stdio.h>
@@ -38,6 +39,25 @@ static void buffering_rmw_acq_rel(unsigned me) {
     w->r[me] = load_seq_cst(me == 0 ? &w->y : &w->x, toy);
 }
 
+static void buffering_fences(unsigned me) {
+    store_relaxed(me == 0 ? &w->x : &w->y, 1, toy);
+    fence_seq_cst();
+    w->r[me] = load_relaxed(me == 0 ? &w->y : &w->x, toy);
+}
+static void buffering_one_fence(unsigned me) {
+    store_relaxed(me == 0 ? &w->x : &w->y, 1, toy);
+    if (me == 0)
+        fence_seq_cst();
+    w->r[me] = load_relaxed(me == 0 ? &w->y : &w->x, toy);
+}
+/* One makes the other have a fence, too. */
+static void buffering_barrier(unsigned me) {
+    store_relaxed(me == 0 ? &w->x : &w->y, 1, toy);
+    if (me == 0)
+        (void)barrier_others();
+    w->r[me] = load_relaxed(me == 0 ? &w->y : &w->x, toy);
+}
+
 /* Message passing: r0 the flag, r1 what came with it. */
 #define MESSAGE_PASSING(name, store, load)      \
     static void name(unsigned me) {             \
@@ -57,7 +77,7 @@ MESSAGE_PASSING(passing_sc, store_seq_cst, load_seq_cst)
 static void passing_fence(unsigned me) {
     if (me == 0) {
         store_relaxed(&w->x, 1, toy);
-        weak_fence(WEAK_RELEASE);
+        fence_release();
         store_relaxed(&w->flag, 1, toy);
     } else {
         w->r[0] = load_relaxed(&w->flag, toy);
@@ -185,6 +205,9 @@ static const struct test {
     {"store buffering, seq_cst stores, acquire loads", 2, buffering_sc_acquire, "0000 0100 1000 1100", finish},
     {"store buffering, seq_cst RMW", 2, buffering_rmw, "0100 1000 1100", finish},
     {"store buffering, acq_rel RMW, seq_cst loads", 2, buffering_rmw_acq_rel, "0000 0100 1000 1100", finish},
+    {"store buffering, seq_cst fences", 2, buffering_fences, "0100 1000 1100", finish},
+    {"store buffering, one seq_cst fence", 2, buffering_one_fence, "0000 0100 1000 1100", finish},
+    {"store buffering, a barrier for both", 2, buffering_barrier, "0100 1000 1100", finish},
     {"message passing, relaxed", 2, passing_relaxed, "0000 0100 1000 1100", finish},
     {"message passing, release only", 2, passing_release_only, "0000 0100 1000 1100", finish},
     {"message passing, acquire only", 2, passing_acquire_only, "0000 0100 1000 1100", finish},

@@ -10,6 +10,8 @@
  *            A compare-and-swap that fails is a load, of any message that differs from what was expected.
  *   seq_cst  besides: a load sees nothing older than what sequentially consistent accesses of that word stored or read so far. That is [atomics.order]/4 of
  *            C++20 with the order of execution as the order S, and nothing more: no view is passed on.
+ *   fence    acquire and release as said above. seq_cst: what the thread has seen is seen after the next such fence of any thread; that orders no plain accesses.
+ *   barrier  (membarrier) all threads see what any has seen, and know what it did.
  *
  * Never stronger than C11 for what it can show, so a failure is one of C11. It cannot show: loads that see stores of the future (load buffering), stores that come
  * before older ones in modification order, an order S that differs from the order of execution.
@@ -65,6 +67,7 @@ static struct {
     const void *mutex;
     struct view view;
 } mutexes[MUTEXES];
+static struct view sc_fences; /* what had been seen before the last of them */
 static unsigned location_count, message_count, mutex_count;
 static uint32_t run_number;
 
@@ -85,10 +88,14 @@ static void view_reach(struct view *v, unsigned used) {
         v->seen[v->used++] = 0;
 }
 
-static void view_join(struct view *to, const struct view *from) {
+static void view_join_seen(struct view *to, const struct view *from) {
     view_reach(to, from->used);
     for (unsigned i = 0; i < from->used; i++)
         to->seen[i] = to->seen[i] > from->seen[i] ? to->seen[i] : from->seen[i];
+}
+
+static void view_join(struct view *to, const struct view *from) {
+    view_join_seen(to, from);
     for (unsigned i = 0; i < WEAK_THREADS; i++)
         to->clock[i] = to->clock[i] > from->clock[i] ? to->clock[i] : from->clock[i];
 }
@@ -104,6 +111,7 @@ static uint16_t view_of(const struct view *v, unsigned location) { return locati
 void machine_reset(void) {
     run_number++;
     location_count = message_count = mutex_count = 0;
+    sc_fences.used = 0;
     for (unsigned i = 0; i < WEAK_THREADS; i++) {
         threads[i].now.used = threads[i].after_acquire.used = threads[i].at_release.used = 0;
         for (unsigned k = 0; k < WEAK_THREADS; k++)
@@ -355,15 +363,35 @@ bool weak_cas(volatile void *word, size_t bytes, void *expected, uint64_t desire
     return false;
 }
 
-void weak_fence(unsigned order) {
+void weak_fence(unsigned order, WEAK_SITE_PARAMETERS) {
     if (!run.on)
         return;
+    order = effective(order, label, file, line);
     struct thread *t = self();
     if (order & WEAK_ACQUIRE)
         view_copy(&t->now, &t->after_acquire);
+    if (order & WEAK_SC) {
+        view_join_seen(&sc_fences, &t->now);
+        view_join_seen(&t->now, &sc_fences);
+        view_join_seen(&t->after_acquire, &sc_fences);
+    }
     if (order & WEAK_RELEASE) {
         view_copy(&t->at_release, &t->now);
         pass_time(t);
+    }
+}
+
+void machine_barrier(WEAK_SITE_PARAMETERS) {
+    if (!run.on || !(effective(WEAK_SEQ_CST, label, file, line) & WEAK_SC))
+        return;
+    struct view all = {0};
+    for (unsigned i = 0; i < WEAK_THREADS; i++)
+        view_join(&all, &threads[i].now);
+    for (unsigned i = 0; i < WEAK_THREADS; i++) {
+        unsigned own = threads[i].now.clock[i];
+        view_join(&threads[i].now, &all);
+        view_join(&threads[i].after_acquire, &all);
+        threads[i].after_acquire.clock[i] = threads[i].now.clock[i] = own + 1;
     }
 }
 

@@ -4,6 +4,7 @@
  * process. What the kernel orders, it orders here: whoever learns that a process is dead knows all that it did, a mutex passes on what its last holder
  * saw, and futex_wait compares the newest value, in one step with falling asleep. Sleep has no timeout: a wake-up that a tick would mend is a lost one.
  */
+#include "barrier.h"
 #include "clock.h"
 #include "error.h"
 #include "fork.h"
@@ -97,6 +98,13 @@ int futex_wake(a32 *word, int count) {
         run_point(word, 4, true);
     return run_wake(word, count);
 }
+bool barrier_register(void) { return true; }
+bool barrier_others(void) {
+    if (run.on)
+        run_point(arena, 4, true);
+    machine_barrier(WEAK_SITE(barrier));
+    return true;
+}
 /* Nobody has a descriptor (tests/support/no_bells.c). */
 int sim_polls(struct pollfd *fds, unsigned count, int timeout_ms) {
     (void)fds, (void)count, (void)timeout_ms;
@@ -141,13 +149,15 @@ void urcu_bp_synchronize_rcu(void) {
 
 static unsigned char *file;
 static size_t file_bytes;
-static uint32_t seat_of[16]; /* process + 1 */
+enum { SEATS = 16 };
+static uint32_t *seat_of; /* process + 1; in the arena, so that each run finds it as setup left it */
 
 static void *segment_memory(size_t bytes) {
     file = weak_allocate(bytes + 4096);
     file += -(uintptr_t)file & 4095;
     file_bytes = bytes;
-    memset(seat_of, 0, sizeof seat_of);
+    seat_of = weak_allocate(SEATS * sizeof *seat_of);
+    memset(seat_of, 0, SEATS * sizeof *seat_of);
     return file;
 }
 

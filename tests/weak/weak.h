@@ -56,6 +56,8 @@ void machine_join(unsigned to, unsigned from);
 /* A mutex passes on what its last holder saw. */
 void machine_unlock(const void *mutex);
 void machine_lock(const void *mutex);
+/* membarrier: a full fence in all threads. */
+void machine_barrier(WEAK_SITE_PARAMETERS);
 /* The newest value: what the kernel compares. */
 uint32_t machine_newest(const volatile void *word);
 /* Accesses that are no atomic ones (plain.c): two of them without an order between, one of them a write, are a failure. */
