@@ -3,6 +3,7 @@
 
 #include "bell.h"
 #include "error.h"
+#include "pages.h"
 #include "process.h"
 
 #include <dirent.h>
@@ -25,6 +26,7 @@
 enum {
     NAME_MAX_BYTES = 200,
     PRIVATE_NAME_ATTEMPTS = 100,
+    HUGE_BYTES = 2 << 20,        /* of most machines; where they are larger, the kernel maps small pages */
     RESERVE_STEP_BYTES = 1 << 20 /* a signal undoes the call it interrupts: so short that a program with a timer gets ahead */
 };
 
@@ -162,8 +164,28 @@ static int set_permissions(const struct shm_build *b, uint32_t mode, const char 
     return fchmod(b->fd, mode) == 0 ? 0 : failed("set the mode of", b->path);
 }
 
+/* What has whole huge pages begins at the boundary of one. */
+static void *map_aligned(int fd, size_t bytes, int protection, int flags) {
+    char *room = mmap(NULL, bytes + HUGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return mmap(NULL, bytes, protection, MAP_SHARED | flags, fd, 0);
+    char *at = room + (HUGE_BYTES - (uintptr_t)room % HUGE_BYTES) % HUGE_BYTES;
+    void *mapped = mmap(at, bytes, protection, MAP_SHARED | MAP_FIXED | flags, fd, 0);
+    if (mapped == MAP_FAILED) {
+        int error = errno;
+        munmap(room, bytes + HUGE_BYTES);
+        errno = error;
+        return mapped;
+    }
+    if (at > room)
+        munmap(room, (size_t)(at - room));
+    munmap(at + bytes, HUGE_BYTES - (size_t)(at - room)); /* never nothing: the room was longer by more than what lies before */
+    return mapped;
+}
+
 static int map(int fd, size_t bytes, int protection, int flags, void **memory) {
-    void *mapped = mmap(NULL, bytes, protection, MAP_SHARED | flags, fd, 0);
+    void *mapped = bytes % HUGE_BYTES == 0 ? map_aligned(fd, bytes, protection, flags)
+                                           : mmap(NULL, bytes, protection, MAP_SHARED | flags, fd, 0);
     if (mapped == MAP_FAILED)
         return fail(-errno, "map %zu bytes: %s", bytes, rp_error_text(-errno));
     if (madvise(mapped, bytes, MADV_DONTFORK) != 0) {
@@ -175,7 +197,26 @@ static int map(int fd, size_t bytes, int protection, int flags, void **memory) {
     return 0;
 }
 
-int shm_create(const char *path, size_t bytes, uint32_t mode, const char *group, bool prefault, struct shm_build *b) {
+/* Pages of a file that has its size already: by faults, as the mapping has it, and what is missing then as everywhere. On hugetlbfs mapping has reserved them. */
+static int reserve_placed(const struct shm_build *b, const struct shm_wishes *w, size_t page, bool hugetlb) {
+    w->place(w->context, b->memory, b->bytes, page);
+    int touched = w->touch || hugetlb ? pages_touch(b->memory, b->bytes, false) : 0;
+    if (hugetlb)
+        return touched == 0 ? 0 : fail(-ENOSPC, "'%s': there are not enough huge pages", b->path);
+    return reserve(b);
+}
+
+static int map_placed(struct shm_build *b, const struct shm_wishes *w, size_t page, bool hugetlb) {
+    int result = ftruncate(b->fd, (off_t)b->bytes) == 0 ? 0 : failed("size", b->path);
+    if (result == 0)
+        result = map(b->fd, b->bytes, PROT_READ | PROT_WRITE, 0, &b->memory);
+    if (result == -ENOMEM && hugetlb)
+        return fail(-ENOSPC, "reserve %zu bytes for '%s': there are not enough huge pages", b->bytes, b->path);
+    return result == 0 ? reserve_placed(b, w, page, hugetlb) : result;
+}
+
+int shm_create_placed(const char *path, size_t bytes, uint32_t mode, const char *group, bool prefault,
+                      const struct shm_wishes *wishes, struct shm_build *b) {
     *b = (struct shm_build){.fd = -1};
     struct statfs fs;
     struct stat status;
@@ -188,21 +229,31 @@ int shm_create(const char *path, size_t bytes, uint32_t mode, const char *group,
     if (lstat(path, &status) == 0)
         return fail(-EEXIST, "'%s' exists", path);
     size_t page = (size_t)fs.f_bsize;
+    if (wishes != NULL && wishes->multiple > page)
+        page = wishes->multiple;
     strcpy(b->path, path);
     b->bytes = (bytes + page - 1) / page * page;
 
     result = check_size_limit(b);
     if (result == 0)
         result = create_file(b, directory);
-    if (result == 0)
+    if (result == 0 && wishes != NULL)
+        result = map_placed(b, wishes, (size_t)fs.f_bsize, fs.f_type == HUGETLBFS_MAGIC);
+    else if (result == 0)
         result = reserve(b);
     if (result == 0)
         result = set_permissions(b, mode, group);
-    if (result == 0)
+    if (result == 0 && wishes == NULL)
         result = map(b->fd, b->bytes, PROT_READ | PROT_WRITE, prefault ? MAP_POPULATE : 0, &b->memory);
+    else if (result == 0 && prefault)
+        (void)pages_touch(b->memory, b->bytes, false);
     if (result < 0)
         shm_discard(b);
     return result;
+}
+
+int shm_create(const char *path, size_t bytes, uint32_t mode, const char *group, bool prefault, struct shm_build *b) {
+    return shm_create_placed(path, bytes, mode, group, prefault, NULL, b);
 }
 
 int shm_publish(struct shm_build *b) {

@@ -36,6 +36,20 @@ struct shm_build {
     char private_path[SHM_PATH_MAX]; /* "" when unnamed, and after shm_publish */
 };
 int shm_create(const char *path, size_t bytes, uint32_t mode, const char *group, bool prefault, struct shm_build *b);
+
+/*
+ * The same, for who has wishes about the pages: `place` is called when the file is mapped and none of its pages is there. The file's size is a multiple of `multiple` (a power of two), and the
+ * mapping begins at one. With `touch` pages come from faults in this mapping and not from fallocate, which does not know what was asked of the mapping.
+ */
+struct shm_wishes {
+    void (*place)(void *context, void *memory, size_t bytes, size_t page);
+    void *context;
+    size_t multiple; /* 0: pages */
+    bool touch;
+};
+int shm_create_placed(const char *path, size_t bytes, uint32_t mode, const char *group, bool prefault,
+                      const struct shm_wishes *wishes, struct shm_build *b);
+
 int shm_publish(struct shm_build *b);
 void shm_discard(struct shm_build *b);
 
@@ -62,7 +76,7 @@ int shm_stat(int fd, struct shm_identity *id, uint64_t *bytes);
 /* Does the name lead into this file system, whether a file of that name is there or not? A directory that was removed is answered for by the one it was in. */
 bool shm_leads_to(const char *path, uint64_t device);
 
-/* Maps `bytes` of the file (its whole size, on hugetlbfs); pages are not inherited over fork (MADV_DONTFORK). The mapping keeps the description, and so its locks, alive after close(fd). */
+/* Maps `bytes` of the file (its whole size, on hugetlbfs), at a multiple of 2 MiB if it has whole ones, so that huge pages can be mapped as such; pages are not inherited over fork (MADV_DONTFORK). The mapping keeps the description, and so its locks, alive after close(fd). */
 int shm_map(int fd, size_t bytes, bool read_only, void **memory);
 void shm_unmap(void *memory, size_t bytes);
 

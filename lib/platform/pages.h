@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The pages of a mapping: where they should lie, where they do, how large they are, whether they stay. Libnuma is not needed for that. Lengths are whole pages. */
+#ifndef RP_PLATFORM_PAGES_H
+#define RP_PLATFORM_PAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Where pages come from that nobody has touched yet: one node, as long as it has memory, or several in turns. On a tmpfs this is the file's, whoever touches it; on hugetlbfs this mapping's. `move`:
+ * pages that only this process has mapped go there, too. 0, or -errno: -EINVAL: we may not use such a node; -ENOSYS, -EPERM: no NUMA in this kernel or sandbox. `nodes` is not 0.
+ */
+int pages_bind(void *memory, size_t bytes, uint64_t nodes, bool move);
+
+/* The size of this machine's transparent huge pages; 0: it has none. */
+uint64_t pages_huge_bytes(void);
+
+/* Asks for huge pages, before anything is touched. */
+void pages_want_huge(void *memory, size_t bytes);
+
+/* Gathers small pages that are there into huge ones (Linux 6.1), as far as there are any. */
+void pages_gather(void *memory, size_t bytes);
+
+/* Touches all pages. 0; or -errno, such as -EFAULT or -ENOMEM: there is no memory. */
+int pages_touch(void *memory, size_t bytes, bool read_only);
+
+/* Keeps pages from being swapped out; `now`: fetches them as well. 0, -ENOMEM or -EPERM: RLIMIT_MEMLOCK. */
+int pages_lock(void *memory, size_t bytes, bool now);
+
+/* Counts pages by node into `on_node[64]`, in bytes; those that are not there are fetched. 0; -errno: the kernel does not say. */
+int pages_where(void *memory, size_t bytes, size_t page_bytes, uint64_t *on_node);
+
+/* What the kernel says of a mapping of this process. */
+struct pages_state {
+    uint64_t mapped, huge, locked; /* bytes */
+    uint64_t page;                 /* the size of its pages, huge ones that the kernel made of them apart */
+};
+int pages_state(const void *memory, size_t bytes, struct pages_state *out);
+
+#endif
