@@ -33,6 +33,8 @@ struct rp_consumer_options {
     uint64_t
         batch_wait_ns; /**< rp_receive_batch: how long it waits for more after the first message; 0: not at all. Shorter than the queue's lease,
                                  for the leases of the first run meanwhile. Default 0 */
+    uint32_t wait_strategy; /**< enum rp_wait_strategy: what it does while it waits. Default RP_WAIT_ADAPTIVE */
+    uint32_t reserved;      /**< 0 */
 };
 
 /**

@@ -105,7 +105,8 @@ struct rp_participant {
     uint64_t held;        /**< messages leased to it, in all groups */
     uint64_t lingering;   /**< views it keeps after their lease */
     char executable[20];
-    uint64_t reserved[5];
+    uint64_t locked_bytes; /**< of the segment, kept from being swapped out by it (`lock_memory`) */
+    uint64_t reserved[4];
 };
 
 /** The participant with the lowest seat >= `seat`. RP_EMPTY: no more. */

@@ -56,6 +56,21 @@ enum rp_dead_overflow {
     RP_DEAD_REFUSE = 1       /**< a reject gets RP_FULL; a message past its deliveries goes on at the longest backoff */
 };
 
+/**
+ * On which NUMA nodes the memory lies. A wish: rp_queue_placement (placement.h) tells what became of it. On a machine of one node nothing is done. A node that is full is helped out by
+ * others; one that has no processors is used only by name. The rings are what everybody looks at, the cells hold the messages.
+ */
+enum rp_numa {
+    RP_NUMA_AUTO =
+        0, /**< a creator that is confined to processors of one node: there. Of some: the rings on the one nearest to all, the cells on all of them
+                                 in turns. Not confined: all pages in turns over all nodes */
+    RP_NUMA_INTERLEAVE = 1, /**< pages in turns over all nodes */
+    RP_NUMA_CONSUMER =
+        2, /**< where the first consumer may run, as with a confined creator. Until it opens, where the creator was; then pages move that nobody else has mapped: make
+                                 the queue, open the consumer, then producers */
+    RP_NUMA_NODE = 3 /**< on `numa_node` */
+};
+
 /** How a queue is made. Fixed for its life. */
 struct rp_queue_options {
     size_t size;
@@ -100,6 +115,27 @@ struct rp_queue_options {
         header_bytes; /**< room for headers beside the largest payload, 0 .. 1 MiB; headers.h says what one takes. Without it they have what the payload leaves. Default 0 */
     uint32_t max_producer_ids; /**< room for ids of producers (producer.h), 0 .. 4,000, 128 bytes each. Default 16 */
     uint32_t reserved2;        /**< 0 */
+    uint32_t numa;             /**< enum rp_numa: on which NUMA nodes it lies. Default RP_NUMA_AUTO */
+    uint32_t numa_node;        /**< with RP_NUMA_NODE: which, 0 .. 63. Default 0 */
+    uint32_t
+        hugepages; /**< 1: in huge pages: the size is rounded up to whole ones, and the kernel asked for them (on hugetlbfs there are no others). Default 0 */
+    uint32_t
+        lock_memory; /**< 1: each process that attaches keeps its pages from being swapped out, as far as its RLIMIT_MEMLOCK allows. Default 0 */
+    uint32_t
+        strict; /**< 1: -ENOTSUP when not all of what numa, hugepages and lock_memory ask for can be had. Else placement.h tells. Default 0 */
+    uint32_t reserved3; /**< 0 */
+};
+
+/**
+ * What a call does that waits, for a message or for room. Whatever it is, a wait keeps house, ends with its timeout, is ended by rp_queue_interrupt, and notices the end of
+ * its queue. docs/placement.md has what each costs and how soon it wakes.
+ */
+enum rp_wait_strategy {
+    RP_WAIT_ADAPTIVE = 0, /**< looks for some microseconds, as long as that paid lately, then sleeps in the kernel */
+    RP_WAIT_SPIN =
+        1, /**< looks all the time, and takes a processor for itself. It offers that to others that are runnable there every 30 us or so
+                               (sched_yield); on a machine of one processor after each look */
+    RP_WAIT_SLEEP = 2 /**< sleeps at once: least work, and a wake-up for each wait */
 };
 
 /** How a queue is opened. */
@@ -115,7 +151,7 @@ RP_API void rp_open_options_init(struct rp_open_options *o, size_t size);
  * Creates a queue and attaches to it. The segment is built out of sight and published in one step: nobody ever opens half a
  * queue, and of two creators at once one gets -EEXIST. All memory is reserved first.
  * Errors: -EINVAL (name or option, see rp_error_detail), -EEXIST, -ENOSPC (tmpfs full), -EACCES, -EPERM (group), -ENOMEM,
- * -ENOTSUP (a path on a file system that is not tmpfs or hugetlbfs), -EFBIG (RLIMIT_FSIZE), -ENOENT (somebody removed it as soon as it was there).
+ * -ENOTSUP (a path on a file system that is not tmpfs or hugetlbfs; `strict`), -EFBIG (RLIMIT_FSIZE), -ENOENT (somebody removed it as soon as it was there).
  * May block on the file system. Crash: leaves nothing, or (where O_TMPFILE or /proc is missing) a private file that
  * `ringpost gc` removes.
  */

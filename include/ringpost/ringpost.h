@@ -39,6 +39,7 @@
 #include <ringpost/group.h>
 #include <ringpost/headers.h>
 #include <ringpost/inspect.h>
+#include <ringpost/placement.h>
 #include <ringpost/producer.h>
 #include <ringpost/queue.h>
 #include <ringpost/request.h>

@@ -49,7 +49,7 @@ struct parameters {
     uint32_t lane_capacity;
     uint32_t expired;
     uint32_t header_bytes; /* room beside message_bytes */
-    uint32_t reserved;
+    uint32_t numa;         /* enum rp_numa: where it lies */
     uint64_t lease_ns;
     uint64_t backoff_ns;
     uint64_t backoff_max_ns;
@@ -60,6 +60,10 @@ struct parameters {
     uint64_t dedup_entries;
     uint64_t producer_ids;
     uint64_t first_lap; /* lap at which every ring begins */
+    uint32_t numa_node;
+    uint32_t hugepages;
+    uint32_t lock_memory;
+    uint32_t reserved;
 };
 
 /* Offsets and counts that follow from the parameters. Part of the header. */
@@ -140,9 +144,10 @@ struct control {
     a64 tickets[MAX_GROUPS]; /* receivers that wait, per group */
     a64 cells_in_play;       /* capacity + 8 x the most seats that were taken at once */
     a64 keeper_tickets;      /* rp_queue_keep */
-    a64 admitted;  /* version:26 | generation:26 | place + 1:12: the producer id that was made last; see lib/queue/identity.h */
-    a64 bells_top; /* bells from here on were never used: 0 where nobody has a descriptor */
-    uint64_t reserved0[2];
+    a64 admitted;   /* version:26 | generation:26 | place + 1:12: the producer id that was made last; see lib/queue/identity.h */
+    a64 bells_top;  /* bells from here on were never used: 0 where nobody has a descriptor */
+    a64 ring_nodes; /* bits: the NUMA nodes on which the rings should lie, and */
+    a64 cell_nodes; /* the cells; for people, and for the first consumer. 0: wherever they are */
     /* One line for each of those that are written often. */
     _Alignas(LINE) a64 next_id;
     _Alignas(LINE) a64 tick_until_ms; /* somebody keeps house until then; others need not */
@@ -208,7 +213,8 @@ struct seat {
     a64 attached_wall_ns;
     a64 name[2];
     a64 dead_changes; /* changes of dead counts that this process is at; see dead_count.h */
-    uint64_t reserved[2];
+    a64 locked_bytes; /* of the segment, by this process */
+    uint64_t reserved;
     _Alignas(LINE) a64 counters[COUNTER_LINES][COUNTERS_PER_LINE];
 };
 

@@ -16,12 +16,30 @@ enum {
     QUERY_PAGES = 1024
 };
 
-int pages_bind(void *memory, size_t bytes, uint64_t nodes, bool move) {
+int pages_bind(void *memory, size_t bytes, uint64_t nodes) {
     /* Preferred, not bound: a bound allocation on a full node calls for the OOM killer; this one goes to the next node, and rp_queue_placement tells. */
     int mode = (nodes & (nodes - 1)) == 0 ? MPOL_PREFERRED : MPOL_INTERLEAVE;
     unsigned long mask[64 / (8 * sizeof(unsigned long)) + 1] = {0};
     memcpy(mask, &nodes, sizeof nodes);
-    return syscall(SYS_mbind, memory, bytes, mode, mask, 65, move ? MPOL_MF_MOVE : 0) == 0 ? 0 : -errno;
+    return syscall(SYS_mbind, memory, bytes, mode, mask, 65, 0) == 0 ? 0 : -errno;
+}
+
+int pages_move(void *memory, size_t bytes, uint64_t nodes, size_t unit) {
+    void *pages[QUERY_PAGES];
+    int to[QUERY_PAGES], status[QUERY_PAGES], node = 63, result = 0;
+    for (size_t at = 0; at < bytes && result == 0;) {
+        unsigned count = 0;
+        for (; count < QUERY_PAGES && at < bytes; at += unit) {
+            do
+                node = (node + 1) % 64;
+            while (!(nodes >> node & 1));
+            pages[count] = (char *)memory + at;
+            to[count++] = node;
+        }
+        if (syscall(SYS_move_pages, 0, (unsigned long)count, pages, to, status, MPOL_MF_MOVE) < 0)
+            result = -errno;
+    }
+    return result;
 }
 
 uint64_t pages_huge_bytes(void) {

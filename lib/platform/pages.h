@@ -8,10 +8,15 @@
 #include <stdint.h>
 
 /*
- * Where pages come from that nobody has touched yet: one node, as long as it has memory, or several in turns. On a tmpfs this is the file's, whoever touches it; on hugetlbfs this mapping's. `move`:
- * pages that only this process has mapped go there, too. 0, or -errno: -EINVAL: we may not use such a node; -ENOSYS, -EPERM: no NUMA in this kernel or sandbox. `nodes` is not 0.
+ * Where pages come from that nobody has touched yet: one node, as long as it has memory, or several in turns. On a tmpfs this is the file's, whoever touches it; on hugetlbfs this mapping's. 0, or -errno: -EINVAL: we may not use such a node; -ENOSYS, -EPERM: no NUMA in this kernel or sandbox. `nodes` is not 0.
  */
-int pages_bind(void *memory, size_t bytes, uint64_t nodes, bool move);
+int pages_bind(void *memory, size_t bytes, uint64_t nodes);
+
+/*
+ * Moves pages that are there, as far as only this process has mapped them, in units of `unit` bytes. (The kernel's own MPOL_MF_MOVE leaves a page that is on any of several nodes where it is.)
+ * 0, or -errno.
+ */
+int pages_move(void *memory, size_t bytes, uint64_t nodes, size_t unit);
 
 /* The size of this machine's transparent huge pages; 0: it has none. */
 uint64_t pages_huge_bytes(void);

@@ -10,6 +10,7 @@
 #include "notes.h"
 #include "options.h"
 #include "pause.h"
+#include "placing.h"
 #include "process.h"
 #include "receive.h"
 #include "schedule.h"
@@ -87,12 +88,15 @@ RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);
     const uint64_t lease_ns = q->segment.parameters.lease_ns;
     bool waits_too_long = lease_ns != 0 && o.batch_wait_ns >= lease_ns;
-    if (out == NULL || o.ack > RP_ACK_NONE || o.prefetch > q->segment.layout.cell_count || waits_too_long)
+    if (out == NULL || o.ack > RP_ACK_NONE || o.prefetch > q->segment.layout.cell_count || waits_too_long ||
+        !wait_knows(o.wait_strategy) || o.reserved != 0)
         return fail(-EINVAL, "rp_consumer_open: %s",
-                    out == NULL           ? "no place for the result"
-                    : o.ack > RP_ACK_NONE ? "unknown ack mode"
-                    : waits_too_long      ? "a batch that waits as long as a lease"
-                                          : "prefetch is more than the queue holds");
+                    out == NULL                    ? "no place for the result"
+                    : o.ack > RP_ACK_NONE          ? "unknown ack mode"
+                    : waits_too_long               ? "a batch that waits as long as a lease"
+                    : o.reserved != 0              ? "a reserved field is not 0"
+                    : !wait_knows(o.wait_strategy) ? "unknown wait strategy"
+                                                   : "prefetch is more than the queue holds");
     struct rp_consumer *c = calloc(1, sizeof *c);
     if (c == NULL)
         return fail(-ENOMEM, "no memory for a consumer of queue '%s'", q->name);
@@ -103,7 +107,9 @@ RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given
         release(c);
         return result;
     }
+    placing_consumer(q);
     actor_open(&c->actor, q);
+    c->actor.strategy = (uint8_t)o.wait_strategy;
     pthread_mutex_lock(&q->lock);
     c->next = q->consumers;
     q->consumers = c;

@@ -46,6 +46,7 @@ struct rp_queue {
     pthread_mutex_t prober_lock;
     struct prober prober;
     struct listing listing;
+    int lock_result; /* of locking its memory: 0, negative errno */
     char name[SHM_PATH_MAX];
 };
 
@@ -62,9 +63,10 @@ struct actor {
     struct coarse_clock clock;
     uint64_t random;
     uint64_t next_tick_ms;
-    uint64_t mended; /* by its ticks, for rp_queue_keep to tell */
-    uint32_t spin;   /* rounds that waiting has paid off for, adaptive */
-    bool alone;      /* on the only processor we may use: spinning never pays */
+    uint64_t mended;  /* by its ticks, for rp_queue_keep to tell */
+    uint32_t spin;    /* rounds that waiting has paid off for, adaptive */
+    bool alone;       /* on the only processor we may use: spinning never pays */
+    uint8_t strategy; /* enum rp_wait_strategy */
     struct id_spare id_spare;
 };
 

@@ -185,6 +185,7 @@ RP_API int rp_participant_next(rp_queue *q, uint32_t seat, struct rp_participant
             .alive = lookup_alive(q, seat),
             .generation = (uint32_t)seat_generation(w),
             .attached_ns = load_relaxed(&entry->attached_wall_ns, recheck),
+            .locked_bytes = load_relaxed(&entry->locked_bytes, stat),
         };
         uint64_t name[2] = {load_relaxed(&entry->name[0], recheck), load_relaxed(&entry->name[1], recheck)};
         memcpy(out->executable, name, 15);

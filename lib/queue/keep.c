@@ -23,6 +23,7 @@ RP_API int rp_queue_keep(rp_queue *q, int64_t timeout_ns) {
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);
     struct actor a;
     actor_open(&a, q);
+    a.strategy = RP_WAIT_SLEEP; /* there is nothing to look for */
     housekeeping(&a, segment_now_ms(a.segment));
     struct wait w = {&a, keeper_event(a.segment), nothing_promising, nothing_to_see, NULL, RP_EMPTY, timeout_ns};
     result = queue_is_gone(q) ? RP_GONE : wait_for(&w);

@@ -6,6 +6,7 @@
 #include "handle.h"
 #include "listing.h"
 #include "options.h"
+#include "placing.h"
 #include "process.h"
 #include "recover.h"
 #include "roster.h"
@@ -125,6 +126,8 @@ static int attach_once(rp_queue *q, const char *path, const struct shm_identity 
     attach_end(&attach);
     if (result == 0 && q->segment.parameters.prefault && !q->read_only)
         shm_prefault(q->memory, attach.bytes, false); /* takes long, so not while forks wait for us */
+    if (result == 0 && !q->read_only)
+        placing_attached(q);
     return result;
 }
 
@@ -227,6 +230,10 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         .overflow = o->overflow,
         .prefault = o->prefault,
         .mode = o->mode,
+        .numa = o->numa,
+        .numa_node = o->numa_node,
+        .hugepages = o->hugepages,
+        .lock_memory = o->lock_memory,
         .lease_ns = o->lease_ns,
         .backoff_ns = o->backoff_ns,
         .backoff_max_ns = o->backoff_max_ns,
@@ -254,7 +261,9 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         p->dedup_entries = four < both ? both : four;
         p->dedup_entries = p->dedup_entries < 4000000 ? p->dedup_entries : 4000000;
     }
-    if (o->reserved != 0 || o->reserved2 != 0)
+    if (o->strict > 1)
+        return fail(-EINVAL, "strict is neither 0 nor 1");
+    if (o->reserved != 0 || o->reserved2 != 0 || o->reserved3 != 0)
         return fail(-E2BIG, "rp_queue_options: a reserved field is not 0");
     int result = permille("backoff_factor", o->backoff_factor, 1, 100, &p->backoff_factor_permille);
     return result < 0 ? result : permille("jitter", o->jitter, 0, 1, &p->jitter_permille);
@@ -273,13 +282,16 @@ RP_API int rp_queue_create(const char *name, const struct rp_queue_options *give
     if (out == NULL)
         return fail(-EINVAL, "rp_queue_create: no place for the result");
     struct shm_build build;
-    result = shm_create(path, layout.bytes, o.mode, o.group, o.prefault, &build);
+    struct placement where;
+    result = placing_create(path, &o, &layout, &build, &where);
     if (result < 0)
         return result;
     segment_initialise(build.memory, &parameters, &layout, "default");
     struct shm_identity made;
     uint64_t bytes;
-    result = shm_stat(build.fd, &made, &bytes);
+    result = placing_made(&build, &o, &layout, &where);
+    if (result >= 0)
+        result = shm_stat(build.fd, &made, &bytes);
     if (result >= 0)
         result = shm_publish(&build);
     shm_discard(&build);
@@ -345,6 +357,10 @@ RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out) {
     out->dedup_entries = (uint32_t)p->dedup_entries;
     out->max_producer_ids = (uint32_t)p->producer_ids;
     out->mode = p->mode;
+    out->numa = p->numa;
+    out->numa_node = p->numa_node;
+    out->hugepages = p->hugepages;
+    out->lock_memory = p->lock_memory;
     return 0;
 }
 

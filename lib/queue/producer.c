@@ -5,6 +5,7 @@
 #include "lane.h"
 #include "options.h"
 #include "send.h"
+#include "wait.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,8 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
         return fail(result < 0 ? result : -EINVAL, "rp_producer_open");
     if (q->read_only)
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);
+    if (!wait_knows(o.wait_strategy) || o.reserved != 0)
+        return fail(-EINVAL, "rp_producer_open: %s", o.reserved != 0 ? "a reserved field is not 0" : "unknown wait strategy");
     struct producer_name name;
     if (o.id != NULL || o.id_bytes != 0) {
         result = producer_name_make(&name, o.id, o.id_bytes);
@@ -57,6 +60,7 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
         lanes[i].tail = lanes[i].tail_told = load_acquire(lanes[i].ring.tail, hints);
     }
     actor_open(&p->actor, q);
+    p->actor.strategy = (uint8_t)o.wait_strategy;
     result = o.id == NULL ? 0 : identity_open(&p->actor, &name, &p->identity, &p->sequence);
     if (result < 0) {
         actor_close(&p->actor);

@@ -47,6 +47,40 @@ static int wait_awake(struct wait *w) {
     return w->not_yet;
 }
 
+/* A stretch of looking, some 30 us long where nothing is promising; a single look on the only processor. */
+static int spin_once(const struct wait *w) {
+    int result = w->look(w->context);
+    for (uint32_t i = w->actor->alone ? SPIN_MAX : 0; i < SPIN_MAX && result == w->not_yet; i++) {
+        if (i % CHECKS_PER_PAUSE == 0)
+            spin_pause();
+        if (w->promising(w->context))
+            result = w->look(w->context);
+    }
+    return result;
+}
+
+/* Between stretches it does what others do before they sleep, once a millisecond, and offers the processor to others. */
+static int wait_spinning(const struct wait *w) {
+    struct actor *a = w->actor;
+    uint64_t now_ns = clock_boot_ns(), house_ns = 0;
+    const uint64_t deadline_ns = wait_deadline_ns(now_ns, w->timeout_ns);
+    for (;; now_ns = clock_boot_ns()) {
+        if (now_ns - house_ns >= 1000000) {
+            house_ns = now_ns;
+            pool_flush(&a->pool);
+            housekeeping(a, (now_ns - a->segment->epoch_boot_ns) / 1000000);
+        }
+        int result = spin_once(w);
+        if (result != w->not_yet || now_ns >= deadline_ns)
+            return result;
+        if (wait_interrupted(a))
+            return -EINTR;
+        if (queue_is_gone(a->queue))
+            return RP_GONE;
+        spin_yield();
+    }
+}
+
 uint64_t wait_nap_ns(struct actor *a, uint64_t now_ns, uint64_t deadline_ns) {
     uint64_t nap = (uint64_t)TICK_MS * 1000000;
     uint64_t due_ms = load_seq_cst(&a->segment->control->next_due_ms, next_due);
@@ -73,9 +107,11 @@ int wait_for(struct wait *w) {
     struct actor *a = w->actor;
     if (w->timeout_ns == 0)
         return w->not_yet;
+    if (a->strategy == RP_WAIT_SPIN)
+        return wait_spinning(w);
     uint64_t deadline = 0; /* the clock is read when spinning did not help */
     for (;;) {
-        int result = wait_awake(w);
+        int result = a->strategy == RP_WAIT_SLEEP ? w->not_yet : wait_awake(w);
         if (result != w->not_yet)
             return result;
         if (deadline == 0)

@@ -2,7 +2,7 @@
 /*
  * Waiting: look, spin, yield, sleep. The wait ends when `look` returns anything but `not_yet`. Spinning pays only while the other side runs on another
  * processor, so its length adapts to whether it paid before; with more runnable parties than processors it soon is nothing, and
- * the processor goes to somebody who can make progress.
+ * the processor goes to somebody who can make progress. Who asked to (enum rp_wait_strategy) sleeps at once, or never: who spins draws no ticket, so that nobody makes a system call to wake him.
  */
 #ifndef RP_QUEUE_WAIT_H
 #define RP_QUEUE_WAIT_H
@@ -21,6 +21,9 @@ struct wait {
 
 /* -> what look returned, or `not_yet` after the timeout, -EINTR, RP_GONE. Sleeps are bounded by a tick, the next due time and the next timer. */
 int wait_for(struct wait *w);
+
+/* Is there such a strategy? */
+static inline bool wait_knows(uint32_t strategy) { return strategy <= RP_WAIT_SLEEP; }
 
 /* ---- for other ways of waiting ---- */
 

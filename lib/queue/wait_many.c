@@ -12,6 +12,8 @@
 #include <poll.h>
 #include <stdlib.h>
 
+enum { LOOKS_PER_YIELD = 16 };
+
 struct many {
     rp_consumer *const *consumers;
     unsigned count;
@@ -85,6 +87,23 @@ static void pass_on(const struct many *w, const uint32_t *prepared, unsigned tol
         if (i != told_of && load_seq_cst(c->ready.epoch, epoch) != prepared[i])
             group_wake(c->actor.segment, c->group, 1);
     }
+}
+
+/* One of the consumers never sleeps: then none does. */
+static int spin_once(const struct many *w) {
+    const uint64_t now_ns = clock_boot_ns();
+    for (unsigned i = 0; i < w->count; i++) {
+        struct actor *a = &w->consumers[i]->actor;
+        housekeeping(a, (now_ns - a->segment->epoch_boot_ns) / 1000000);
+    }
+    for (uint32_t i = 0; i < LOOKS_PER_YIELD; i++) {
+        int result = look_at_all(w);
+        if (result != RP_EMPTY)
+            return result;
+        spin_pause();
+    }
+    spin_yield();
+    return any_interrupted(w) ? -EINTR : RP_EMPTY;
 }
 
 /* One sleep at most. -> as rp_wait; RP_EMPTY also when the timeout is not over; -ENOSYS. */
@@ -187,10 +206,13 @@ RP_API int rp_wait(rp_consumer *const *consumers, size_t count, int64_t timeout_
     if (any_interrupted(&w))
         return -EINTR;
     w.deadline_ns = wait_deadline_ns(clock_boot_ns(), timeout_ns);
-    while (result == RP_EMPTY && w.count <= FUTEX_WAIT_MOST) {
-        result = sleep_once(&w);
+    bool spins = false;
+    for (unsigned i = 0; i < w.count; i++)
+        spins |= consumers[i]->actor.strategy == RP_WAIT_SPIN;
+    while (result == RP_EMPTY && (spins || w.count <= FUTEX_WAIT_MOST)) {
+        result = spins ? spin_once(&w) : sleep_once(&w);
         if (result == RP_EMPTY && clock_boot_ns() >= w.deadline_ns)
             return RP_EMPTY;
     }
-    return result == -ENOSYS || w.count > FUTEX_WAIT_MOST ? wait_on_descriptors(&w) : result;
+    return result == -ENOSYS || (w.count > FUTEX_WAIT_MOST && !spins) ? wait_on_descriptors(&w) : result;
 }

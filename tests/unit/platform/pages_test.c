@@ -113,9 +113,12 @@ static void nodes_that_are_not_there_are_refused(void **state) {
     int fd = file_of(PAGE);
     void *memory = NULL;
     assert_int_equal(shm_map(fd, PAGE, false, &memory), 0);
-    int result = pages_bind(memory, PAGE, UINT64_C(1) << 63, false);
+    int result = pages_bind(memory, PAGE, UINT64_C(1) << 63);
     assert_true(result == -EINVAL || result == -EPERM || result == -ENOSYS);
-    result = pages_bind(memory, PAGE, 1, true);
+    assert_int_equal(pages_touch(memory, PAGE, false), 0);
+    result = pages_move(memory, PAGE, 1, PAGE);
+    assert_true(result == 0 || result == -EPERM || result == -ENOSYS || access("/sys/devices/system/node/node0", F_OK) != 0);
+    result = pages_bind(memory, PAGE, 1);
     assert_true(result == 0 || result == -EPERM || result == -ENOSYS || access("/sys/devices/system/node/node0", F_OK) != 0);
     shm_unmap(memory, PAGE);
     close(fd);
