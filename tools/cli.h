@@ -154,8 +154,13 @@ bool cli_parse_duration(const char *text, uint64_t *out_ns); /* 10us 5ms 30s 5m 
 bool cli_parse_timeout(const char *text, int64_t *out_ns);   /* the same, or `forever` */
 bool cli_parse_size(const char *text, uint64_t *out_bytes);  /* 64KiB 10GiB 1000 */
 bool cli_parse_real(const char *text, double *out);
-bool cli_parse_states(const char *text, void *states);   /* unsigned: bits of enum rp_state are added; a comma-separated list */
-bool cli_parse_reasons(const char *text, void *reasons); /* uint32_t: bits of enum rp_dead_reason, the same way */
+bool cli_parse_states(const char *text, void *states);     /* unsigned: bits of enum rp_state are added; a comma-separated list */
+bool cli_parse_reasons(const char *text, void *reasons);   /* uint32_t: bits of enum rp_dead_reason, the same way */
+bool cli_parse_strategy(const char *text, void *strategy); /* uint32_t: enum rp_wait_strategy */
+#define CLI_EXPECTS_STRATEGY "spin, adaptive or sleep"
+#define CLI_STRATEGY_FLAG(target)                                                          \
+    CLI_PARSED("--wait-strategy", target, "HOW", cli_parse_strategy, CLI_EXPECTS_STRATEGY, \
+               "while it waits: spin on a processor, sleep at once, or adaptive: look for a while, then sleep (adaptive)")
 #define CLI_EXPECTS_STATES "ready, leased, delayed, dead, all or a comma-separated list of them"
 #define CLI_EXPECTS_REASONS "rejected, max-deliveries, held, expired, overflow, corrupt, unknown or a comma-separated list of them"
 

@@ -144,6 +144,18 @@ bool cli_parse_states(const char *text, void *states) {
     return true;
 }
 
+bool cli_parse_strategy(const char *text, void *strategy) {
+    static const struct named_bit names[] = {
+        {"adaptive", RP_WAIT_ADAPTIVE}, {"spin", RP_WAIT_SPIN}, {"sleep", RP_WAIT_SLEEP}, {NULL, 0}};
+    for (const struct named_bit *n = names; n->name; n++) {
+        if (strcmp(text, n->name) == 0) {
+            *(uint32_t *)strategy = n->bit;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool cli_parse_reasons(const char *text, void *reasons) {
     uint32_t bits = 0;
     if (!read_bits(text, reason_names, &bits))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost create NAME [flags] */
 #include "cli.h"
+#include "placed.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -111,6 +112,7 @@ static int parse_with_profile(const struct usage *u, const struct profile *p, in
 static int create(const char *name, const struct rp_queue_options *o, bool json) {
     rp_queue *q;
     struct rp_queue_stats stats;
+    struct rp_placement placement;
     char size[CLI_TEXT_MAX];
     int result = rp_queue_create(name, o, &q);
     if (result == -EEXIST) {
@@ -122,14 +124,18 @@ static int create(const char *name, const struct rp_queue_options *o, bool json)
         return result == -EINVAL ? CLI_USAGE : status;
     }
     result = rp_queue_stats(q, &stats);
+    if (result == 0)
+        result = rp_queue_placement(q, &placement);
     if (result < 0) {
         rp_queue_close(q);
         return cli_fail(result, "'%s'", name);
     }
+    if (placement.missing[0])
+        cli_error("'%s' is not all that was asked for: %s", name, placement.missing);
     if (json) {
-        cli_json_print(stdout,
-                       json_pack("{s:s, s:I, s:I, s:o}", "queue", name, "capacity", (json_int_t)stats.capacity, "message_bytes",
-                                 (json_int_t)stats.message_bytes, "segment_bytes", cli_json_u64(stats.segment_bytes)));
+        cli_json_print(stdout, json_pack("{s:s, s:I, s:I, s:o, s:o}", "queue", name, "capacity", (json_int_t)stats.capacity,
+                                         "message_bytes", (json_int_t)stats.message_bytes, "segment_bytes",
+                                         cli_json_u64(stats.segment_bytes), "placement", placed_json(&placement)));
     } else {
         cli_note("created %s: %u messages of up to %u bytes, %s", name, stats.capacity, stats.message_bytes,
                  cli_format_size(size, stats.segment_bytes));
@@ -141,7 +147,7 @@ static int create(const char *name, const struct rp_queue_options *o, bool json)
 int verb_create(int argc, char **argv) {
     struct rp_queue_options o;
     const struct profile *profile = NULL;
-    bool json = false;
+    bool json = false, hugepages = false, lock = false, strict = false;
     const struct flag flags[] = {
         CLI_PARSED("--profile", &profile, "NAME", parse_profile, "latency, work, telemetry or durable",
                    "a set of flags for people who do not want to tune, see below; flags that you give as well win"),
@@ -187,7 +193,12 @@ int verb_create(int argc, char **argv) {
         CLI_PARSED("--mode", &o.mode, "OCTAL", parse_mode, "octal permission bits such as 0660",
                    "permission bits: who may attach (0600)"),
         CLI_FLAG("--group", 0, FLAG_TEXT, &o.group, "NAME", "Unix group that owns the queue, by name or number"),
+        CLI_PARSED("--numa", &o, "WHERE", placed_parse_numa, EXPECTS_NUMA,
+                   "NUMA nodes of its memory: auto, interleave, consumer (where the first one runs) or node:N (auto)"),
+        CLI_SWITCH("--hugepages", 0, &hugepages, "in huge pages"),
         CLI_FLAG("--no-prefault", 0, FLAG_OFF, &o.prefault, NULL, "do not touch every page now"),
+        CLI_SWITCH("--mlock", 0, &lock, "each process that attaches keeps the memory from being swapped out (ulimit -l)"),
+        CLI_SWITCH("--strict", 0, &strict, "fail if not all of --numa, --hugepages and --mlock can be had; else that is only said"),
         CLI_SWITCH("--json", 0, &json, "describe the new queue as a JSON object"),
     };
     const struct usage usage = {
@@ -223,5 +234,8 @@ int verb_create(int argc, char **argv) {
         status = parse_with_profile(&usage, profile, argc, argv, &operands);
     if (status != CLI_PROCEED)
         return status;
+    o.hugepages = hugepages;
+    o.lock_memory = lock;
+    o.strict = strict;
     return create(operands.value[0], &o, json);
 }

@@ -33,13 +33,15 @@ int verb_forward(int argc, char **argv) {
         CLI_PARSED("--rate", &w.rate, "N/s|N/m|N/h", rate_parse, "a number from 1 to 1000000 with /s, /m or /h, such as 20/s",
                    "take no more than N messages per second, minute or hour; what may not go yet stays in FROM (no limit)"),
         CLI_FLAG("--wait", 0, FLAG_TIMEOUT, &w.wait_ns, "D", "stop when nothing ran and nothing came for so long (forever)"),
+        CLI_STRATEGY_FLAG(&w.strategy),
         CLI_SWITCH("--verbose", 'v', &w.verbose, "say when the number of slots changes"),
         CLI_SWITCH("--json", 0, &w.json,
                    "one JSON object a line on stdout for each message settled; with -v for each change of slots"),
     };
     const struct usage usage = {
         .verb = "forward",
-        .synopsis = "FROM TO [-g GROUP] [-j N|MIN..MAX] [--rate N/s] [-n N] [--wait D] [-v] [--json] [-- FILTER ...]",
+        .synopsis =
+            "FROM TO [-g GROUP] [-j N|MIN..MAX] [--rate N/s] [-n N] [--wait D] [--wait-strategy HOW] [-v] [--json] [-- FILTER ...]",
         .about =
             "Moves messages from one queue to another, each exactly once whoever is killed where, with its key and priority.\n"
             "TO must keep ids for longer than FROM may take to deliver a message again (create --dedup); says how long\n"

@@ -2,6 +2,7 @@
 /* ringpost info NAME */
 #include "groups.h"
 #include "paused.h"
+#include "placed.h"
 #include "producers.h"
 
 #include <inttypes.h>
@@ -25,6 +26,7 @@ static const char *expired_name(uint32_t expired) {
 }
 
 static json_t *options_json(const struct rp_queue_options *o) {
+    char numa[PLACED_NUMA_MAX];
     json_t *object = json_object();
     json_object_set_new(object, "capacity", cli_json_u64(o->capacity));
     json_object_set_new(object, "message_bytes", cli_json_u64(o->message_bytes));
@@ -51,6 +53,10 @@ static json_t *options_json(const struct rp_queue_options *o) {
     json_object_set_new(object, "max_participants", cli_json_u64(o->max_participants));
     json_object_set_new(object, "max_producer_ids", cli_json_u64(o->max_producer_ids));
     json_object_set_new(object, "mode", json_sprintf("%04o", o->mode));
+    json_object_set_new(object, "numa", json_string(placed_numa(numa, o->numa, o->numa_node)));
+    json_object_set_new(object, "hugepages", json_boolean(o->hugepages));
+    json_object_set_new(object, "prefault", json_boolean(o->prefault));
+    json_object_set_new(object, "lock_memory", json_boolean(o->lock_memory));
     return object;
 }
 
@@ -63,16 +69,19 @@ static json_t *participants_json(rp_queue *q) {
         json_object_set_new(object, "attached_ns", cli_json_u64(p.attached_ns));
         json_object_set_new(object, "held", cli_json_u64(p.held));
         json_object_set_new(object, "lingering", cli_json_u64(p.lingering));
+        json_object_set_new(object, "locked_bytes", cli_json_u64(p.locked_bytes));
         json_array_append_new(array, object);
     }
     return array;
 }
 
-static void print_json(rp_queue *q, const struct rp_queue_options *o, const struct rp_queue_stats *s) {
+static void print_json(rp_queue *q, const struct rp_queue_options *o, const struct rp_queue_stats *s,
+                       const struct rp_placement *p) {
     json_t *object = json_pack("{s:s, s:o}", "queue", rp_queue_name(q), "options", options_json(o));
     json_object_set_new(object, "created_ns", cli_json_u64(s->created_ns));
     json_object_set_new(object, "segment_bytes", cli_json_u64(s->segment_bytes));
     json_object_set_new(object, "overhead_bytes_per_message", cli_json_u64(s->overhead_bytes_per_message));
+    json_object_set_new(object, "placement", placed_json(p));
     json_object_set_new(object, "paused", paused_json(q));
     json_object_set_new(object, "groups", groups_json(q));
     json_object_set_new(object, "producers", producers_json(q));
@@ -143,6 +152,7 @@ static int show(const char *name, bool json) {
     rp_queue *q;
     struct rp_queue_options options = {.size = sizeof options};
     struct rp_queue_stats stats;
+    struct rp_placement placement;
     char created[CLI_TEXT_MAX], paused[PAUSED_TEXT_MAX];
     int status = cli_open(name, true, &q);
     int result;
@@ -152,13 +162,16 @@ static int show(const char *name, bool json) {
     result = rp_queue_options_get(q, &options);
     if (result == 0)
         result = rp_queue_stats(q, &stats);
+    if (result == 0)
+        result = rp_queue_placement(q, &placement);
     if (result < 0) {
         status = cli_fail(result, "'%s'", name);
     } else if (json) {
-        print_json(q, &options, &stats);
+        print_json(q, &options, &stats, &placement);
     } else {
         printf("%s, created %s\n", name, cli_format_time(created, stats.created_ns));
         print_options(&options, &stats);
+        placed_print(q, &placement);
         if (paused_text(q, paused)[0])
             printf("  %-18s%s\n", "paused", paused);
         printf("\n");
@@ -178,8 +191,8 @@ int verb_info(int argc, char **argv) {
     const struct usage usage = {
         .verb = "info",
         .synopsis = "NAME [--json]",
-        .about = "Describes a queue: the options it was made with, the memory it takes, its consumer groups, the ids of\n"
-                 "producers, and the processes attached.",
+        .about = "Describes a queue: the options it was made with, the memory it takes and where that lies, its consumer\n"
+                 "groups, the ids of producers, and the processes attached.",
         .examples = "  ringpost info orders",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],

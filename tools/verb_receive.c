@@ -23,6 +23,7 @@ struct receiver {
     uint64_t received;
     uint64_t within_ns; /* 0: for any time */
     uint64_t lost;
+    uint32_t strategy;
     bool follow;
     bool no_ack;
     bool create_group;
@@ -238,6 +239,7 @@ static int receive(struct receiver *r) {
     rp_consumer_options_init(&options, sizeof options);
     options.group = r->group;
     options.ack = r->no_ack ? RP_ACK_NONE : RP_ACK_EXPLICIT;
+    options.wait_strategy = r->strategy;
     status = cli_open_consumer(q, &options, &r->consumer);
     if (status == CLI_DONE) {
         cli_signals_install(q);
@@ -261,6 +263,7 @@ int verb_receive(int argc, char **argv) {
                  "the longest idle wait for the next message, or forever (none; with --follow forever)"),
         CLI_FLAG("--within", 0, FLAG_DURATION, &r.within_ns, "D", "end so long after the first message, also if fewer than N came"),
         CLI_SWITCH("--follow", 0, &r.follow, "go on until a signal, or the idle wait, ends it"),
+        CLI_STRATEGY_FLAG(&r.strategy),
         CLI_FLAG("--group", 0, FLAG_TEXT, &r.group, "GROUP", "consumer group (default)"),
         CLI_SWITCH("--create-group", 0, &r.create_group, "make the group first, unless it is there"),
         CLI_SWITCH("--no-ack", 0, &r.no_ack, "at most once: settled when taken, lost if it cannot be written"),
@@ -270,8 +273,8 @@ int verb_receive(int argc, char **argv) {
     };
     const struct usage usage = {
         .verb = "receive",
-        .synopsis =
-            "NAME [-n N] [--wait D] [--within D] [--follow] [--group GROUP [--create-group]] [--no-ack] [-0 | --whole] [--json]",
+        .synopsis = "NAME [-n N] [--wait D] [--within D] [--follow] [--wait-strategy HOW] [--group GROUP [--create-group]] "
+                    "[--no-ack] [-0 | --whole] [--json]",
         .about = "Prints payloads, one a line, and acks each message after it was written. If it cannot be written (the reader\n"
                  "of the pipe went away, the disk is full) it is given back uncharged. --follow --wait none takes all there is.",
         .examples = "  ringpost receive orders\n"

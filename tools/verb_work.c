@@ -19,6 +19,7 @@ int verb_work(int argc, char **argv) {
             "--rate", &w.rate, "N/s|N/m|N/h", rate_parse, "a number from 1 to 1000000 with /s, /m or /h, such as 20/s",
             "start no more than N commands per second, minute or hour; what may not start yet stays in the queue (no limit)"),
         CLI_FLAG("--wait", 0, FLAG_TIMEOUT, &w.wait_ns, "D", "stop when nothing ran and nothing came for so long (forever)"),
+        CLI_STRATEGY_FLAG(&w.strategy),
         CLI_FLAG("--group", 0, FLAG_TEXT, &w.group, "GROUP", "consumer group (default)"),
         CLI_SWITCH("--no-trace", 0, &w.no_trace, "leave TRACEPARENT as it is; else it is that of the message, or unset"),
         CLI_SWITCH("--verbose", 'v', &w.verbose, "say when the number of slots changes"),
@@ -27,7 +28,8 @@ int verb_work(int argc, char **argv) {
     };
     const struct usage usage = {
         .verb = "work",
-        .synopsis = "NAME [-j N|MIN..MAX] [--rate N/s] [-n N] [--wait D] [--group GROUP] [--no-trace] [-v] [--json] -- CMD ...",
+        .synopsis = "NAME [-j N|MIN..MAX] [--rate N/s] [-n N] [--wait D] [--wait-strategy HOW] [--group GROUP] [--no-trace] [-v] "
+                    "[--json] -- CMD ...",
         .about =
             "Runs CMD for each message: the payload is its stdin, RINGPOST_ID, _QUEUE, _GROUP, _DELIVERIES, _ACQUISITIONS,\n"
             "_SENT_NS, _BYTES, _PRIORITY and _KEY (if there is one) are in its environment, and _FAILURE and _FAILURE_TEXT if a\n"

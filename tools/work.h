@@ -41,6 +41,7 @@ struct worker {
     char **command;  /* NULL: messages are forwarded as they are */
     uint64_t limit;  /* messages; 0: none */
     int64_t wait_ns; /* longest idle wait; negative: for ever */
+    uint32_t strategy;
     bool json;
     bool verbose;
     bool no_trace; /* leave TRACEPARENT alone */

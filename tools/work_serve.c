@@ -39,6 +39,7 @@ static int work_on(struct worker *w, rp_queue *q) {
         return cli_fail(-ENOMEM, "%" PRIu64 " jobs", w->scale.most);
     rp_consumer_options_init(&options, sizeof options);
     options.group = w->group;
+    options.wait_strategy = w->strategy;
     status = cli_open_consumer(q, &options, &w->consumer);
     if (status == CLI_DONE && w->outlet.name)
         status = outlet_open(&w->outlet, w->consumer);

@@ -61,6 +61,8 @@ _ringpost() {
     esac
     case $before in
         --state) _ringpost_reply "ready leased delayed dead all" "$current" ;;
+        --numa) _ringpost_reply "auto interleave consumer node:" "$current" ;;
+        --wait-strategy) _ringpost_reply "spin adaptive sleep" "$current" ;;
         --expired) _ringpost_reply "dead drop" "$current" ;;
         --profile) _ringpost_reply "latency work telemetry durable" "$current" ;;
         --to | --alternate | --reply-queue | --reply-to) _ringpost_reply "$(_ringpost_queues)" "$current" ;;
