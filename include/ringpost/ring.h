@@ -82,6 +82,12 @@ RP_API int rp_ring_close(rp_ring *ring);
  */
 RP_API int rp_ring_unlink(const char *name);
 
+/**
+ * Every wait of this handle's readers and writers returns -EINTR: those that are under way now, and for those who do not wait now the next one. Signals alone end no wait.
+ * Any thread; a signal handler may call it.
+ */
+RP_API int rp_ring_interrupt(rp_ring *ring);
+
 /** The name the handle was opened with. Never NULL; valid until close. */
 RP_API const char *rp_ring_name(const rp_ring *ring);
 
@@ -106,7 +112,7 @@ RP_API void rp_writer_close(rp_writer *w);
 RP_API uint32_t rp_writer_lane(const rp_writer *w);
 
 /**
- * Writes a message, of 0 or more bytes. Errors: RP_TOO_BIG, RP_GONE, RP_FORKED, -EINVAL, RP_CORRUPT; with RP_RING_GATE also -EINTR (a signal came while it waited). After an error nothing was
+ * Writes a message, of 0 or more bytes. Errors: RP_TOO_BIG, RP_GONE, RP_FORKED, -EINVAL, RP_CORRUPT; with RP_RING_GATE also -EINTR (rp_ring_interrupt while it waited). After an error nothing was
  * written. Wait-free with RP_RING_OVERWRITE, whatever others do. With RP_RING_GATE it waits for readers, at most gate_timeout_ns. Makes a system call only if a reader sleeps.
  * Crash: the message is complete or was never written.
  */
@@ -118,7 +124,7 @@ struct rp_write_item {
 };
 
 /**
- * Writes `count` messages, and looks only once whether readers sleep. -> how many were written: all, or, with RP_RING_GATE, fewer when a signal came or the ring was removed meanwhile.
+ * Writes `count` messages, and looks only once whether readers sleep. -> how many were written: all, or, with RP_RING_GATE, fewer when it was interrupted or the ring was removed meanwhile.
  * Errors, when none was written: those of rp_write. Crash: the first few are there, each complete.
  */
 RP_API int rp_write_batch(rp_writer *w, const struct rp_write_item *items, uint32_t count);
@@ -172,7 +178,7 @@ RP_API void rp_reader_close(rp_reader *r);
  * - RP_LAPPED: messages of a lane were overwritten before they were read; rp_reader_status tells how many exactly, and of which lane. The next call goes on with what is there.
  *   Without eviction a reader with a seat can be told so only of messages that were there before it was opened.
  * - RP_TOO_BIG: the buffer is too small; `*bytes` tells what is needed, and the message stays the next one, while it is there.
- * - RP_GONE: the ring was removed, and all was read. -EINTR: a signal came. RP_CORRUPT: a lane is damaged. RP_FORKED, -EINVAL.
+ * - RP_GONE: the ring was removed, and all was read. -EINTR: rp_ring_interrupt. RP_CORRUPT: a lane is damaged. RP_FORKED, -EINVAL.
  * What it returns was complete and unchanged when it had been copied. Lock-free; wait-free but for being overtaken by writers again and again. A reader without a seat writes nothing that is shared, unless it sleeps. Crash: leaves nothing but its seat.
  */
 RP_API int rp_read(rp_reader *r, void *buffer, size_t capacity, size_t *bytes, int64_t timeout_ns);

@@ -20,6 +20,7 @@ struct rp_ring {
     bool read_only;
     a32 gone;    /* somebody who waited saw that the name was removed */
     a32 handles; /* writers and readers that are open */
+    a32 interrupts;
     pthread_mutex_t prober_mutex;
     struct prober prober;
     char path[SHM_PATH_MAX];
@@ -47,6 +48,7 @@ struct rp_writer {
     uint64_t reserved; /* position that rp_write_reserve gave out; 0: none */
     size_t reserved_bytes;
     uint32_t index;
+    uint32_t interrupts_seen;
     struct hold hold;
 };
 
@@ -57,6 +59,7 @@ struct rp_reader {
     uint32_t lanes; /* that were in use when it looked last */
     uint32_t turn;  /* the lane that is asked first */
     uint32_t spin;
+    uint32_t interrupts_seen;
     struct gate_seat *seat; /* NULL: it has none */
     uint64_t seat_word;
     uint64_t poll_ns;
@@ -74,6 +77,13 @@ static ALWAYS_INLINE bool ring_is_inherited(const volatile uint32_t *canary) { r
 
 static inline bool ring_removed(const struct rp_ring *ring) {
     return load_relaxed(&ring->view.control->removed, hint) != 0 || load_relaxed(&ring->gone, hint) != 0;
+}
+/* Was there an interrupt that this writer or reader has not been told of? It has, now. */
+static inline bool ring_interrupted(struct rp_ring *ring, uint32_t *seen) {
+    uint32_t now = load_acquire(&ring->interrupts, interrupts);
+    bool yes = now != *seen;
+    *seen = now;
+    return yes;
 }
 /* Asks the file system. Makes a few system calls. */
 bool ring_notice_removal(struct rp_ring *ring);

@@ -105,16 +105,15 @@ static void clear_the_way(struct rp_writer *w, uint64_t count, bool evict) {
 }
 
 /* Sleeps until readers went on, or for a while. */
-static int sleep_for_room(struct rp_writer *w, uint64_t count, uint64_t nap_ns) {
+static void sleep_for_room(struct rp_writer *w, uint64_t count, uint64_t nap_ns) {
     struct eventcount e = ring_waiting_writers(&w->view);
     uint32_t prepared = eventcount_prepare(&e);
     bool sure = barrier_others() && load_relaxed(&w->view.control->no_barrier, hint) == 0;
     if (has_room(w, count) && !MUTANT(gate_sleeps_blindly))
-        return 0;
+        return;
     uint64_t most_ns =
         sure ? RING_TICK_MS / 5 * MS_NS : RING_NAP_MS * MS_NS; /* a reader wakes us at each quarter of the lane only */
-    int result = eventcount_sleep(&e, prepared, nap_ns < most_ns ? nap_ns : most_ns);
-    return result == -EINTR ? result : 0;
+    (void)eventcount_sleep(&e, prepared, nap_ns < most_ns ? nap_ns : most_ns);
 }
 
 enum {
@@ -141,9 +140,9 @@ int gate_wait(struct rp_writer *w, uint64_t count) {
             return 0;
         if (ring_removed(w->ring))
             return fail(RP_GONE, "ring '%.80s' was removed", w->ring->name);
-        int result = sleep_for_room(w, count, now_ns < end_ns ? end_ns - now_ns : 0);
-        if (result < 0)
-            return result;
+        if (ring_interrupted(w->ring, &w->interrupts_seen))
+            return -EINTR;
+        sleep_for_room(w, count, now_ns < end_ns ? end_ns - now_ns : 0);
         if (has_room(w, count))
             return 0;
         now_ns = clock_boot_ns();

@@ -89,6 +89,7 @@ RP_API int rp_reader_open(rp_ring *ring, const struct rp_reader_options *given, 
     r->ring = ring;
     r->canary = ring->canary;
     r->view = ring->view;
+    r->interrupts_seen = load_relaxed(&ring->interrupts, own);
     r->poll_ns = o.poll_ns;
     r->alone = spin_budget_ns() == 0;
     if (r->view.p.overflow == RP_RING_GATE && !ring->read_only && !o.observe)
@@ -154,13 +155,13 @@ static int sleep_until_woken(struct rp_reader *r, uint64_t most_ns, int (*look)(
     if (result != RP_EMPTY && !MUTANT(ring_no_last_look))
         return result;
     uint64_t longest_ns = sure ? RING_TICK_MS * MS_NS : r->poll_ns;
-    result = eventcount_sleep(&e, prepared, most_ns < longest_ns ? most_ns : longest_ns);
-    return result == -EINTR ? result : RP_EMPTY;
+    (void)eventcount_sleep(&e, prepared, most_ns < longest_ns ? most_ns : longest_ns);
+    return look(context);
 }
 
-static int nap(uint64_t ns) {
+static void nap(uint64_t ns) {
     a32 nobody = 0;
-    return futex_wait(&nobody, 0, ns) == -EINTR ? -EINTR : RP_EMPTY;
+    (void)futex_wait(&nobody, 0, ns);
 }
 
 int reader_wait(struct rp_reader *r, int64_t timeout_ns, int (*look)(void *context), void *context) {
@@ -169,6 +170,8 @@ int reader_wait(struct rp_reader *r, int64_t timeout_ns, int (*look)(void *conte
         int result = look_awake(r, look, context);
         if (result != RP_EMPTY)
             return result;
+        if (ring_interrupted(r->ring, &r->interrupts_seen))
+            return -EINTR;
         uint64_t now_ns = clock_boot_ns();
         if (deadline_ns == 0)
             deadline_ns = timeout_ns < 0 ? UINT64_MAX : now_ns + (uint64_t)timeout_ns;
@@ -178,14 +181,13 @@ int reader_wait(struct rp_reader *r, int64_t timeout_ns, int (*look)(void *conte
             return RP_EMPTY;
         uint64_t left_ns = deadline_ns - now_ns;
         if (r->ring->read_only) {
-            result = nap(nap_ns < left_ns ? nap_ns : left_ns);
+            nap(nap_ns < left_ns ? nap_ns : left_ns);
+            result = look(context);
             nap_ns = nap_ns * 2 < r->poll_ns ? nap_ns * 2 : r->poll_ns;
         } else {
             result = sleep_until_woken(r, left_ns, look, context);
         }
         if (result != RP_EMPTY)
-            return result;
-        if ((result = look(context)) != RP_EMPTY)
             return result;
     }
 }

@@ -158,6 +158,19 @@ RP_API int rp_ring_close(rp_ring *ring) {
     return 0;
 }
 
+/* Async-signal-safe: atomic additions and system calls. */
+RP_API int rp_ring_interrupt(rp_ring *ring) {
+    if (ring == NULL || ring_is_inherited(ring->canary))
+        return ring == NULL ? -EINVAL : RP_FORKED;
+    (void)fetch_add_seq_cst(&ring->interrupts, 1, interrupts);
+    if (ring->read_only) /* its readers nap */
+        return 0;
+    struct eventcount everybody[] = {ring_sleepers(&ring->view), ring_waiting_writers(&ring->view)};
+    for (unsigned i = 0; i < 2; i++)
+        (void)eventcount_rouse(&everybody[i], INT_MAX);
+    return 0;
+}
+
 RP_API const char *rp_ring_name(const rp_ring *ring) { return ring == NULL ? "" : ring->name; }
 
 /* ---- removal ---- */

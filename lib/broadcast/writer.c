@@ -92,6 +92,7 @@ RP_API int rp_writer_open(rp_ring *ring, const struct rp_writer_options *given, 
     w->ring = ring;
     w->canary = ring->canary;
     w->view = ring->view;
+    w->interrupts_seen = load_relaxed(&ring->interrupts, own);
     result = take_lane(w);
     if (result < 0) {
         hold_release(&w->hold);

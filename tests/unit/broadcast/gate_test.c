@@ -87,6 +87,37 @@ static void a_reader_that_does_not_read_is_evicted(void **state) {
     succeeds(rp_ring_close(ring));
 }
 
+static void *interrupt(void *ring) {
+    for (int i = 0; i < 2; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        succeeds(rp_ring_interrupt(ring));
+    }
+    return NULL;
+}
+
+/* Whether it comes during the wait or before it. */
+static void waits_are_interrupted(void **state) {
+    (void)state;
+    struct rp_ring_options o = gate_options(60 * SECOND);
+    rp_ring *ring = make_ring(&o);
+    rp_writer *w = make_writer(ring);
+    rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+    uint64_t number;
+    size_t bytes;
+    pthread_t thread;
+    for (uint64_t i = 0; i < 8; i++)
+        succeeds(write_number(w, i));
+    assert_int_equal(pthread_create(&thread, NULL, interrupt, ring), 0);
+    assert_int_equal(write_number(w, 8), -EINTR);
+    for (int64_t i = 0; i < 8; i++)
+        assert_int_equal(read_number(r), i);
+    assert_int_equal(rp_read(r, &number, 8, &bytes, -1), -EINTR); /* the first, that came while it did not wait */
+    pthread_join(thread, NULL);
+    rp_reader_close(r);
+    rp_writer_close(w);
+    succeeds(rp_ring_close(ring));
+}
+
 static void observers_hold_nobody_back(void **state) {
     (void)state;
     struct rp_ring_options o = gate_options(60 * SECOND);
@@ -183,9 +214,13 @@ static void large_messages_and_batches_wait_too(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        RING_TEST(a_writer_waits_for_readers),  RING_TEST(a_reader_that_does_not_read_is_evicted),
-        RING_TEST(observers_hold_nobody_back),  RING_TEST(seats_run_out_and_come_back),
-        RING_TEST(a_newcomer_is_not_overtaken), RING_TEST(large_messages_and_batches_wait_too),
+        RING_TEST(a_writer_waits_for_readers),
+        RING_TEST(a_reader_that_does_not_read_is_evicted),
+        RING_TEST(waits_are_interrupted),
+        RING_TEST(observers_hold_nobody_back),
+        RING_TEST(seats_run_out_and_come_back),
+        RING_TEST(a_newcomer_is_not_overtaken),
+        RING_TEST(large_messages_and_batches_wait_too),
     };
     return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
 }
