@@ -72,11 +72,7 @@ static int attach(rp_ring *ring, const struct shm_identity *only) {
     else
         result = shm_map(a.fd, a.bytes, ring->read_only, &ring->memory);
     attach_end(&a);
-    if (result < 0 || (result = ring_attach(&ring->view, ring->memory, ring->bytes, ring->read_only)) < 0)
-        return result;
-    if (ring->view.p.prefault) /* takes long, so not while forks wait for us */
-        shm_prefault(ring->memory, ring->bytes, ring->read_only);
-    return 0;
+    return result < 0 ? result : ring_attach(&ring->view, ring->memory, ring->bytes, ring->read_only);
 }
 
 /* `only`: that very file; NULL: whatever has the name. */
@@ -108,7 +104,10 @@ RP_API int rp_ring_open(const char *name, const struct rp_open_options *given, r
         return result;
     if (out == NULL || o.read_only > 1)
         return fail(-EINVAL, "rp_ring_open: %s", out == NULL ? "no place for the result" : "read_only is neither 0 nor 1");
-    return attach_named(name, path, NULL, o.read_only, out);
+    result = attach_named(name, path, NULL, o.read_only, out);
+    if (result == 0 && (*out)->view.p.prefault)
+        shm_prefault((*out)->memory, (*out)->bytes, o.read_only);
+    return result;
 }
 
 RP_API int rp_ring_create(const char *name, const struct rp_ring_options *given, rp_ring **out) {
@@ -143,7 +142,11 @@ RP_API int rp_ring_create(const char *name, const struct rp_ring_options *given,
     if (result >= 0)
         result = shm_publish(&build);
     shm_discard(&build);
-    return result < 0 ? result : attach_named(name, path, &made, false, out);
+    if (result < 0 || (result = attach_named(name, path, &made, false, out)) < 0)
+        return result;
+    if (p.prefault)
+        shm_prefault((*out)->memory, (*out)->bytes, false);
+    return 0;
 }
 
 RP_API int rp_ring_close(rp_ring *ring) {

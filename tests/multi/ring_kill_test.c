@@ -50,7 +50,7 @@ static void storm(uint32_t slots, uint32_t overflow, uint32_t message_bytes) {
         }
         if (dice(4) == 0) { /* the last one may die */
             peer_kill(&readers[STEADY]);
-            memset(&crew->reports[STEADY], 0, sizeof crew->reports[STEADY]);
+            memset((void *)&crew->reports[STEADY], 0, sizeof crew->reports[STEADY]);
             parts[STEADY].from = dice(2);
             readers[STEADY] = peer_start(crew_read, &parts[STEADY]);
             assert_int_equal(peer_hear(&readers[STEADY]), 'r');

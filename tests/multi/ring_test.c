@@ -165,7 +165,7 @@ static void late_readers_begin_where_they_say(void **state) {
     struct crew *crew = crew_make();
     struct peer p = peer_start(write_numbers, crew);
     assert_int_equal(peer_hear(&p), 'w');
-    _Atomic uint64_t *written = &crew->reports[0].read[0];
+    volatile uint64_t *written = &crew->reports[0].read[0];
     assert_true(until(*written > 1000));
     for (int i = 0; i < 3000; i++) {
         uint64_t before = *written, first = 0;

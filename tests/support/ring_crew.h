@@ -8,18 +8,18 @@
 
 #include "ring_fixture.h"
 
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 enum { CREW_LANES = 4, CREW_READERS = 8, CREW_BYTES = 600, CREW_BATCH = 5 };
 
 /* What all processes of a test share, besides the ring. */
 struct crew {
-    _Atomic uint32_t stop;    /* writers: no more messages */
-    _Atomic uint32_t settled; /* readers: nothing more will come */
-    _Atomic uint32_t writers; /* so many were started: each has a number of its own */
+    volatile uint32_t stop;    /* writers: no more messages */
+    volatile uint32_t settled; /* readers: nothing more will come */
+    _Atomic uint32_t writers;  /* so many were started: each has a number of its own */
     struct crew_report {
-        _Atomic uint64_t read[CREW_LANES], lost[CREW_LANES], first[CREW_LANES];
-        _Atomic uint64_t laps;
+        volatile uint64_t read[CREW_LANES], lost[CREW_LANES], first[CREW_LANES], laps; /* one process writes each */
     } reports[CREW_READERS];
 };
 
@@ -65,7 +65,7 @@ static inline int crew_write(struct crew *crew, uint64_t most_messages) {
     size_t room = info.slot_bytes - 16, most = info.message_bytes;
     int result = rp_writer_open(ring, NULL, &w);
     peer_check(result == 0);
-    uint64_t me = ++crew->writers, count = 0;
+    uint64_t me = 1 + atomic_fetch_add_explicit(&crew->writers, 1, memory_order_relaxed), count = 0;
     while (!crew->stop && count < most_messages) {
         static unsigned char text[CREW_BATCH][CREW_BYTES];
         struct rp_write_item items[CREW_BATCH];

@@ -312,15 +312,15 @@ static void damaged_words_are_noticed(void **state) {
         struct ring_lane *lane = &ring->view.lanes[0];
         struct slot *s = slot_at(&ring->view, ring_slots(&ring->view, 0), 8);
         if (k == 0)
-            s->info = info_make(49, 0);
+            store_relaxed(&s->info, info_make(49, 0), init);
         else if (k == 1)
-            s->stamp = 8 + 3; /* not this slot's */
+            store_relaxed(&s->stamp, 8 + 3, init); /* not this slot's */
         else if (k == 2)
-            s->stamp = 8 + 8 * 1000; /* far beyond what the lane says */
+            store_relaxed(&s->stamp, 8 + 8 * 1000, init); /* far beyond what the lane says */
         else
-            s->info = info_make(8, (UINT64_C(1) << 34) - 5); /* before the first */
+            store_relaxed(&s->info, info_make(8, (UINT64_C(1) << 34) - 5), init); /* before the first */
         assert_int_equal(read_number(r), RP_CORRUPT);
-        lane->newest = UINT64_MAX / 2;
+        store_relaxed(&lane->newest, UINT64_MAX / 2, init);
         rp_writer_close(w);
         assert_int_equal(rp_writer_open(ring, NULL, &w), RP_CORRUPT);
         rp_reader_close(r);
