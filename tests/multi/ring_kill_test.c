@@ -77,7 +77,7 @@ static void small_messages(void **state) {
 }
 static void large_messages(void **state) {
     (void)state;
-    storm(64, RP_RING_OVERWRITE, CREW_BYTES);
+    storm(512, RP_RING_OVERWRITE, CREW_BYTES); /* so many that a batch is not noted before its end */
 }
 static void at_the_gate(void **state) {
     (void)state;

@@ -90,11 +90,11 @@ static int read_and_wait(struct peer *test, void *argument) {
 static void a_dead_reader_holds_nobody_back(void **state) {
     (void)state;
     struct rp_ring_options o = crew_options(8, RP_RING_GATE);
-    o.gate_timeout_ns = 600 * SECOND;
+    o.gate_timeout_ns = 5 * SECOND; /* were it waited for, there would be evictions */
     rp_ring *ring = make_ring(&o);
     rp_writer *w = make_writer(ring);
     rp_reader *living = make_reader(ring, RP_FROM_NEWEST);
-    for (int64_t next = 0; next < 200;) {
+    for (int64_t next = 0; next < 500;) {
         struct peer p = peer_start(read_and_wait, NULL);
         assert_int_equal(peer_hear(&p), 'r');
         if (next == 0) {
@@ -104,7 +104,7 @@ static void a_dead_reader_holds_nobody_back(void **state) {
             next++;
         }
         peer_kill(&p);
-        for (int i = 0; i < 20; i++, next++) { /* each death is noticed within a lap */
+        for (int i = 0; i < 100; i++, next++) { /* three laps */
             succeeds(write_number(w, (uint64_t)next));
             assert_int_equal(read_number(living), next);
         }
