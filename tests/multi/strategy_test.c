@@ -178,6 +178,21 @@ static void each_keeps_house(void **state) {
     }
 }
 
+/* Nobody but a sender that waits for room is there, so the ticks are its own. */
+static void a_blocked_sender_ticks(void **state) {
+    (void)state;
+    const struct rp_send_options patient = {.size = sizeof patient, .timeout_ns = 3 * TICK_MS * MS};
+    struct rp_queue_options o = test_options();
+    for (size_t s = 0; s < 3; s++) {
+        open_all(all[s], &o);
+        fill();
+        uint64_t before_ms = segment_now_ms(&q->segment);
+        assert_int_equal(rp_send(p, "x", 1, &patient), RP_FULL);
+        assert_true(p->actor.next_tick_ms > before_ms + 2 * TICK_MS);
+        close_all();
+    }
+}
+
 /* A sender that waits for room is the only one who is there, but for a consumer that does nothing any more: its messages expire for it. */
 static void a_blocked_sender_keeps_house(void **state) {
     (void)state;
@@ -270,6 +285,7 @@ int main(void) {
         TEST(each_wakes),
         TEST(each_keeps_house),
         TEST(a_blocked_sender_keeps_house),
+        TEST(a_blocked_sender_ticks),
         TEST(each_is_ended),
         TEST(one_that_spins_spins_for_all),
         TEST(unknown_ones_are_refused),
