@@ -9,8 +9,11 @@
 #include <ringpost/error.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,33 +21,76 @@
 #include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { QUEUES_MAX = 256, STALL_CHECK_S = 5, STALL_CHECKS = 12 };
+enum { FILES_MAX = 256, STALL_CHECK_S = 5, STALL_S = 60, SERVER_END_S = 5, LEFT_DIRECTORY = 1, LEFT_FILE = 2 };
 
-/* What the signal handlers need; written before it can matter, by the parent only. */
+/* What all processes of a run write to and the first one cleans up from: a trial may be killed before it can. */
+struct record {
+    _Atomic unsigned count; /* of files, those that are being entered included */
+    struct {
+        _Atomic int kind; /* LEFT_...; 0: not there yet, or gone */
+        bool of_trial;
+        char path[CREW_PATH_MAX];
+    } files[FILES_MAX];
+    _Atomic bool failed; /* in the present trial; the first to set it writes the reason */
+    char reason[CREW_REASON_MAX];
+};
+
+/* What the signal handlers need; written before it can matter. */
 static const char *crew_program = "bench";
-static char queue_files[QUEUES_MAX][CREW_NAME_MAX + 24];
-static volatile sig_atomic_t queue_file_count;
+static struct record *record;
 static volatile pid_t children[CREW_CHILDREN_MAX];
 static volatile sig_atomic_t child_count, children_running;
-static volatile sig_atomic_t checks_without_progress;
-static pid_t parent_pid;
+static volatile pid_t others[CREW_CHILDREN_MAX]; /* servers, and the trial */
+static volatile sig_atomic_t stall_checks_left, stall_checks;
+static bool in_trial;
+static pid_t run_pid, parent_pid; /* the first process, and of a child the one that forks it */
 
+/* The first cause is the one to report. Async-signal-safe; `text` ends in a newline. */
 static void say(const char *text) {
-    ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
-    (void)ignored;
+    if (!in_trial) {
+        ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
+        (void)ignored;
+    } else if (!atomic_exchange(&record->failed, true)) {
+        size_t length = strcspn(text, "\n");
+        length = length < CREW_REASON_MAX ? length : CREW_REASON_MAX - 1;
+        memcpy(record->reason, text, length);
+        record->reason[length] = 0;
+    }
 }
 
 /* Async-signal-safe. */
+static void remove_directory(const char *path) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/bin/rm", "rm", "-rf", "--", path, (char *)NULL);
+        _exit(1);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+}
+
+/* Async-signal-safe. A trial's files are removed by whoever runs the trial. */
 static void clean_up(void) {
     for (int i = 0; i < child_count; i++) {
         if (children[i] != 0) {
             kill(children[i], SIGKILL);
         }
     }
-    for (int i = 0; i < queue_file_count; i++) {
-        unlink(queue_files[i]);
+    for (int i = 0; i < CREW_CHILDREN_MAX && !in_trial; i++) {
+        if (others[i] != 0) {
+            kill(others[i], SIGKILL);
+        }
+    }
+    for (unsigned i = 0; record != NULL && !in_trial && i < FILES_MAX; i++) {
+        int kind = atomic_load(&record->files[i].kind);
+        if (kind == LEFT_FILE) {
+            unlink(record->files[i].path);
+        } else if (kind == LEFT_DIRECTORY) {
+            remove_directory(record->files[i].path);
+        }
     }
 }
 
@@ -76,8 +122,8 @@ static void on_child(int signal_number) {
 /* Counts ticks of its own, so that a benchmark which is itself stopped for an hour is not taken for stalled. */
 static void on_stall_check(int signal_number) {
     (void)signal_number;
-    if (++checks_without_progress >= STALL_CHECKS) {
-        say("bench: stalled, no slice ended for a minute: a message or a wake-up was lost\n");
+    if (--stall_checks_left <= 0) {
+        say("bench: stalled, nothing ended for too long: a message or a wake-up was lost\n");
         clean_up();
         _exit(1);
     }
@@ -91,9 +137,10 @@ static void handle(int signal_number, void (*handler)(int)) {
 
 static const int fatal_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
-void crew_begin(const char *program) {
-    crew_program = program;
+/* This process forks a crew from now on. */
+static void lead(unsigned stall_s) {
     parent_pid = getpid();
+    stall_checks = stall_checks_left = (sig_atomic_t)((stall_s + STALL_CHECK_S - 1) / STALL_CHECK_S);
     for (size_t i = 0; i < sizeof fatal_signals / sizeof *fatal_signals; i++) {
         handle(fatal_signals[i], on_fatal_signal);
     }
@@ -103,15 +150,51 @@ void crew_begin(const char *program) {
     setitimer(ITIMER_REAL, &every, NULL);
 }
 
-void crew_progress(void) { checks_without_progress = 0; }
+void crew_begin(const char *program) {
+    crew_program = program;
+    run_pid = getpid();
+    record = crew_share(sizeof *record);
+    lead(STALL_S);
+}
+
+void crew_progress(void) { stall_checks_left = stall_checks; }
+
+static void enter(const char *path, int kind) {
+    for (unsigned i = 0; i < FILES_MAX && i < atomic_load(&record->count); i++) {
+        if (strcmp(record->files[i].path, path) == 0) {
+            atomic_store(&record->files[i].kind, kind);
+            return;
+        }
+    }
+    unsigned at = atomic_fetch_add(&record->count, 1);
+    if (at >= FILES_MAX || strlen(path) >= CREW_PATH_MAX) {
+        crew_fail("more than %d files, or too long a name", FILES_MAX);
+    }
+    strcpy(record->files[at].path, path);
+    record->files[at].of_trial = in_trial;
+    atomic_store(&record->files[at].kind, kind);
+}
 
 void crew_queue_name(char name[CREW_NAME_MAX], const char *suffix) {
-    snprintf(name, CREW_NAME_MAX, "%.16s-%ld-%.20s", crew_program, (long)getpid(), suffix);
-    if (queue_file_count == QUEUES_MAX) {
-        crew_fail("more than %d queues", QUEUES_MAX);
+    char path[CREW_PATH_MAX];
+    snprintf(name, CREW_NAME_MAX, "%.16s-%ld-%.20s", crew_program, (long)run_pid, suffix);
+    snprintf(path, sizeof path, "/dev/shm/ringpost.%s", name);
+    enter(path, LEFT_FILE);
+}
+
+void crew_file(const char *path) { enter(path, LEFT_FILE); }
+
+void crew_directory(char path[CREW_PATH_MAX]) {
+    snprintf(path, CREW_PATH_MAX, "/tmp/%.16s-XXXXXX", crew_program);
+    if (mkdtemp(path) == NULL) {
+        crew_fail("%s: %s", path, strerror(errno));
     }
-    snprintf(queue_files[queue_file_count], sizeof queue_files[0], "/dev/shm/ringpost.%s", name);
-    queue_file_count++;
+    enter(path, LEFT_DIRECTORY);
+}
+
+void crew_directory_remove(const char *path) {
+    remove_directory(path);
+    enter(path, 0);
 }
 
 void *crew_share(size_t bytes) {
@@ -122,9 +205,10 @@ void *crew_share(size_t bytes) {
     return p;
 }
 
-static _Noreturn void run_child(int cpu, void (*body)(void *), void *argument) {
+/* A child just forked: nobody's parent, and it dies with its own. */
+static void become_child(void) {
     child_count = 0;
-    queue_file_count = 0;
+    memset((void *)others, 0, sizeof others);
     for (size_t i = 0; i < sizeof fatal_signals / sizeof *fatal_signals; i++) {
         signal(fatal_signals[i], SIG_DFL);
     }
@@ -132,7 +216,14 @@ static _Noreturn void run_child(int cpu, void (*body)(void *), void *argument) {
     signal(SIGQUIT, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent_pid || !machine_pin(cpu)) {
+    if (getppid() != parent_pid) {
+        _exit(1);
+    }
+}
+
+static _Noreturn void run_child(int cpu, void (*body)(void *), void *argument) {
+    become_child();
+    if (!machine_pin(cpu)) {
         _exit(1);
     }
     body(argument);
@@ -175,14 +266,118 @@ void crew_join(void) {
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-_Noreturn void crew_fail(const char *format, ...) {
+/* -- trials and servers: processes that may fail -- */
+
+/* Forks with all signals blocked, so that the pid is in the list before anything can happen; -> 0 in the child, whose signals are as before. */
+static pid_t fork_other(volatile pid_t **place) {
+    int at = 0;
+    while (at < CREW_CHILDREN_MAX && others[at] != 0) {
+        at++;
+    }
+    if (at == CREW_CHILDREN_MAX || in_trial) {
+        crew_fail("servers and trials: too many, or within a trial");
+    }
+    *place = &others[at];
+    fflush(NULL);
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
+    pid_t pid = fork();
+    int error = errno;
+    if (pid > 0) {
+        others[at] = pid;
+    } else if (pid == 0) {
+        become_child();
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0) {
+        crew_fail("fork: %s", strerror(error));
+    }
+    return pid;
+}
+
+static int await(volatile pid_t *place) {
+    int status = 0;
+    while (waitpid(*place, &status, 0) < 0 && errno == EINTR) {
+    }
+    *place = 0;
+    return status;
+}
+
+static void remove_files_of_trial(void) {
+    for (unsigned i = 0; i < FILES_MAX; i++) {
+        if (record->files[i].of_trial && atomic_exchange(&record->files[i].kind, 0) == LEFT_FILE) {
+            unlink(record->files[i].path);
+        }
+    }
+}
+
+bool crew_trial(unsigned stall_s, void (*body)(void *), void *argument, char reason[CREW_REASON_MAX]) {
+    volatile pid_t *place;
+    atomic_store(&record->failed, false);
+    if (fork_other(&place) == 0) {
+        in_trial = true;
+        lead(stall_s);
+        body(argument);
+        fflush(NULL);
+        _exit(0);
+    }
+    stall_checks_left = INT_MAX; /* it has a check of its own */
+    int status = await(place);
+    crew_progress();
+    bool good = status == 0 && !atomic_load(&record->failed);
+    if (!good) {
+        snprintf(reason, CREW_REASON_MAX, "%s", atomic_load(&record->failed) ? record->reason : "a party ended early");
+        remove_files_of_trial();
+    }
+    return good;
+}
+
+pid_t crew_server(char *const argv[], const char *log) {
+    volatile pid_t *place;
+    pid_t pid = fork_other(&place);
+    if (pid != 0) {
+        return pid;
+    }
+    signal(SIGALRM, SIG_DFL);
+    int input = open("/dev/null", O_RDONLY), output = open(log != NULL ? log : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (input < 0 || output < 0 || dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) {
+        _exit(127);
+    }
+    setpgid(0, 0); /* Ctrl-C is for us */
+    execvp(argv[0], argv);
+    _exit(127);
+}
+
+void crew_server_end(pid_t pid) {
+    for (int i = 0; i < CREW_CHILDREN_MAX; i++) {
+        if (others[i] != pid || pid == 0) {
+            continue;
+        }
+        kill(pid, SIGTERM);
+        for (int turn = 0; turn < SERVER_END_S * 100; turn++) {
+            if (waitpid(pid, NULL, WNOHANG) == pid) {
+                others[i] = 0;
+                return;
+            }
+            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        }
+        kill(pid, SIGKILL);
+        await(&others[i]);
+    }
+}
+
+void crew_fail(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    char text[512];
+    char text[512], line[560];
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "%s: %s\n", crew_program, text);
-    fflush(NULL);
+    snprintf(line, sizeof line, "%s%s%s\n", in_trial ? "" : crew_program, in_trial ? "" : ": ", text);
+    say(line);
+    if (!in_trial) {
+        fflush(NULL);
+    }
     clean_up();
     _exit(1);
 }
