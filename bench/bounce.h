@@ -22,6 +22,8 @@ struct bounce_result {
 
 /* One side each; both with the same `rounds`, on a line whose turn was `base` (even) when both began. */
 void bounce_serve(struct bounce_line *line, uint64_t base, uint64_t rounds);
+void bounce_sample(struct bounce_line *line, uint64_t base, uint64_t rounds,
+                   struct histogram *h); /* as bounce_measure, adds ticks to `h` */
 struct bounce_result bounce_measure(struct bounce_line *line, uint64_t base, uint64_t rounds, const struct machine *m);
 
 #endif

@@ -9,7 +9,6 @@
 #include <ringpost/error.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,16 +20,15 @@
 #include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { FILES_MAX = 256, STALL_CHECK_S = 5, STALL_S = 60, SERVER_END_S = 5, LEFT_DIRECTORY = 1, LEFT_FILE = 2 };
+enum { FILES_MAX = 256, STALL_CHECK_S = 5, STALL_S = 60 };
 
 /* What all processes of a run write to and the first one cleans up from: a trial may be killed before it can. */
 struct record {
     _Atomic unsigned count; /* of files, those that are being entered included */
     struct {
-        _Atomic int kind; /* LEFT_...; 0: not there yet, or gone */
+        _Atomic bool entered;
         bool of_trial;
         char path[CREW_PATH_MAX];
     } files[FILES_MAX];
@@ -43,7 +41,7 @@ static const char *crew_program = "bench";
 static struct record *record;
 static volatile pid_t children[CREW_CHILDREN_MAX];
 static volatile sig_atomic_t child_count, children_running;
-static volatile pid_t others[CREW_CHILDREN_MAX]; /* servers, and the trial */
+static volatile pid_t trial; /* 0: none */
 static volatile sig_atomic_t stall_checks_left, stall_checks;
 static bool in_trial;
 static pid_t run_pid, parent_pid; /* the first process, and of a child the one that forks it */
@@ -61,17 +59,6 @@ static void say(const char *text) {
     }
 }
 
-/* Async-signal-safe. */
-static void remove_directory(const char *path) {
-    pid_t pid = fork();
-    if (pid == 0) {
-        execl("/bin/rm", "rm", "-rf", "--", path, (char *)NULL);
-        _exit(1);
-    }
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-    }
-}
-
 /* Async-signal-safe. A trial's files are removed by whoever runs the trial. */
 static void clean_up(void) {
     for (int i = 0; i < child_count; i++) {
@@ -79,17 +66,12 @@ static void clean_up(void) {
             kill(children[i], SIGKILL);
         }
     }
-    for (int i = 0; i < CREW_CHILDREN_MAX && !in_trial; i++) {
-        if (others[i] != 0) {
-            kill(others[i], SIGKILL);
-        }
+    if (trial != 0) {
+        kill(trial, SIGKILL);
     }
     for (unsigned i = 0; record != NULL && !in_trial && i < FILES_MAX; i++) {
-        int kind = atomic_load(&record->files[i].kind);
-        if (kind == LEFT_FILE) {
+        if (atomic_load(&record->files[i].entered)) {
             unlink(record->files[i].path);
-        } else if (kind == LEFT_DIRECTORY) {
-            remove_directory(record->files[i].path);
         }
     }
 }
@@ -159,10 +141,10 @@ void crew_begin(const char *program) {
 
 void crew_progress(void) { stall_checks_left = stall_checks; }
 
-static void enter(const char *path, int kind) {
+void crew_file(const char *path) {
     for (unsigned i = 0; i < FILES_MAX && i < atomic_load(&record->count); i++) {
         if (strcmp(record->files[i].path, path) == 0) {
-            atomic_store(&record->files[i].kind, kind);
+            atomic_store(&record->files[i].entered, true);
             return;
         }
     }
@@ -172,29 +154,14 @@ static void enter(const char *path, int kind) {
     }
     strcpy(record->files[at].path, path);
     record->files[at].of_trial = in_trial;
-    atomic_store(&record->files[at].kind, kind);
+    atomic_store(&record->files[at].entered, true);
 }
 
 void crew_queue_name(char name[CREW_NAME_MAX], const char *suffix) {
     char path[CREW_PATH_MAX];
     snprintf(name, CREW_NAME_MAX, "%.16s-%ld-%.20s", crew_program, (long)run_pid, suffix);
     snprintf(path, sizeof path, "/dev/shm/ringpost.%s", name);
-    enter(path, LEFT_FILE);
-}
-
-void crew_file(const char *path) { enter(path, LEFT_FILE); }
-
-void crew_directory(char path[CREW_PATH_MAX]) {
-    snprintf(path, CREW_PATH_MAX, "/tmp/%.16s-XXXXXX", crew_program);
-    if (mkdtemp(path) == NULL) {
-        crew_fail("%s: %s", path, strerror(errno));
-    }
-    enter(path, LEFT_DIRECTORY);
-}
-
-void crew_directory_remove(const char *path) {
-    remove_directory(path);
-    enter(path, 0);
+    crew_file(path);
 }
 
 void *crew_share(size_t bytes) {
@@ -208,7 +175,7 @@ void *crew_share(size_t bytes) {
 /* A child just forked: nobody's parent, and it dies with its own. */
 static void become_child(void) {
     child_count = 0;
-    memset((void *)others, 0, sizeof others);
+    trial = 0;
     for (size_t i = 0; i < sizeof fatal_signals / sizeof *fatal_signals; i++) {
         signal(fatal_signals[i], SIG_DFL);
     }
@@ -266,18 +233,18 @@ void crew_join(void) {
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-/* -- trials and servers: processes that may fail -- */
+/* -- trials -- */
 
-/* Forks with all signals blocked, so that the pid is in the list before anything can happen; -> 0 in the child, whose signals are as before. */
-static pid_t fork_other(volatile pid_t **place) {
-    int at = 0;
-    while (at < CREW_CHILDREN_MAX && others[at] != 0) {
-        at++;
+static void remove_files_of_trial(void) {
+    for (unsigned i = 0; i < FILES_MAX; i++) {
+        if (record->files[i].of_trial && atomic_exchange(&record->files[i].entered, false)) {
+            unlink(record->files[i].path);
+        }
     }
-    if (at == CREW_CHILDREN_MAX || in_trial) {
-        crew_fail("servers and trials: too many, or within a trial");
-    }
-    *place = &others[at];
+}
+
+/* With all signals blocked, so that the pid is known before anything can happen. */
+static pid_t fork_trial(void) {
     fflush(NULL);
     sigset_t all, before;
     sigfillset(&all);
@@ -285,7 +252,7 @@ static pid_t fork_other(volatile pid_t **place) {
     pid_t pid = fork();
     int error = errno;
     if (pid > 0) {
-        others[at] = pid;
+        trial = pid;
     } else if (pid == 0) {
         become_child();
     }
@@ -296,75 +263,26 @@ static pid_t fork_other(volatile pid_t **place) {
     return pid;
 }
 
-static int await(volatile pid_t *place) {
-    int status = 0;
-    while (waitpid(*place, &status, 0) < 0 && errno == EINTR) {
-    }
-    *place = 0;
-    return status;
-}
-
-static void remove_files_of_trial(void) {
-    for (unsigned i = 0; i < FILES_MAX; i++) {
-        if (record->files[i].of_trial && atomic_exchange(&record->files[i].kind, 0) == LEFT_FILE) {
-            unlink(record->files[i].path);
-        }
-    }
-}
-
 bool crew_trial(unsigned stall_s, void (*body)(void *), void *argument, char reason[CREW_REASON_MAX]) {
-    volatile pid_t *place;
     atomic_store(&record->failed, false);
-    if (fork_other(&place) == 0) {
+    if (fork_trial() == 0) {
         in_trial = true;
         lead(stall_s);
         body(argument);
-        fflush(NULL);
         _exit(0);
     }
+    int status = 0;
     stall_checks_left = INT_MAX; /* it has a check of its own */
-    int status = await(place);
+    while (waitpid(trial, &status, 0) < 0 && errno == EINTR) {
+    }
+    trial = 0;
     crew_progress();
     bool good = status == 0 && !atomic_load(&record->failed);
     if (!good) {
-        snprintf(reason, CREW_REASON_MAX, "%s", atomic_load(&record->failed) ? record->reason : "a party ended early");
+        snprintf(reason, CREW_REASON_MAX, "%s", atomic_load(&record->failed) ? record->reason : "its first process died");
         remove_files_of_trial();
     }
     return good;
-}
-
-pid_t crew_server(char *const argv[], const char *log) {
-    volatile pid_t *place;
-    pid_t pid = fork_other(&place);
-    if (pid != 0) {
-        return pid;
-    }
-    signal(SIGALRM, SIG_DFL);
-    int input = open("/dev/null", O_RDONLY), output = open(log != NULL ? log : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (input < 0 || output < 0 || dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) {
-        _exit(127);
-    }
-    setpgid(0, 0); /* Ctrl-C is for us */
-    execvp(argv[0], argv);
-    _exit(127);
-}
-
-void crew_server_end(pid_t pid) {
-    for (int i = 0; i < CREW_CHILDREN_MAX; i++) {
-        if (others[i] != pid || pid == 0) {
-            continue;
-        }
-        kill(pid, SIGTERM);
-        for (int turn = 0; turn < SERVER_END_S * 100; turn++) {
-            if (waitpid(pid, NULL, WNOHANG) == pid) {
-                others[i] = 0;
-                return;
-            }
-            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-        }
-        kill(pid, SIGKILL);
-        await(&others[i]);
-    }
 }
 
 void crew_fail(const char *format, ...) {

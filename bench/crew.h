@@ -8,7 +8,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -26,10 +25,6 @@ void crew_queue_name(char name[CREW_NAME_MAX], const char *suffix);
 /* The same for any file. */
 void crew_file(const char *path);
 
-/* An empty directory of our own, in `path`; it goes with all that is in it, when the run ends early or crew_directory_remove is called. */
-void crew_directory(char path[CREW_PATH_MAX]);
-void crew_directory_remove(const char *path);
-
 /* Zeroed memory that all processes forked from here on share; its pages are there. Never returns NULL, never freed. */
 void *crew_share(size_t bytes);
 
@@ -44,14 +39,6 @@ void crew_join(void);
  * `stall_s` seconds; `reason` says why, its files are gone and its processes dead.
  */
 bool crew_trial(unsigned stall_s, void (*body)(void *argument), void *argument, char reason[CREW_REASON_MAX]);
-
-/*
- * A server: a program that runs until crew_server_end, and dies with the run. Its output goes to the file `log` (NULL: nowhere). Only outside of trials. -> its pid; that
- * it could not be executed shows as its end.
- */
-pid_t crew_server(char *const argv[], const char *log);
-/* SIGTERM, after five seconds SIGKILL. */
-void crew_server_end(pid_t pid);
 
 /* Ends the run (or the child, and through it the run or the trial) with status 1 and a line on stderr. */
 void crew_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));

@@ -3,12 +3,12 @@
  * What `ringpost bench` asks of a system that it measures. A peer is one constant of type `struct peer`; peers.c lists them.
  *
  * The life of a peer in a run:
- *   available, start    once, in the program's own process: is the library or the server there? A server is started here (crew_server).
+ *   available, start    once, in the program's own process: is the library or the server there? A server is started here.
  *   create              once per slice, in a process of that slice's own, before its parties are forked: what they share. Whatever is not shared or
  *                       does not survive a fork (threads, contexts, connections) belongs into attach.
  *   attach              once per end, in the party's own process, pinned already. A party may have two ends (round trips).
  *   put, get, ack       the measured ones
- *   detach, destroy     the reverse of attach and create. After an error neither is called: names of files go to crew_file or crew_directory.
+ *   detach, destroy     the reverse of attach and create. After an error neither is called: names of files go to crew_file.
  *   stop                once, the reverse of start.
  *
  * Errors are told by crew_fail, which ends the slice, and the peer's part in the run, but not the run.
@@ -67,8 +67,12 @@ struct peer {
 
     /* False: no, and `why` says what is missing. NULL: always. */
     bool (*available)(char why[PEER_WHY_MAX]);
-    void (*start)(void);
+    /* False: it could not be started, and `why` says why. NULL: nothing to start. Here crew_fail would end the run. */
+    bool (*start)(char why[PEER_WHY_MAX]);
     void (*stop)(void);
+
+    /* False: not in this shape, and `why` says why; that is no failure. NULL: whatever the bounds above allow. */
+    bool (*can)(const struct peer_setup *setup, char why[PEER_WHY_MAX]);
 
     void *(*create)(const struct peer_setup *setup);
     void *(*attach)(void *world, uint32_t channel, bool producer, uint32_t index);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,12 +13,14 @@ struct world {
     int pipes[2][2];
 };
 
+static bool can(const struct peer_setup *setup, char why[PEER_WHY_MAX]) {
+    snprintf(why, PEER_WHY_MAX, "beyond %d bytes at once, what several write is mixed", PIPE_BUF);
+    return setup->bytes * setup->batch <= PIPE_BUF || setup->producers + setup->consumers == 2;
+}
+
 static void *create(const struct peer_setup *setup) {
     static struct world w;
     w.setup = *setup;
-    if (setup->bytes * setup->batch > PIPE_BUF && setup->producers + setup->consumers > 2) {
-        crew_fail("beyond %d bytes at once, what several write is mixed", PIPE_BUF);
-    }
     for (uint32_t i = 0; i < setup->channels; i++) {
         if (pipe2(w.pipes[i], O_NONBLOCK | O_CLOEXEC) != 0) {
             crew_fail("pipe2: %s", strerror(errno));
@@ -45,6 +48,7 @@ const struct peer peer_pipe = {
     .name = "pipe",
     .setting = "non-blocking, asked again and again; 1 MiB",
     .kind = PEER_KERNEL,
+    .can = can,
     .create = create,
     .attach = attach,
     .put = stream_end_put,
