@@ -9,14 +9,25 @@ _Static_assert((HISTOGRAM_VALUE_BITS - 1 - HISTOGRAM_STEP_BITS) * HISTOGRAM_STEP
 
 void histogram_clear(struct histogram *h) { memset(h, 0, sizeof *h); }
 
-/* Inverse of histogram_bucket: the middle of the bucket. */
-static double bucket_value(uint32_t bucket) {
-    if (bucket < 2 * HISTOGRAM_STEPS) {
-        return bucket;
+void histogram_merge(struct histogram *into, const struct histogram *from) {
+    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        into->buckets[i] += from->buckets[i];
     }
-    uint32_t shift = bucket / HISTOGRAM_STEPS - 1;
-    uint64_t low = (uint64_t)(bucket - shift * HISTOGRAM_STEPS) << shift;
-    return (double)low + (double)((1ull << shift) - 1) / 2;
+    into->count += from->count;
+    into->largest = from->largest > into->largest ? from->largest : into->largest;
+}
+
+static uint32_t shift_of(uint32_t bucket) { return bucket < 2 * HISTOGRAM_STEPS ? 0 : bucket / HISTOGRAM_STEPS - 1; }
+
+uint64_t histogram_bucket_low(uint32_t bucket) {
+    uint32_t shift = shift_of(bucket);
+    return (uint64_t)(bucket - shift * HISTOGRAM_STEPS) << shift;
+}
+
+uint64_t histogram_bucket_high(uint32_t bucket) { return histogram_bucket_low(bucket) + (1ull << shift_of(bucket)) - 1; }
+
+static double bucket_value(uint32_t bucket) {
+    return ((double)histogram_bucket_low(bucket) + (double)histogram_bucket_high(bucket)) / 2;
 }
 
 /* How many samples lie below x, given that `below` lie in buckets before `first`; later ones than `last` are above x for certain. */

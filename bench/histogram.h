@@ -22,6 +22,12 @@ struct histogram {
 
 void histogram_clear(struct histogram *h);
 
+void histogram_merge(struct histogram *into, const struct histogram *from);
+
+/* The smallest and the largest value of a bucket; the last one has all that is larger, too. */
+uint64_t histogram_bucket_low(uint32_t bucket);
+uint64_t histogram_bucket_high(uint32_t bucket);
+
 /*
  * The value below which `share` (0 .. 1) of the samples lie. Each sample counts as spread evenly over `grain` around its value: a clock that steps by
  * `grain` then still yields a median that is finer than its step. 0 when empty.

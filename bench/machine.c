@@ -39,6 +39,31 @@ static void read_names(struct machine *m) {
     }
 }
 
+void machine_governor(const struct machine *m, char name[32]) {
+    char path[96];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor", m->cpus[0]);
+    FILE *f = fopen(path, "re");
+    if (f == NULL || fscanf(f, "%31s", name) != 1) {
+        snprintf(name, 32, "unknown");
+    }
+    if (f != NULL) {
+        fclose(f);
+    }
+}
+
+bool machine_is_virtual(void) {
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    char line[4096];
+    bool found = false;
+    while (f != NULL && !found && fgets(line, sizeof line, f) != NULL) {
+        found = strncmp(line, "flags", 5) == 0 && strstr(line, " hypervisor") != NULL;
+    }
+    if (f != NULL) {
+        fclose(f);
+    }
+    return found;
+}
+
 static bool read_cpu_list(struct machine *m, const char *list) {
     const char *at = list;
     for (;;) {

@@ -41,6 +41,11 @@ double machine_quantile_ns(const struct machine *m, const struct histogram *tick
 /* Pins the calling process. False and a line on stderr if the kernel refuses. */
 bool machine_pin(int cpu);
 
+/* The frequency governor of the first processor, "unknown" where there is none to be seen. */
+void machine_governor(const struct machine *m, char name[32]);
+/* Does the processor say that it is a hypervisor's? */
+bool machine_is_virtual(void);
+
 uint64_t clock_ns(void); /* CLOCK_MONOTONIC */
 
 /*

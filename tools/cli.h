@@ -70,6 +70,7 @@ int verb_exchange(int argc, char **argv);
 int verb_fsck(int argc, char **argv);
 int verb_gc(int argc, char **argv);
 int verb_keeper(int argc, char **argv);
+int verb_bench(int argc, char **argv);
 int verb_help(int argc, char **argv);
 int verb_version(int argc, char **argv);
 

@@ -31,6 +31,7 @@ const struct verb cli_verbs[] = {
     {"fsck", "check every invariant of a queue", verb_fsck},
     {"gc", "clear what dead processes left behind", verb_gc},
     {"keeper", "keep house for queues in the background", verb_keeper},
+    {"bench", "measure messaging on this machine, beside other systems", verb_bench},
     {"help", "explain a verb", verb_help},
     {"version", "print the version", verb_version},
     {NULL, NULL, NULL},
