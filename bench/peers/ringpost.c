@@ -24,7 +24,10 @@ struct end {
     struct rp_send_item items[PEER_BATCH_MAX];
 };
 
-static void group_name(char name[32], uint32_t index) { snprintf(name, 32, "reader-%u", index); }
+enum { GROUP_MAX = 32 };
+
+/* With setup.broadcast each consumer has a group of its own; the first has the one that every queue has. */
+static void group_name(char name[GROUP_MAX], uint32_t index) { snprintf(name, GROUP_MAX, "reader-%u", index); }
 
 static void *create(const struct peer_setup *setup) {
     static struct world w;
@@ -34,16 +37,14 @@ static void *create(const struct peer_setup *setup) {
     o.capacity = setup->capacity;
     o.message_bytes = setup->bytes;
     o.overflow = setup->may_wait ? RP_OVERFLOW_BLOCK : RP_OVERFLOW_REJECT;
-    char group[32];
     if (setup->broadcast) {
-        group_name(group, 0);
-        o.group = group;
         o.max_groups = setup->consumers > 4 ? setup->consumers : 4;
     }
     for (uint32_t i = 0; i < setup->channels; i++) {
         crew_queue_name(w.names[i], i == 0 ? "0" : "1");
         crew_check(rp_queue_create(w.names[i], &o, &w.queues[i]), "rp_queue_create");
         for (uint32_t g = 1; setup->broadcast && g < setup->consumers; g++) {
+            char group[GROUP_MAX];
             group_name(group, g);
             crew_check(rp_group_create(w.queues[i], group, NULL), "rp_group_create");
         }
@@ -66,9 +67,9 @@ static void *attach(void *world, uint32_t channel, bool producer, uint32_t index
     }
     struct rp_consumer_options o;
     rp_consumer_options_init(&o, sizeof o);
-    char group[32];
+    char group[GROUP_MAX];
     group_name(group, index);
-    if (w->setup.broadcast) {
+    if (w->setup.broadcast && index > 0) {
         o.group = group;
     }
     crew_check(rp_consumer_open(e->queue, &o, &e->consumer), "rp_consumer_open");

@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "report.h"
 
-#include <math.h>
 #include <ringpost/ringpost.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Enough digits and no more. */
-static json_t *number(double value) {
-    double scale = value != 0 ? pow(10, 4 - floor(log10(fabs(value)))) : 1;
-    return json_real(round(value * scale) / scale);
-}
 
 static json_t *machine_json(const struct machine *m) {
     json_t *cpus = json_array();
@@ -21,7 +14,8 @@ static json_t *machine_json(const struct machine *m) {
     machine_governor(m, governor);
     return json_pack("{s:s, s:s, s:I, s:o, s:s, s:b, s:o, s:o, s:s}", "cpu", m->model, "kernel", m->kernel, "cores",
                      (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "cpus", cpus, "governor", governor, "virtual", machine_is_virtual(),
-                     "ticks_per_ns", number(m->ticks_per_ns), "tick_cost_ns", number(m->tick_cost_ns), "version", rp_version());
+                     "ticks_per_ns", json_real(m->ticks_per_ns), "tick_cost_ns", json_real(m->tick_cost_ns), "version",
+                     rp_version());
 }
 
 /* What it is that was measured; one for each regime, the same but for that. */
@@ -35,7 +29,7 @@ static json_t *shape_json(const struct measure *m) {
         json_object_set_new(o, "setting", json_string(j->peer->setting));
     }
     if (j->kind == TRIAL_RATE) {
-        json_object_set_new(o, "per_second", number(1e9 / (double)j->interval_ns));
+        json_object_set_new(o, "per_second", json_real(1e9 / (double)j->interval_ns));
         json_object_set_new(o, "unsent", json_integer((json_int_t)m->unsent));
     }
     if (j->reply_first) {
@@ -49,19 +43,19 @@ static json_t *result_json(const struct measure *m, enum regime r, const struct 
     json_object_set_new(o, "regime", json_string(regime_name(r)));
     json_object_set_new(o, "slices", json_integer((json_int_t)s->slices));
     json_object_set_new(o, "dropped", json_integer((json_int_t)m->series.dropped));
-    json_object_set_new(o, "bare_ns", number(s->bare_ns));
-    json_object_set_new(o, "ratio", number(s->ratio[0]));
-    json_object_set_new(o, "ratio_p10", number(s->ratio_low));
-    json_object_set_new(o, "ratio_p90", number(s->ratio_high));
+    json_object_set_new(o, "bare_ns", json_real(s->bare_ns));
+    json_object_set_new(o, "ratio", json_real(s->ratio[0]));
+    json_object_set_new(o, "ratio_p10", json_real(s->ratio_low));
+    json_object_set_new(o, "ratio_p90", json_real(s->ratio_high));
     for (int v = 0; v < m->series.value_count; v++) {
         char key[32];
         snprintf(key, sizeof key, "%s_ns", m->series.value_names[v]);
-        json_object_set_new(o, key, number(s->value[v]));
+        json_object_set_new(o, key, json_real(s->value[v]));
         snprintf(key, sizeof key, "%s_ratio", m->series.value_names[v]);
-        json_object_set_new(o, key, number(s->ratio[v]));
+        json_object_set_new(o, key, json_real(s->ratio[v]));
     }
     if (m->job.kind == TRIAL_FLOW) {
-        json_object_set_new(o, "per_second", number(1e9 / s->value[VALUE_EACH]));
+        json_object_set_new(o, "per_second", json_real(1e9 / s->value[VALUE_EACH]));
     }
     return o;
 }

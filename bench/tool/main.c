@@ -163,7 +163,9 @@ static int report(const struct plan *p, bool everything) {
         }
     }
     if (json != NULL) {
-        cli_json_print(stdout, json);
+        json_dumpf(json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+        putchar('\n');
+        json_decref(json);
     }
     bool good = options.svg == NULL || report_svg(options.svg, p);
     good = (options.hgrm == NULL || report_hgrm(options.hgrm, p)) && good;

@@ -344,15 +344,17 @@ static void put_picture(struct picture *p) {
             put_bars(p, m);
         }
     }
-    static const char *const classes[] = {"ours", "safe", "plain"},
-                             *const meanings[] = {"ringpost", "others that ack or survive kill -9",
-                                                  "neither; a line is where the middle 80 % of the slices lie"};
+    static const char *const classes[] = {"ours", "safe", "plain"}, *const meanings[] = {"ringpost",
+                                                                                         "others with acks, or unharmed by kill -9",
+                                                                                         "neither"};
     double x = MARGIN;
     for (int i = 0; i < 3; i++) {
         fprintf(p->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"12\" height=\"12\" rx=\"2\" class=\"%s\"/>\n", x, p->y, classes[i]);
         put_text(p, x + 18, p->y + 11, "note", "%s", meanings[i]);
-        x += i == 0 ? 100 : 240;
+        x += i == 0 ? 100 : i == 1 ? 250 : 90;
     }
+    put_line(p, x, p->y + 6, x + 24, p->y + 6, "spread");
+    put_text(p, x + 32, p->y + 11, "note", "the middle 80 %% of the slices");
     p->y += MARGIN + 12;
 }
 

@@ -163,7 +163,8 @@ static void print_end(FILE *out, const struct plan *p) {
             (unsigned long long)messages, (unsigned long long)again);
     if (unsent > 0) {
         fprintf(out,
-                "%llu round trips could not begin before their slice ended: the rate is too high. They count as if they had ended "
+                "%llu round trips could not begin before their slice ended: the rate is too high, or others had the processors. "
+                "They count as if they had ended "
                 "with it.\n",
                 (unsigned long long)unsent);
     }
