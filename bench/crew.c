@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FILES_MAX = 256, STALL_CHECK_S = 5, STALL_S = 60 };
+enum { FILES_MAX = 256, STALL_CHECK_S = 1, STALL_S = 60 };
 
 /* What all processes of a run write to and the first one cleans up from: a trial may be killed before it can. */
 struct record {

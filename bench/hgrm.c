@@ -2,6 +2,7 @@
 #include "hgrm.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 enum { LINES_PER_HALVING = 5 };
 
@@ -38,7 +39,7 @@ void hgrm_print(FILE *out, const struct histogram *h, double values_per_unit) {
         }
         double reached = 100 * (double)seen / (double)h->count;
         uint64_t high = histogram_bucket_high(i) < h->largest ? histogram_bucket_high(i) : h->largest;
-        while (seen < h->count && reached >= wanted) {
+        for (bool more = true; more && reached >= wanted; more = seen < h->count) {
             fprintf(out, "%12.3f %14.12f %10llu %14.2f\n", (double)high / values_per_unit, wanted / 100, (unsigned long long)seen,
                     1 / (1 - wanted / 100));
             wanted += step_at(wanted);

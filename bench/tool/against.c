@@ -63,13 +63,13 @@ int report_against(const struct plan *p, const json_t *earlier, double tolerance
                now_ratio = json_number_value(json_object_get(now, "ratio"));
         bool is_worse = now_ratio > then_ratio * (1 + tolerance), is_better = now_ratio < then_ratio / (1 + tolerance);
         worse += is_worse;
-        if (into == NULL && json_array_size(list) == 0) {
+        if (out != NULL && json_array_size(list) == 0) {
             fprintf(out,
                     "\nRatios to the bare cache line, then and now; more than %.0f %% is a difference.\n  %-18s %-7s %-28s %-9s "
                     "%9s %9s %9s\n",
                     100 * tolerance, "peer", "test", "", "regime", "then", "now", "change");
         }
-        if (into == NULL) {
+        if (out != NULL) {
             print(out, now, then_ratio, now_ratio, is_worse ? "worse" : is_better ? "better" : "");
         }
         json_t *entry = json_copy((json_t *)now);

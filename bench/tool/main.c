@@ -4,10 +4,12 @@
 #include "options.h"
 #include "report.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { QUICK_ROUNDS = 3, PROBE_ROUNDS = 10000, QUICK_PROBE_ROUNDS = 2000, STALL_S = 20 };
+#define JSON_STYLE (JSON_COMPACT | JSON_REAL_PRECISION(6))
 #define QUICK_NS (4 * CLI_NS_PER_S) /* of measuring; making and ending processes comes on top */
 
 static struct options options = {
@@ -43,6 +45,7 @@ static struct options options = {
         CLI_FLAG("--slice", 0, FLAG_DURATION, &options.slice_ns, "TIME", "how long each time (default 100ms)"),               \
         CLI_SWITCH("--quick", 0, &options.quick, "a few seconds in all: a look, not a result"),                               \
         CLI_SWITCH("--json", 0, &options.json, "as a JSON object"),                                                           \
+        CLI_FLAG("--save", 0, FLAG_TEXT, &options.save, "FILE", "write what --json prints, for --against"),                   \
         CLI_FLAG("--svg", 0, FLAG_TEXT, &options.svg, "FILE", "draw it, too"),                                                \
         CLI_FLAG("--against", 0, FLAG_TEXT, &options.against, "FILE",                                                         \
                  "compare the ratios with those of an earlier run, which --json printed"),                                    \
@@ -149,25 +152,34 @@ static void print_absent(bool everything) {
     }
 }
 
+static bool save(const json_t *json) {
+    if (json_dump_file(json, options.save, JSON_STYLE) == 0) {
+        return true;
+    }
+    cli_error("%s: %s", options.save, strerror(errno));
+    return false;
+}
+
 static int report(const struct plan *p, bool everything) {
-    json_t *json = options.json ? report_json(p) : NULL;
+    json_t *json = options.json || options.save != NULL ? report_json(p) : NULL;
     int worse = 0;
     if (!options.json) {
         report_table(stdout, p);
         print_absent(everything);
     }
     if (options.earlier != NULL) {
-        worse = report_against(p, options.earlier, options.tolerance, stdout, json);
+        worse = report_against(p, options.earlier, options.tolerance, options.json ? NULL : stdout, json);
         if (worse < 0) {
             cli_error("%s: nothing that was measured now, with the processors as far from each other", options.against);
         }
     }
-    if (json != NULL) {
-        json_dumpf(json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    if (options.json) {
+        json_dumpf(json, stdout, JSON_STYLE);
         putchar('\n');
-        json_decref(json);
     }
-    bool good = options.svg == NULL || report_svg(options.svg, p);
+    bool good = options.save == NULL || save(json);
+    json_decref(json);
+    good = (options.svg == NULL || report_svg(options.svg, p)) && good;
     good = (options.hgrm == NULL || report_hgrm(options.hgrm, p)) && good;
     return good && (worse == 0 || !options.fail) ? CLI_DONE : CLI_FAILED;
 }

@@ -102,7 +102,7 @@ int options_check(struct options *o) {
     if (o->fail && o->against == NULL) {
         return cli_usage_error("--fail says what to do when --against finds something worse");
     }
-    if (!can_write(o->svg) || !can_write(o->hgrm) || (o->against != NULL && !read_earlier(o))) {
+    if (!can_write(o->svg) || !can_write(o->hgrm) || !can_write(o->save) || (o->against != NULL && !read_earlier(o))) {
         return CLI_FAILED;
     }
     return CLI_PROCEED;

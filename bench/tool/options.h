@@ -15,7 +15,7 @@ struct options {
     uint64_t slices, slice_ns, capacity, interval_ns;
     double tolerance;
     bool quick, json, poll, mixed, reply_first, fail;
-    const char *hgrm, *svg, *against;
+    const char *hgrm, *svg, *save, *against;
     json_t *earlier; /* what is in `against` */
 };
 

@@ -22,6 +22,9 @@ struct party_board {
     struct tally tally;
 };
 
+/* What is verified is not only what is measured. */
+enum phase { PHASE_WARM_UP, PHASE_MEASURED, PHASES };
+
 struct trial_shared {
     struct bounce_line line;
     alignas(LINE_PAIR) _Atomic uint32_t arrived; /* at the present gate */
@@ -29,7 +32,7 @@ struct trial_shared {
     alignas(LINE_PAIR) _Atomic uint32_t producers_left;
     alignas(LINE_PAIR) _Atomic uint32_t stops_taken;
     struct trial_outcome outcome;
-    struct party_board boards[2 * PEER_PARTIES_MAX]; /* producers, then from PEER_PARTIES_MAX consumers */
+    struct party_board producers[PHASES][PEER_PARTIES_MAX], consumers[PHASES][PEER_PARTIES_MAX];
 };
 
 /* One process's own. In round trips the producer asks and the consumer answers. */
@@ -41,6 +44,7 @@ struct party {
     uint32_t index; /* among producers or among consumers */
     bool producer;
     bool crowded;
+    enum phase phase;
     void *out; /* ends, either may be NULL */
     void *in;
     unsigned char *bodies; /* room for a batch */

@@ -80,7 +80,7 @@ static void end_of_producer(struct party *p, struct party_board *board, uint64_t
 }
 
 void party_produce(struct party *p, uint64_t duration_ns) {
-    struct party_board *board = &p->shared->boards[p->index];
+    struct party_board *board = &p->shared->producers[p->phase][p->index];
     uint64_t sent = 0, step = (MESSAGES_BETWEEN_CLOCKS + p->job->batch - 1) / p->job->batch * p->job->batch;
     uint64_t end = ticks_now() + (uint64_t)((double)duration_ns * p->machine->ticks_per_ns);
     board->first_ns = clock_ns();
@@ -93,7 +93,7 @@ void party_produce(struct party *p, uint64_t duration_ns) {
 
 static void await_readers(const struct party *p, uint64_t count) {
     for (uint32_t c = 0; c < p->job->consumers; c++) {
-        while (atomic_load_explicit(&p->shared->boards[PEER_PARTIES_MAX + c].taken, memory_order_acquire) < count) {
+        while (atomic_load_explicit(&p->shared->consumers[p->phase][c].taken, memory_order_acquire) < count) {
             cpu_pause();
         }
     }
@@ -104,7 +104,7 @@ static void await_readers(const struct party *p, uint64_t count) {
  * the slowest reader.
  */
 void party_fan_out(struct party *p, uint64_t duration_ns) {
-    struct party_board *board = &p->shared->boards[p->index];
+    struct party_board *board = &p->shared->producers[p->phase][p->index];
     struct histogram *h = &p->shared->outcome.ticks;
     histogram_clear(h);
     uint64_t sent = 0, burst = p->job->capacity / 2 < FAN_BURST_MAX ? p->job->capacity / 2 : FAN_BURST_MAX;
@@ -172,7 +172,7 @@ void party_consume(struct party *p) {
     void *const end = p->in;
     const size_t bytes = p->job->bytes, batch = p->job->batch;
     const bool counted = p->job->kind == TRIAL_FAN;
-    struct party_board *board = &p->shared->boards[PEER_PARTIES_MAX + p->index];
+    struct party_board *board = &p->shared->consumers[p->phase][p->index];
     struct peer_message messages[PEER_BATCH_MAX];
     struct intake in = {0};
     uint64_t taken = 0;
@@ -198,6 +198,5 @@ void party_consume(struct party *p) {
     }
     board->last_ns = in.last_ns;
     board->tally = in.tally;
-    atomic_store_explicit(&board->taken, 0, memory_order_relaxed);
     atomic_fetch_add_explicit(&p->shared->stops_taken, 1, memory_order_acq_rel);
 }

@@ -35,7 +35,7 @@ bool report_svg(const char *path, const struct plan *p);
 bool report_hgrm(const char *path, const struct plan *p);
 
 /*
- * Compares each ratio with that of the same peer, shape and regime in `earlier`, which report_json made; prints a table, or, if `into` is not NULL, adds "against" there. A
+ * Compares each ratio with that of the same peer, shape and regime in `earlier`, which report_json made; prints a table and adds "against" to `into`; either may be NULL. A
  * ratio that is larger by more than `tolerance` (0.1: 10 %) is worse. -> how many are; -1 and a message: nothing can be compared.
  */
 int report_against(const struct plan *p, const json_t *earlier, double tolerance, FILE *out, json_t *into);

@@ -51,7 +51,8 @@ static void probe(const struct party *p, double *ns) {
     pass_gate(p);
 }
 
-static void act(struct party *p, uint64_t duration_ns) {
+static void act(struct party *p, enum phase phase, uint64_t duration_ns) {
+    p->phase = phase;
     const enum trial_kind kind = p->job->kind;
     if (!p->producer) {
         if (kind == TRIAL_TRIP || kind == TRIAL_RATE) {
@@ -86,9 +87,9 @@ static void take_part(void *argument) {
         p->in = job->peer->attach(p->world, p->producer ? 1 : 0, false, p->index);
     }
     pass_gate(p);
-    act(p, job->warm_ns);
+    act(p, PHASE_WARM_UP, job->warm_ns);
     probe(p, &shared->outcome.before_ns);
-    act(p, job->measure_ns);
+    act(p, PHASE_MEASURED, job->measure_ns);
     probe(p, &shared->outcome.after_ns);
     if (p->out != NULL) {
         job->peer->detach(p->out);
@@ -102,12 +103,12 @@ static void take_part(void *argument) {
 /* -- the trial's first process -- */
 
 /* Did everything arrive that was sent? Order and content were looked at on the way. */
-static void verify(const struct trial_job *job) {
+static void verify(const struct trial_job *job, enum phase phase) {
     uint32_t copies = job->kind == TRIAL_FAN ? job->consumers : 1;
     for (uint32_t p = 0; p < job->producers; p++) {
-        uint64_t sent = shared->boards[p].sent, count = 0, sum = 0;
+        uint64_t sent = shared->producers[phase][p].sent, count = 0, sum = 0;
         for (uint32_t c = 0; c < job->consumers; c++) {
-            const struct tally *t = &shared->boards[PEER_PARTIES_MAX + c].tally;
+            const struct tally *t = &shared->consumers[phase][c].tally;
             count += t->count[p];
             sum += t->sequence_sum[p];
         }
@@ -122,13 +123,13 @@ static void sum_up(const struct trial_job *job) {
     struct trial_outcome *o = &shared->outcome;
     uint64_t first_ns = UINT64_MAX, last_ns = 0;
     for (uint32_t i = 0; i < job->producers; i++) {
-        const struct party_board *b = &shared->boards[i];
+        const struct party_board *b = &shared->producers[PHASE_MEASURED][i];
         first_ns = b->first_ns < first_ns ? b->first_ns : first_ns;
         last_ns = b->last_ns > last_ns ? b->last_ns : last_ns;
         o->messages += b->sent;
     }
     for (uint32_t i = 0; i < job->consumers; i++) {
-        const struct party_board *b = &shared->boards[PEER_PARTIES_MAX + i];
+        const struct party_board *b = &shared->consumers[PHASE_MEASURED][i];
         last_ns = b->last_ns > last_ns ? b->last_ns : last_ns;
         o->again += b->tally.again;
     }
@@ -177,7 +178,8 @@ static void run(void *argument) {
     if (trips) {
         shared->outcome.messages = shared->outcome.ticks.count;
     } else {
-        verify(job);
+        verify(job, PHASE_WARM_UP);
+        verify(job, PHASE_MEASURED);
         sum_up(job);
     }
     job->peer->destroy(party.world);
