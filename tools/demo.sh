@@ -149,8 +149,8 @@ fi
 echo "The books balance: $sent sent = $handled handled + $dead dead; nothing lost, nothing handled twice."
 
 # 6. How fast it is without a process for each message
-if [[ -x $RINGPOST_BUILD/bench/bench_rtt ]]; then
+if [[ -x $RINGPOST_BUILD/tools/ringpost-bench ]]; then
     title "6. Round trip between two processes, acked"
-    show "bench_rtt --quick"
-    timeout 30 "$RINGPOST_BUILD/bench/bench_rtt" --quick || exit 1
+    show "ringpost bench rtt --quick"
+    timeout 30 "$ringpost" bench rtt --quick || exit 1
 fi

@@ -222,7 +222,8 @@ static int read_line(const struct usage *u, int argc, char **argv) {
 
 static int verb_rtt(int argc, char **argv) {
     const struct flag flags[] = {
-        FLAG_BYTES,
+        CLI_PARSED("--bytes", &options.bytes, "N[,N...]", options_parse_numbers, NUMBERS,
+                   "message sizes, multiples of 8 (default 8,64,1024)"),
         CLI_PARSED("--rate", &options.interval_ns, "N/s", options_parse_rate, "100000/s, 100k/s or 1M/s",
                    "begin so many a second, whatever became of those before, and time each from when it was due"),
         CLI_SWITCH("--reply-first", 0, &options.reply_first,

@@ -13,12 +13,14 @@ complete_words() {
 }
 
 run 0 create "$q"
-is "verbs" "$(complete_words '')" "cancel create dead drain exchange forward fsck gc group help info keeper ls pause peek producer purge receive request resume rm send stat version work"
+is "verbs" "$(complete_words '')" "bench cancel create dead drain exchange forward fsck gc group help info keeper ls pause peek producer purge receive request resume rm send stat version work"
 is "verb" "$(complete_words rec)" "receive"
 is "dead verbs" "$(complete_words dead '')" "ls purge redrive show"
 is "group verbs" "$(complete_words group '')" "create ls rm"
 is "producer verbs" "$(complete_words producer '')" "ls rm"
 is "group policies" "$(complete_words group create "$q" x --overflow d)" "dead drop-oldest"
+is "bench verbs" "$(complete_words bench '')" "compare fanout peers rtt throughput"
+is "bench peers" "$(complete_words bench compare --peers pi)" "pipe"
 is "exchange verbs" "$(complete_words exchange '')" "bind create ls publish rm unbind"
 is "what is unroutable" "$(complete_words exchange create x --unroutable r)" "return"
 is "queue to bind" "$(complete_words exchange bind x 'a.#' "$q")" "$q"

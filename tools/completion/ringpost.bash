@@ -41,7 +41,7 @@ _ringpost() {
             _ringpost_reply "$(_ringpost_verbs "$command" help)" "$current"
             return
             ;;
-        dead | group | producer | exchange)
+        dead | group | producer | exchange | bench)
             if ((COMP_CWORD == 2)); then
                 _ringpost_reply "$(_ringpost_verbs "$command" "$verb" --help)" "$current"
                 return
@@ -75,11 +75,14 @@ _ringpost() {
                 _ringpost_reply "reject block drop-oldest" "$current"
             fi
             ;;
+        --peers) _ringpost_reply "all $("$command" bench peers 2>/dev/null | sed -n '2,$s/ .*//p')" "$current" ;;
         --from) _ringpost_reply "newest" "$current" ;;
         --dead-overflow) _ringpost_reply "drop-oldest refuse" "$current" ;;
         *)
             if [[ $current == -* ]]; then
                 _ringpost_reply "$(_ringpost_flags "$command" "${words[@]}")" "$current"
+            elif [[ $verb == bench && $before != --* ]]; then
+                :
             elif [[ $verb == exchange ]] && ((COMP_CWORD == 3)); then
                 _ringpost_reply "$(_ringpost_exchanges)" "$current"
             elif [[ $verb == exchange && ${words[1]} == *bind ]] && ((COMP_CWORD == 5)); then
