@@ -8,7 +8,7 @@ static const char *name_at(const void *set, size_t index) { return ((const struc
 static void print(FILE *out, const struct verb_family *f) {
     fputs(f->about, out);
     for (const struct verb *v = f->verbs; v->name; v++)
-        fprintf(out, "  %-10s%s\n", v->name, v->summary);
+        fprintf(out, "  %-12s%s\n", v->name, v->summary);
     fputs(f->more, out);
 }
 
