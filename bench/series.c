@@ -116,36 +116,3 @@ void json_machine(FILE *out, const struct machine *m) {
     }
     fprintf(out, "], \"ticks_per_ns\": %.4f, \"tick_cost_ns\": %.1f}", m->ticks_per_ns, m->tick_cost_ns);
 }
-
-static void json_result(FILE *out, const struct series *s, enum regime r, const struct summary *sum) {
-    fprintf(out, "    {\"peer\": \"%s\", \"test\": \"%s\", \"regime\": \"%s\"", s->peer, s->test, regime_name(r));
-    if (s->bytes != 0) {
-        fprintf(out, ", \"bytes\": %u", s->bytes);
-    }
-    if (s->pairs != 0) {
-        fprintf(out, ", \"producers\": %u, \"consumers\": %u, \"batch\": %u", s->pairs, s->pairs, s->batch);
-    }
-    fprintf(out, ", \"slices\": %zu, \"dropped\": %zu, \"bare_ns\": %.1f", sum->slices, s->dropped, sum->bare_ns);
-    for (int v = 0; v < s->value_count; v++) {
-        fprintf(out, ", \"%s_ns\": %.2f, \"%s_ratio\": %.3f", s->value_names[v], sum->value[v], s->value_names[v], sum->ratio[v]);
-    }
-    fprintf(out, ", \"ratio_p10\": %.3f, \"ratio_p90\": %.3f}", sum->ratio_low, sum->ratio_high);
-}
-
-void series_json(FILE *out, const struct machine *m, const struct series *all, size_t count) {
-    fprintf(out, "{\n  \"machine\": ");
-    json_machine(out, m);
-    fprintf(out, ",\n  \"results\": [\n");
-    const char *separator = "";
-    for (int r = 0; r < REGIME_COUNT; r++) {
-        for (size_t i = 0; i < count; i++) {
-            struct summary sum;
-            if (series_summary(&all[i], (enum regime)r, &sum)) {
-                fputs(separator, out);
-                json_result(out, &all[i], (enum regime)r, &sum);
-                separator = ",\n";
-            }
-        }
-    }
-    fprintf(out, "\n  ]\n}\n");
-}

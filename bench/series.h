@@ -28,7 +28,6 @@ struct slice {
 struct series {
     const char *peer;               /* what is measured */
     const char *test;               /* in which way */
-    uint32_t bytes, pairs, batch;   /* 0: does not apply */
     const char *const *value_names; /* all in ns */
     int value_count;
     struct slice *slices;
@@ -61,8 +60,6 @@ double series_speed_relative(const struct series *s, const struct series *base, 
 /* Median and other quantiles; sorts. 0 if count is 0. */
 double quantile(double *values, size_t count, double share);
 
-/* {"machine": {...}, "results": [...]} */
-void series_json(FILE *out, const struct machine *m, const struct series *all, size_t count);
 void json_machine(FILE *out, const struct machine *m);
 
 #endif

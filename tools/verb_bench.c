@@ -40,7 +40,7 @@ int verb_bench(int argc, char **argv) {
         return CLI_FAILED;
     }
     signal(SIGPIPE, SIG_DFL); /* its own business */
-    argv[0] = path; /* what ps shows */
+    argv[0] = path;           /* what ps shows */
     execv(path, argv);
     cli_error("%s: %s", path, strerror(errno));
     return CLI_FAILED;

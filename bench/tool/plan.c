@@ -31,7 +31,6 @@ void plan_add(struct plan *p, const struct trial_job *job) {
     m->job = *job;
     m->series.peer = measure_peer(m);
     m->series.test = measure_test(m);
-    m->series.bytes = job->bytes;
     m->series.value_names = job->kind == TRIAL_FLOW ? flow_values : job->kind == TRIAL_FAN ? fan_values : trip_values;
     m->series.value_count = job->kind == TRIAL_FLOW ? 1 : job->kind == TRIAL_FAN ? 2 : TRIPS_QUANTILES;
 }
