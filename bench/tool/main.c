@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUICK_ROUNDS = 3, PROBE_ROUNDS = 10000, QUICK_PROBE_ROUNDS = 2000, STALL_S = 20 };
+enum { QUICK_ROUNDS = 3, QUICK_TRIALS = 90, PROBE_ROUNDS = 10000, QUICK_PROBE_ROUNDS = 2000, STALL_S = 20 };
 #define JSON_STYLE (JSON_COMPACT | JSON_REAL_PRECISION(6))
 #define QUICK_NS (4 * CLI_NS_PER_S) /* of measuring; making and ending processes comes on top */
 
@@ -127,11 +127,14 @@ static void plan_fans(struct plan *p, const struct peer *peer) {
 
 /* How long and how often, the same for all. */
 static void set_times(struct plan *p) {
-    p->rounds = options.quick ? QUICK_ROUNDS : (uint32_t)options.slices;
+    p->rounds = (uint32_t)options.slices;
     uint64_t slice_ns = options.slice_ns;
     if (options.quick) {
+        p->rounds = p->count * QUICK_ROUNDS <= QUICK_TRIALS ? QUICK_ROUNDS : p->count * 2 <= QUICK_TRIALS ? 2 : 1;
         slice_ns = QUICK_NS / p->rounds / p->count;
-        slice_ns = slice_ns < 2 * CLI_NS_PER_MS ? 2 * CLI_NS_PER_MS : slice_ns > 50 * CLI_NS_PER_MS ? 50 * CLI_NS_PER_MS : slice_ns;
+        slice_ns = slice_ns < 10 * CLI_NS_PER_MS   ? 10 * CLI_NS_PER_MS
+                   : slice_ns > 50 * CLI_NS_PER_MS ? 50 * CLI_NS_PER_MS
+                                                   : slice_ns;
     }
     uint64_t warm_ns = slice_ns / 4 < 50 * CLI_NS_PER_MS ? slice_ns / 4 : 50 * CLI_NS_PER_MS;
     for (size_t i = 0; i < p->count; i++) {

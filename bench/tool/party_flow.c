@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-enum { MESSAGES_BETWEEN_CLOCKS = 64, FAN_BURST_MAX = 256 };
+/* The clock is read between steps, which grow unless the peer is slow: some collapse to a few messages a second when crowded, and the slice should still end. */
+enum { STEP_MAX = 64, SLOW_STEP_NS = 20000, FAN_BURST_MAX = 256 };
 
 /* -- producers -- */
 
@@ -81,13 +82,19 @@ static void end_of_producer(struct party *p, struct party_board *board, uint64_t
 
 void party_produce(struct party *p, uint64_t duration_ns) {
     struct party_board *board = &p->shared->producers[p->phase][p->index];
-    uint64_t sent = 0, step = (MESSAGES_BETWEEN_CLOCKS + p->job->batch - 1) / p->job->batch * p->job->batch;
-    uint64_t end = ticks_now() + (uint64_t)((double)duration_ns * p->machine->ticks_per_ns);
+    uint64_t sent = 0, step = p->job->batch, now = ticks_now(), from;
+    const uint64_t end = now + (uint64_t)((double)duration_ns * p->machine->ticks_per_ns);
+    const uint64_t slow = (uint64_t)(SLOW_STEP_NS * p->machine->ticks_per_ns);
     board->first_ns = clock_ns();
     do {
+        from = now;
         send(p, sent, step);
         sent += step;
-    } while (ticks_now() < end);
+        now = ticks_now();
+        if (step < STEP_MAX && now - from < slow) {
+            step *= 2;
+        }
+    } while (now < end);
     end_of_producer(p, board, sent);
 }
 

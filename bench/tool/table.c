@@ -169,10 +169,12 @@ static void print_end(FILE *out, const struct plan *p) {
                 (unsigned long long)unsent);
     }
     for (size_t i = 1; i < p->count; i++) {
+        const struct measure *m = &p->measures[i];
         char shape[REPORT_TEXT_MAX];
-        if (p->measures[i].failed[0] != 0) {
-            fprintf(out, "FAILED: %s, %s: %s\n", p->measures[i].series.peer, report_shape(shape, &p->measures[i]),
-                    p->measures[i].failed);
+        if (m->failed[0] != 0) {
+            fprintf(out, "FAILED: %s, %s: %s\n", m->series.peer, report_shape(shape, m), m->failed);
+        } else if (m->series.count == 0) {
+            fprintf(out, "No slice kept: %s, %s\n", m->series.peer, report_shape(shape, m));
         }
     }
 }
