@@ -57,7 +57,7 @@ enum peer_kind {
 };
 
 struct peer {
-    const char *name;    /* as in --peers: letters, digits and dashes */
+    const char *name;    /* as in --peers: letters, digits, dashes and underscores */
     const char *setting; /* how it is used, one line: its best for this purpose */
     enum peer_kind kind;
     bool acks;          /* what a consumer got and did not ack goes to another when it dies */

@@ -76,5 +76,6 @@ json_t *report_json(const struct plan *p) {
             json_array_append_new(results, o);
         }
     }
-    return json_pack("{s:o, s:o}", "machine", machine_json(p->machine), "results", results);
+    return json_pack("{s:o, s:o, s:f}", "machine", machine_json(p->machine), "results", results, "preemptions_per_s",
+                     plan_preemptions(p));
 }

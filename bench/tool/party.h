@@ -31,6 +31,7 @@ struct trial_shared {
     alignas(LINE_PAIR) _Atomic uint32_t gate;    /* futex: gates that have opened */
     alignas(LINE_PAIR) _Atomic uint32_t producers_left;
     alignas(LINE_PAIR) _Atomic uint32_t stops_taken;
+    alignas(LINE_PAIR) _Atomic uint64_t preempted;
     struct trial_outcome outcome;
     struct party_board producers[PHASES][PEER_PARTIES_MAX], consumers[PHASES][PEER_PARTIES_MAX];
 };

@@ -79,6 +79,7 @@ static void take(struct plan *p, struct measure *m, uint32_t round) {
     m->messages += o->messages;
     m->again += o->again;
     m->unsent += o->unsent;
+    m->preempted += o->preempted;
 }
 
 /* -- what peers need -- */
@@ -150,6 +151,17 @@ enum regime plan_regime(const struct plan *p) {
         best = count[r] > count[best] ? r : best;
     }
     return (enum regime)best;
+}
+
+double plan_preemptions(const struct plan *p) {
+    double preempted = 0, seconds = 0;
+    for (const struct measure *m = p->measures + 1; m < p->measures + p->count; m++) {
+        if (m->job.producers + m->job.consumers <= (uint32_t)p->machine->cpu_count) {
+            preempted += (double)m->preempted;
+            seconds += (double)(m->series.count + m->series.dropped) * (double)m->job.measure_ns / 1e9;
+        }
+    }
+    return seconds > 0 ? preempted / seconds : 0;
 }
 
 size_t plan_dropped(const struct plan *p) {

@@ -14,7 +14,7 @@ struct measure {
     struct series series;                  /* of times; the first is the one that ratios and comparisons are about */
     struct histogram *ticks[REGIME_COUNT]; /* of all kept slices; NULL: none */
     char failed[CREW_REASON_MAX];          /* why it was given up; empty: it was not */
-    uint64_t messages, again, unsent;
+    uint64_t messages, again, unsent, preempted;
 };
 
 struct plan {
@@ -37,6 +37,8 @@ const char *measure_peer(const struct measure *m);
 
 /* The regime in which most slices were measured. */
 enum regime plan_regime(const struct plan *p);
+/* How often a second parties lost their processors to somebody else, where there were no more of them than processors. */
+double plan_preemptions(const struct plan *p);
 size_t plan_dropped(const struct plan *p);
 
 #endif

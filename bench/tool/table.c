@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An idle system has a few; at this rate streams stand still for a part of their time. */
+#define DISTURBED_PER_S 50.0
+
 const char *report_shape(char text[REPORT_TEXT_MAX], const struct measure *m) {
     const struct trial_job *j = &m->job;
     char batch[32] = "one at a time";
@@ -167,6 +170,11 @@ static void print_end(FILE *out, const struct plan *p) {
                 "They count as if they had ended "
                 "with it.\n",
                 (unsigned long long)unsent);
+    }
+    if (plan_preemptions(p) > DISTURBED_PER_S) {
+        fprintf(out,
+                "DISTURBED: others took the processors away %.0f times a second. 'chrt -f 20 ringpost bench ...' keeps them out.\n",
+                plan_preemptions(p));
     }
     for (size_t i = 1; i < p->count; i++) {
         const struct measure *m = &p->measures[i];

@@ -7,6 +7,7 @@
 #include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -71,6 +72,11 @@ static void act(struct party *p, enum phase phase, uint64_t duration_ns) {
     }
 }
 
+static uint64_t preemptions(void) {
+    struct rusage u;
+    return getrusage(RUSAGE_SELF, &u) == 0 ? (uint64_t)u.ru_nivcsw : 0;
+}
+
 static void take_part(void *argument) {
     struct party *p = argument;
     const struct trial_job *job = p->job;
@@ -89,7 +95,9 @@ static void take_part(void *argument) {
     pass_gate(p);
     act(p, PHASE_WARM_UP, job->warm_ns);
     probe(p, &shared->outcome.before_ns);
+    uint64_t preempted = preemptions();
     act(p, PHASE_MEASURED, job->measure_ns);
+    atomic_fetch_add_explicit(&shared->preempted, preemptions() - preempted, memory_order_relaxed);
     probe(p, &shared->outcome.after_ns);
     if (p->out != NULL) {
         job->peer->detach(p->out);
@@ -175,6 +183,7 @@ static void run(void *argument) {
         crew_fork(processor_of(t, party.index, party.producer), take_part, &party); /* which has a copy */
     }
     crew_join();
+    shared->outcome.preempted = atomic_load_explicit(&shared->preempted, memory_order_relaxed);
     if (trips) {
         shared->outcome.messages = shared->outcome.ticks.count;
     } else {

@@ -37,6 +37,7 @@ struct trial_outcome {
     double message_ns;          /* FLOW, FAN: from the first put to the last ack, by the messages */
     uint64_t messages;          /* delivered, of those that were measured */
     uint64_t again;             /* that were delivered again */
+    uint64_t preempted;         /* how often a party lost its processor against its will while it was measured */
     uint64_t unsent;       /* RATE: were due and could not be sent; they are in the histogram as if answered when the slice ended */
     struct histogram bare; /* of both probes, in ticks */
     struct histogram ticks; /* TRIP, RATE: round trips. FAN: puts, each by the message */

@@ -40,6 +40,11 @@ for header in "$prefix"/include/ringpost/*.h; do
     ! grep -nE '_Atomic|stdatomic|<atomic>' "$header" || refuse "$header: atomics in an installed header"
 done
 
+if [[ -x $prefix/libexec/ringpost/ringpost-bench ]]; then
+    echo "ringpost bench, found from where it was installed"
+    "$prefix/bin/ringpost" bench peers | grep -q '^ringpost .*yes' || refuse "ringpost bench does not find its program"
+fi
+
 echo "exported symbols"
 foreign=$(nm -D --defined-only --format=posix "$library" | awk '$1 !~ /^rp_/ && $2 != "A"')
 [[ -z $foreign ]] || refuse "the shared library exports $foreign"
