@@ -351,7 +351,7 @@ static void put_picture(struct picture *p) {
     for (int i = 0; i < 3; i++) {
         fprintf(p->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"12\" height=\"12\" rx=\"2\" class=\"%s\"/>\n", x, p->y, classes[i]);
         put_text(p, x + 18, p->y + 11, "note", "%s", meanings[i]);
-        x += i == 0 ? 100 : i == 1 ? 250 : 90;
+        x += i == 0 ? 100 : i == 1 ? 280 : 90;
     }
     put_line(p, x, p->y + 6, x + 24, p->y + 6, "spread");
     put_text(p, x + 32, p->y + 11, "note", "the middle 80 %% of the slices");

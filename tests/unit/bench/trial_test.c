@@ -16,12 +16,12 @@ enum { STALL_S = 2, PATIENCE_S = 60, PROBES = 200 };
 static struct machine machine;
 static char reason[CREW_REASON_MAX];
 static const struct trial_outcome *outcome;
-static unsigned put_count; /* of this process */
-enum { FAULT_AT = 3 };     /* no later than a party is certain to come, however slow the machine */
+static unsigned put_count;    /* of this process */
+static unsigned fault_at = 3; /* no later than a party is certain to come, however slow the machine */
 
 /* -- peers that do one thing wrong, once -- */
 
-static bool now_is_the_time(void) { return ++put_count == FAULT_AT; }
+static bool now_is_the_time(void) { return ++put_count == fault_at; }
 
 static size_t put_and_lose(void *end, const unsigned char *bodies, size_t count) {
     return now_is_the_time() ? count : put(end, bodies, count);
@@ -51,7 +51,7 @@ static size_t put_late(void *end, const unsigned char *bodies, size_t count) {
         return 1;
     }
     size_t done = put(end, bodies, count);
-    if (put_count == FAULT_AT + 1 && done > 0) {
+    if (put_count == fault_at + 1 && done > 0) {
         while (put(end, kept, 1) == 0) {
         }
     }
@@ -59,7 +59,7 @@ static size_t put_late(void *end, const unsigned char *bodies, size_t count) {
 }
 
 static size_t put_never(void *end, const unsigned char *bodies, size_t count) {
-    return ++put_count >= FAULT_AT ? 0 : put(end, bodies, count);
+    return ++put_count >= fault_at ? 0 : put(end, bodies, count);
 }
 
 static size_t put_and_die(void *end, const unsigned char *bodies, size_t count) {
