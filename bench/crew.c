@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -44,7 +45,8 @@ static volatile sig_atomic_t child_count, children_running;
 static volatile pid_t trial; /* 0: none */
 static volatile sig_atomic_t stall_checks_left, stall_checks;
 static bool in_trial;
-static pid_t run_pid, parent_pid; /* the first process, and of a child the one that forks it */
+static int policy = SCHED_OTHER, priority; /* that we were started with */
+static pid_t run_pid, parent_pid;          /* the first process, and of a child the one that forks it */
 
 /* The first cause is the one to report. Async-signal-safe; `text` ends in a newline. */
 static void say(const char *text) {
@@ -119,8 +121,26 @@ static void handle(int signal_number, void (*handler)(int)) {
 
 static const int fatal_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
+/* Under a real-time policy parties that spin for ever would keep us from noticing it: whoever leads stands above them. */
+static void stand_above(void) {
+    struct sched_param s;
+    if (policy != SCHED_OTHER && sched_getparam(0, &s) == 0 && s.sched_priority < sched_get_priority_max(policy)) {
+        s.sched_priority++;
+        sched_setscheduler(0, policy, &s);
+    }
+}
+
+void crew_schedule(bool ordinary) {
+    int wanted = ordinary ? SCHED_OTHER : policy;
+    struct sched_param s = {.sched_priority = ordinary ? 0 : priority};
+    if (policy != SCHED_OTHER && sched_setscheduler(0, wanted, &s) != 0) {
+        crew_fail("sched_setscheduler: %s", strerror(errno));
+    }
+}
+
 /* This process forks a crew from now on. */
 static void lead(unsigned stall_s) {
+    stand_above();
     parent_pid = getpid();
     stall_checks = stall_checks_left = (sig_atomic_t)((stall_s + STALL_CHECK_S - 1) / STALL_CHECK_S);
     for (size_t i = 0; i < sizeof fatal_signals / sizeof *fatal_signals; i++) {
@@ -135,6 +155,13 @@ static void lead(unsigned stall_s) {
 void crew_begin(const char *program) {
     crew_program = program;
     run_pid = getpid();
+    struct sched_param s;
+    policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+    if ((policy != SCHED_FIFO && policy != SCHED_RR) || sched_getparam(0, &s) != 0) {
+        policy = SCHED_OTHER;
+    } else {
+        priority = s.sched_priority;
+    }
     record = crew_share(sizeof *record);
     lead(STALL_S);
 }
@@ -190,6 +217,7 @@ static void become_child(void) {
 
 static _Noreturn void run_child(int cpu, void (*body)(void *), void *argument) {
     become_child();
+    crew_schedule(false);
     if (!machine_pin(cpu)) {
         _exit(1);
     }

@@ -31,6 +31,12 @@ void *crew_share(size_t bytes);
 /* Runs body(argument) in a child, pinned to `cpu`. */
 void crew_fork(int cpu, void (*body)(void *argument), void *argument);
 
+/*
+ * A child runs as the program was started, under a real-time policy if it was. `ordinary`: from now on it does not, for it is one of more than there are processors, and
+ * among equals of such a policy whoever spins is never made to stop.
+ */
+void crew_schedule(bool ordinary);
+
 /* Waits until all children have ended well. Then others may be forked. */
 void crew_join(void);
 

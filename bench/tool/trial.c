@@ -81,6 +81,9 @@ static void take_part(void *argument) {
     struct party *p = argument;
     const struct trial_job *job = p->job;
     bool trips = job->kind == TRIAL_TRIP || job->kind == TRIAL_RATE;
+    if (p->crowded) {
+        crew_schedule(true);
+    }
     size_t room = (size_t)job->bytes * job->batch;
     p->bodies = aligned_alloc(CACHE_LINE, (room + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
     if (p->bodies == NULL) {
