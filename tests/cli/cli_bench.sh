@@ -11,6 +11,14 @@ measured() {
     out=$(<"$dir/out")
     [[ $out == *'"acks":'* ]]
 }
+# A busy machine may drop every slice, again and again.
+in_the_end() {
+    local try
+    for try in {1..20}; do
+        "$@" && return
+    done
+    fail "not in $try tries: $*"
+}
 # figures PEER TEST KEY...: the values in the results that are about both, a line each
 figures() { results "$1" "$2" | json "${@:3}"; }
 results() { grep -oE '\{"peer":"[^}]*\}' <<<"$out" | grep -F "\"peer\":\"$1\",\"test\":\"$2\""; }
@@ -48,7 +56,7 @@ grep -qx $'ringpost\ttrue' "$dir/peers" || fail "ringpost is no peer of itself"
 run 0 bench peers
 has "peers" "$out" unix-stream
 
-eventually measured rtt --bytes 8,64 --peers ringpost,vyukov --svg "$dir/rtt.svg" --hgrm "$dir/rtt.hgrm" --save "$dir/rtt.json"
+in_the_end measured rtt --bytes 8,64 --peers ringpost,vyukov --svg "$dir/rtt.svg" --hgrm "$dir/rtt.hgrm" --save "$dir/rtt.json"
 json machine.cpu machine.kernel machine.cores machine.governor machine.version <<<"$out" >/dev/null || fail "the machine: $out"
 is "what is saved is what is printed" "$(<"$dir/rtt.json")" "$out"
 figures ringpost rtt bytes p50_ns p99_ns p50_ratio ratio ratio_p10 ratio_p90 bare_ns slices | while IFS=$'\t' read -r bytes p50 p99 rest; do
@@ -62,25 +70,28 @@ fi
 compgen -G "$dir/rtt*.hgrm" >/dev/null || fail "no percentiles"
 rp bench rtt --bytes 64 --quick --against "$dir/rtt.json" --tolerance 1000% --fail >"$dir/out" 2>"$dir/err" || fail "--against: $(<"$dir/err")"
 grep -q 'then and now' "$dir/out" || grep -q 'as far from each other' "$dir/err" || fail "--against compared nothing and did not say so"
-# Everything is worse than a ratio of next to nothing.
-sed -E 's/"ratio":[0-9.e+-]+/"ratio":0.001/g' "$dir/rtt.json" >"$dir/best.json"
+# Everything is worse than a ratio of next to nothing, wherever the processors lie today.
+best=$(grep -oE '\{"peer":"(ringpost|vyukov)","test":"rtt","bytes":[^}]*\}' "$dir/rtt.json" | head -n 1 |
+    sed -E 's/"peer":"[a-z]*"/"peer":"ringpost"/; s/"bytes":[0-9]*/"bytes":64/; s/"ratio":[0-9.e+-]+/"ratio":0.001/')
+regime() { sed -E 's/"regime":"[a-z]*"/"regime":"'"$1"'"/' <<<"$best"; }
+printf '{"results":[%s,%s,%s]}\n' "$(regime siblings)" "$(regime near)" "$(regime far)" >"$dir/best.json"
 worse() {
     rp bench rtt --bytes 64 --quick --against "$dir/best.json" --fail >"$dir/out" 2>"$dir/err"
     local status=$?
-    rp bench rtt --bytes 64 --quick --against "$dir/best.json" >/dev/null 2>&1 || fail "a result that is worse failed without --fail"
     [[ $status == 1 ]] && grep -q '  worse$' "$dir/out"
 }
-eventually worse
+in_the_end worse
+rp bench rtt --bytes 64 --quick --against "$dir/best.json" >/dev/null 2>&1 || fail "a result that is worse failed without --fail"
 
-eventually measured rtt --rate 10k/s --bytes 64
+in_the_end measured rtt --rate 10k/s --bytes 64
 figures ringpost rate per_second unsent p50_ns >"$dir/figures" || fail "--rate: $out"
 is "the rate" "$(cut -f 1 "$dir/figures" | sort -u)" "10000.0"
-eventually measured rtt --reply-first --poll --bytes 64
-eventually measured throughput --pairs 1,3 --batch 1,8 --peers all --mixed
+in_the_end measured rtt --reply-first --poll --bytes 64
+in_the_end measured throughput --pairs 1,3 --batch 1,8 --peers all --mixed
 figures ringpost stream producers consumers batch per_second message_ns >"$dir/figures" || fail "throughput: $out"
-eventually measured fanout --readers 1,3
+in_the_end measured fanout --readers 1,3
 figures ringpost fanout consumers put_ns delivered_ns >"$dir/figures" || fail "fanout: $out"
-eventually measured compare --peers ringpost,vyukov,pipe,unix-stream
+in_the_end measured compare --peers ringpost,vyukov,pipe,unix-stream
 is "what was compared" "$(grep -oE '"peer":"[^"]*"' <<<"$out" | sort -u | paste -sd ' ')" '"peer":"bare cache line" "peer":"pipe" "peer":"ringpost" "peer":"unix-stream" "peer":"vyukov"'
 run 0 bench compare --quick --peers ringpost,pipe --capacity 64 --pairs 1
 has "a table" "$out" "Verified:"
