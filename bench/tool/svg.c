@@ -360,21 +360,23 @@ static void put_picture(struct picture *p) {
 
 bool report_svg(const char *path, const struct plan *plan) {
     struct picture p = {.plan = plan, .regime = plan_regime(plan)};
-    p.ranked = calloc(plan->count, sizeof *p.ranked);
-    p.sums = calloc(plan->count, sizeof *p.sums);
     char *body = NULL;
     size_t bytes = 0;
+    p.ranked = calloc(plan->count, sizeof *p.ranked);
+    p.sums = calloc(plan->count, sizeof *p.sums);
     p.out = open_memstream(&body, &bytes); /* the height is known in the end */
-    FILE *f = fopen(path, "we");
-    bool good = p.ranked != NULL && p.sums != NULL && p.out != NULL && f != NULL;
-    if (good) {
-        put_picture(&p);
-        good = fclose(p.out) == 0;
+    if (p.ranked == NULL || p.sums == NULL || p.out == NULL) {
+        crew_fail("out of memory");
+    }
+    put_picture(&p);
+    bool good = fclose(p.out) == 0;
+    FILE *f = good ? fopen(path, "we") : NULL;
+    if (f != NULL) {
         fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\">\n%s</svg>\n",
                 WIDTH, p.y, WIDTH, p.y, body);
-        good = good && !ferror(f);
+        good = !ferror(f);
     }
-    if ((f != NULL && fclose(f) != 0) || !good) {
+    if (f == NULL || fclose(f) != 0 || !good) {
         fprintf(stderr, "ringpost bench: %s: %s\n", path, strerror(errno));
         good = false;
     }
