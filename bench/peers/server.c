@@ -172,7 +172,8 @@ static bool server_runs(const struct server *s) {
     return recv(s->leash, &ended, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
-void server_last_words(const struct server *s, char *text, size_t room) {
+/* The last line that it wrote to its log. */
+static void last_words(const struct server *s, char *text, size_t room) {
     char path[SERVER_DIRECTORY_MAX + 8];
     snprintf(path, sizeof path, "%s/log", s->directory);
     snprintf(text, room, "it said nothing");
@@ -181,7 +182,7 @@ void server_last_words(const struct server *s, char *text, size_t room) {
     while (log != NULL && fgets(line, sizeof line, log) != NULL) {
         line[strcspn(line, "\r\n")] = 0;
         if (*line != 0) {
-            snprintf(text, room, "%s", line);
+            snprintf(text, room, "%.*s", (int)room - 1, line);
         }
     }
     if (log != NULL) {
@@ -228,7 +229,7 @@ int server_connect(const struct server *s, const char *name, int port) {
     return fd;
 }
 
-bool server_await(const struct server *s, const char *name, int port, int seconds) {
+static bool await_server(const struct server *s, const char *name, int port, int seconds) {
     for (int tries = seconds * 1000 / AWAIT_STEP_MS; tries > 0 && server_runs(s); tries--) {
         int fd = server_connect(s, name, port);
         if (fd >= 0) {
@@ -236,6 +237,35 @@ bool server_await(const struct server *s, const char *name, int port, int second
             return true;
         }
         nanosleep(&(struct timespec){.tv_nsec = AWAIT_STEP_MS * 1000000}, NULL);
+    }
+    return false;
+}
+
+bool server_launch(struct server *s, const char *script, const char *name, int port, int seconds, char why[PEER_WHY_MAX]) {
+    if (!server_start(s, script)) {
+        snprintf(why, PEER_WHY_MAX, "%s", strerror(errno));
+        return false;
+    }
+    if (await_server(s, name, port, seconds)) {
+        return true;
+    }
+    last_words(s, why, PEER_WHY_MAX);
+    server_stop(s);
+    return false;
+}
+
+bool server_program(const char *name) {
+    const char *path = getenv("PATH");
+    for (const char *from = path != NULL ? path : "/usr/bin:/bin"; *from != 0;) {
+        size_t length = strcspn(from, ":");
+        char file[512];
+        if (length + strlen(name) + 2 <= sizeof file) {
+            snprintf(file, sizeof file, "%.*s/%s", (int)length, from, name);
+            if (access(file, X_OK) == 0) {
+                return true;
+            }
+        }
+        from += length + (from[length] == ':');
     }
     return false;
 }

@@ -7,8 +7,9 @@
 #ifndef RP_BENCH_PEERS_SERVER_H
 #define RP_BENCH_PEERS_SERVER_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "peer.h"
+
+#include <sched.h>
 #include <sys/types.h>
 
 enum { SERVER_DIRECTORY_MAX = 64 }; /* so that the path of a Unix socket in it fits its address */
@@ -21,23 +22,33 @@ struct server {
 
 /*
  * Makes the directory and runs `script` in it by /bin/sh, which should end in exec SERVER; its output goes to the file `log` there.
- * True does not mean that the server will live: see server_await(). On false errno says why.
+ * True does not mean that the server will live. On false errno says why.
  */
 bool server_start(struct server *s, const char *script);
 
 /* When it returns, the server is gone, and so is the directory. Nothing happens if there is none. */
 void server_stop(struct server *s);
 
-/* The last line that the server wrote to its log, for what could not be started. */
-void server_last_words(const struct server *s, char *text, size_t room);
+/*
+ * The same, and waits until one can connect to it (see server_connect), for up to `seconds`. False: that did not come about, `why` holds the
+ * last thing that the server said, and it is gone.
+ */
+bool server_launch(struct server *s, const char *script, const char *name, int port, int seconds, char why[PEER_WHY_MAX]);
+
+/* Is there such a program in PATH? */
+bool server_program(const char *name);
+
+/* For a get that must not wait and found nothing: one that is asked again and again keeps the server from the processor. */
+static inline void let_the_server_run(bool may_wait) {
+    if (!may_wait) {
+        sched_yield();
+    }
+}
 
 /* A port of 127.0.0.1 that nobody uses now. 0: none. */
 int server_free_port(void);
 
 /* A connected stream socket, or -1 and errno: to the Unix socket `name` in the directory, or, if name is NULL, to a port of 127.0.0.1. */
 int server_connect(const struct server *s, const char *name, int port);
-
-/* True as soon as one can connect; false if the server ends before that, or `seconds` are over. */
-bool server_await(const struct server *s, const char *name, int port, int seconds);
 
 #endif
