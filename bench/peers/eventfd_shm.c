@@ -8,9 +8,6 @@
  *
  * One who is killed asleep leaves an entry, and a later wake-up goes to nobody: without recovery, like the ring itself.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "../vyukov.h"
 
 #include "allocate.h"

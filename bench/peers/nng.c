@@ -161,4 +161,5 @@ const struct peer peer_nng = {
     .get = get,
     .detach = detach,
     .destroy = destroy,
+    .scatters = true,
 };

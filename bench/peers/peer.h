@@ -86,6 +86,12 @@ struct peer {
 
     void (*detach)(void *end);
     void (*destroy)(void *world);
+
+    /*
+     * Messages go to a consumer before it asks, so of several consumers none can be told from outside that nothing will come: they end when together they have
+     * what was sent, and a get that waits does so for some milliseconds only.
+     */
+    bool scatters;
 };
 
 /* One that was not built in has no `peer`. */

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "allocate.h"
 
 #include <errno.h>
@@ -118,6 +115,7 @@ const struct peer peer_posix_mq = {
     .name = "posix-mq",
     .setting = "non-blocking, asked again and again; as many messages as the system allows, up to the capacity asked for",
     .kind = PEER_KERNEL,
+    .survives_kill = true,
     .bytes_max = 8192, /* what the kernel allows everybody */
     .available = available,
     .create = create,

@@ -249,4 +249,5 @@ const struct peer peer_rabbitmq = {
     .ack = ack,
     .detach = detach,
     .destroy = destroy,
+    .scatters = true,
 };

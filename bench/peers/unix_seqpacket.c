@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "allocate.h"
 
 #include <errno.h>
@@ -104,6 +101,7 @@ const struct peer peer_unix_seqpacket = {
     .setting = "non-blocking, asked again and again; one direction of a pair, all parties at the same two ends; batches by "
                "sendmmsg and recvmmsg",
     .kind = PEER_KERNEL,
+    .survives_kill = true,
     .create = create,
     .attach = attach,
     .put = put,

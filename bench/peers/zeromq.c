@@ -122,4 +122,5 @@ const struct peer peer_zeromq = {
     .get = get,
     .detach = detach,
     .destroy = destroy,
+    .scatters = true,
 };

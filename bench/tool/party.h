@@ -32,6 +32,8 @@ struct trial_shared {
     alignas(LINE_PAIR) _Atomic uint32_t producers_left;
     alignas(LINE_PAIR) _Atomic uint32_t stops_taken;
     alignas(LINE_PAIR) _Atomic uint64_t preempted;
+    /* By a peer that scatters: sent by producers that are done, less what consumers told to have taken. */
+    alignas(LINE_PAIR) _Atomic int64_t scattered;
     struct trial_outcome outcome;
     struct party_board producers[PHASES][PEER_PARTIES_MAX], consumers[PHASES][PEER_PARTIES_MAX];
 };

@@ -75,6 +75,11 @@ void party_stop_consumers(struct party *p) {
 static void end_of_producer(struct party *p, struct party_board *board, uint64_t sent) {
     board->last_ns = clock_ns();
     board->sent = sent;
+    if (p->job->peer->scatters) {
+        atomic_fetch_add_explicit(&p->shared->scattered, (int64_t)sent, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&p->shared->producers_left, 1, memory_order_release);
+        return;
+    }
     if (atomic_fetch_sub_explicit(&p->shared->producers_left, 1, memory_order_acq_rel) == 1) {
         party_stop_consumers(p);
     }
@@ -172,6 +177,15 @@ static inline void note_time(struct intake *in, struct trial_shared *shared) {
     }
 }
 
+/* Everything was sent, and everybody has told what he took: never before, and for good. */
+static bool all_scattered_taken(struct party *p, int64_t taken) {
+    if (taken > 0) {
+        atomic_fetch_sub_explicit(&p->shared->scattered, taken, memory_order_relaxed);
+    }
+    return atomic_load_explicit(&p->shared->producers_left, memory_order_acquire) == 0 &&
+           atomic_load_explicit(&p->shared->scattered, memory_order_relaxed) == 0;
+}
+
 void party_consume(struct party *p) {
     const struct peer *peer = p->job->peer;
     size_t (*const get)(void *, struct peer_message *, size_t) = peer->get;
@@ -182,11 +196,15 @@ void party_consume(struct party *p) {
     struct party_board *board = &p->shared->consumers[p->phase][p->index];
     struct peer_message messages[PEER_BATCH_MAX];
     struct intake in = {0};
-    uint64_t taken = 0;
+    uint64_t taken = 0, told = 0;
     uint32_t spins = 0;
     while (!in.stopped) {
         size_t count = get(end, messages, batch);
         if (count == 0) {
+            if (peer->scatters) {
+                in.stopped = all_scattered_taken(p, (int64_t)(taken - told));
+                told = taken;
+            }
             peer_wait(p->crowded, &spins);
             continue;
         }
@@ -198,8 +216,8 @@ void party_consume(struct party *p) {
             ack(end);
         }
         note_time(&in, p->shared);
+        taken += count;
         if (counted) {
-            taken += count;
             atomic_store_explicit(&board->taken, taken, memory_order_release);
         }
     }
