@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LEASH = 3, AWAIT_STEP_MS = 10 };
+enum { LEASH = 3, AWAIT_STEP_MS = 10, SERVER_BASE_MAX = 24 };
 
 /* -- the warden -- */
 
@@ -123,10 +123,10 @@ static _Noreturn void run_warden(const char *directory, const char *script, int 
 
 bool server_start(struct server *s, const char *script) {
     const char *base = getenv("TMPDIR");
-    if (base == NULL || *base != '/' || strlen(base) > SERVER_DIRECTORY_MAX / 2) {
+    if (base == NULL || *base != '/' || strlen(base) > SERVER_BASE_MAX) {
         base = "/tmp";
     }
-    snprintf(s->directory, sizeof s->directory, "%s/ringpost-bench-XXXXXX", base);
+    snprintf(s->directory, sizeof s->directory, "%s/ringpost-bench-%ld-XXXXXX", base, (long)getpid());
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
         return false;
@@ -173,7 +173,7 @@ static bool server_runs(const struct server *s) {
 static void last_words(const struct server *s, char *text, size_t room) {
     char path[SERVER_DIRECTORY_MAX + 8];
     snprintf(path, sizeof path, "%s/log", s->directory);
-    snprintf(text, room, "it said nothing");
+    snprintf(text, room, "the server said nothing");
     FILE *log = fopen(path, "re");
     char line[512];
     while (log != NULL && fgets(line, sizeof line, log) != NULL) {

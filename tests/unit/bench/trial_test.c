@@ -78,6 +78,30 @@ static void *create_and_give_up(const struct peer_setup *setup) {
     crew_fail("no %s today", "rings");
 }
 
+/* -- a peer in which each of two consumers has a queue of its own, which no producer's last message can be the last of -- */
+
+static void *second_end; /* a producer's */
+
+static void *create_two(const struct peer_setup *setup) {
+    struct peer_setup two = *setup;
+    two.channels = 2;
+    return create(&two);
+}
+
+static void *attach_to_one(void *w, uint32_t channel, bool producer, uint32_t index) {
+    (void)channel;
+    second_end = attach(w, 1, producer, index);
+    return attach(w, producer ? 0 : index, producer, index);
+}
+
+static size_t put_in_turns(void *end, const unsigned char *bodies, size_t count) {
+    return put(++put_count % 2 == 0 ? end : second_end, bodies, count);
+}
+
+static size_t put_in_turns_and_lose(void *end, const unsigned char *bodies, size_t count) {
+    return now_is_the_time() ? count : put_in_turns(end, bodies, count);
+}
+
 /* -- trials -- */
 
 static struct trial_job job_of(const struct peer *peer, enum trial_kind kind) {
@@ -162,6 +186,25 @@ static void faults_are_noticed_in_round_trips(void **state) {
     assert_noticed(put_and_die, TRIAL_TRIP, "a party ended early", "a party ended early");
 }
 
+static void consumers_with_queues_of_their_own_end_together(void **state) {
+    (void)state;
+    struct peer scattering = peer_vyukov;
+    scattering.create = create_two;
+    scattering.attach = attach_to_one;
+    scattering.put = put_in_turns;
+    scattering.scatters = true;
+    struct trial_job job = job_of(&scattering, TRIAL_FLOW);
+    job.producers = job.consumers = 2;
+    assert_passes(job);
+    job.batch = 16;
+    assert_passes(job);
+    scattering.put = put_in_turns_and_lose;
+    fault_at = 51;
+    job.stall_s = STALL_S;
+    assert_false(runs(job)); /* they wait for what does not come */
+    assert_non_null(strstr(reason, "stalled"));
+}
+
 static void the_run_lives_on_and_files_are_gone(void **state) {
     (void)state;
     struct peer bad = peer_vyukov;
@@ -177,9 +220,8 @@ static void the_run_lives_on_and_files_are_gone(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sound_peers_pass_in_every_shape),
-        cmocka_unit_test(faults_are_noticed_in_streams),
-        cmocka_unit_test(faults_are_noticed_in_round_trips),
+        cmocka_unit_test(sound_peers_pass_in_every_shape),     cmocka_unit_test(faults_are_noticed_in_streams),
+        cmocka_unit_test(faults_are_noticed_in_round_trips),   cmocka_unit_test(consumers_with_queues_of_their_own_end_together),
         cmocka_unit_test(the_run_lives_on_and_files_are_gone),
     };
     if (!machine_read(&machine, NULL)) {
