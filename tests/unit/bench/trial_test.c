@@ -218,11 +218,19 @@ static void the_run_lives_on_and_files_are_gone(void **state) {
     assert_passes(job_of(&peer_vyukov, TRIAL_TRIP));
 }
 
+static int remove_left_behind(void **state) {
+    (void)state;
+    unlink(left_behind);
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sound_peers_pass_in_every_shape),     cmocka_unit_test(faults_are_noticed_in_streams),
-        cmocka_unit_test(faults_are_noticed_in_round_trips),   cmocka_unit_test(consumers_with_queues_of_their_own_end_together),
-        cmocka_unit_test(the_run_lives_on_and_files_are_gone),
+        cmocka_unit_test(sound_peers_pass_in_every_shape),
+        cmocka_unit_test(faults_are_noticed_in_streams),
+        cmocka_unit_test(faults_are_noticed_in_round_trips),
+        cmocka_unit_test(consumers_with_queues_of_their_own_end_together),
+        cmocka_unit_test_teardown(the_run_lives_on_and_files_are_gone, remove_left_behind),
     };
     if (!machine_read(&machine, NULL)) {
         return 77; /* skipped: it takes two processors */
