@@ -67,6 +67,7 @@ int verb_pause(int argc, char **argv);
 int verb_resume(int argc, char **argv);
 int verb_drain(int argc, char **argv);
 int verb_exchange(int argc, char **argv);
+int verb_ring(int argc, char **argv);
 int verb_fsck(int argc, char **argv);
 int verb_gc(int argc, char **argv);
 int verb_keeper(int argc, char **argv);

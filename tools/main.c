@@ -23,6 +23,7 @@ const struct verb cli_verbs[] = {
     {"group", "make, remove or list consumer groups", verb_group},
     {"producer", "list or remove ids of producers", verb_producer},
     {"exchange", "publish by topic to the queues that are bound for it", verb_exchange},
+    {"ring", "broadcast: write, read, record and replay rings", verb_ring},
     {"stat", "show counters and gauges", verb_stat},
     {"purge", "drop messages", verb_purge},
     {"pause", "stop senders, receivers, or a group", verb_pause},
