@@ -85,7 +85,7 @@ int verb_gc(int argc, char **argv) {
         .synopsis = "[--json]",
         .about = "Sweeps every queue in /dev/shm, so that messages and memory held by dead processes come back, clears away\n"
                  "half-made changes of bindings, and removes what killed creators and consumers left behind. No message is\n"
-                 "dropped, and no queue, exchange or binding removed.",
+                 "dropped, and no queue, exchange, binding or ring removed.",
         .examples = "  ringpost gc",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],

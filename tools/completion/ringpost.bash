@@ -23,6 +23,13 @@ _ringpost_exchanges() {
     done
 }
 
+_ringpost_rings() {
+    local file
+    for file in /dev/shm/ringpost-ring.*; do
+        [[ -e $file ]] && printf '%s\n' "${file#/dev/shm/ringpost-ring.}"
+    done
+}
+
 _ringpost_reply() { # WORDS CURRENT
     mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
 }
@@ -41,7 +48,7 @@ _ringpost() {
             _ringpost_reply "$(_ringpost_verbs "$command" help)" "$current"
             return
             ;;
-        dead | group | producer | exchange | bench)
+        dead | group | producer | exchange | bench | ring)
             if ((COMP_CWORD == 2)); then
                 _ringpost_reply "$(_ringpost_verbs "$command" "$verb" --help)" "$current"
                 return
@@ -71,16 +78,28 @@ _ringpost() {
         --overflow)
             if [[ $verb == group ]]; then
                 _ringpost_reply "queue block drop-oldest dead" "$current"
+            elif [[ $verb == ring ]]; then
+                _ringpost_reply "overwrite gate" "$current"
             else
                 _ringpost_reply "reject block drop-oldest" "$current"
             fi
             ;;
         --peers) _ringpost_reply "all $("$command" bench peers 2>/dev/null | sed -n '2,$s/ .*//p')" "$current" ;;
-        --from) _ringpost_reply "newest" "$current" ;;
+        --from)
+            if [[ $verb == ring ]]; then
+                _ringpost_reply "newest oldest" "$current"
+            else
+                _ringpost_reply "newest" "$current"
+            fi
+            ;;
         --dead-overflow) _ringpost_reply "drop-oldest refuse" "$current" ;;
         *)
             if [[ $current == -* ]]; then
                 _ringpost_reply "$(_ringpost_flags "$command" "${words[@]}")" "$current"
+            elif [[ $verb == ring && ${words[1]} =~ ^(rm|stat|write|read|record)$ && COMP_CWORD -eq 3 || ${words[1]-} == replay && COMP_CWORD -eq 4 ]]; then
+                _ringpost_reply "$(_ringpost_rings)" "$current"
+            elif [[ $verb == ring && ${words[1]} =~ ^(create|rm|ls|stat|read)$ ]]; then
+                :
             elif [[ $verb == bench && $before != --* ]]; then
                 :
             elif [[ $verb == exchange ]] && ((COMP_CWORD == 3)); then
@@ -89,7 +108,7 @@ _ringpost() {
                 _ringpost_reply "$(_ringpost_queues)" "$current"
             elif [[ $verb == exchange && ${words[1]} != publish ]]; then
                 :
-            elif ((COMP_CWORD == first)) && [[ $verb != create ]] || [[ $verb == keeper ]] || [[ $verb == forward && COMP_CWORD -eq 3 ]]; then
+            elif ((COMP_CWORD == first)) && [[ $verb != create && $verb != ring ]] || [[ $verb == keeper ]] || [[ $verb == forward && COMP_CWORD -eq 3 ]]; then
                 _ringpost_reply "$(_ringpost_queues)" "$current"
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$current")
