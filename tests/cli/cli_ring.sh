@@ -28,7 +28,7 @@ run 0 ring stat "$r"
 has "for people" "$out" "a write waits 2s at most"
 run 0 ring rm "$r"
 [[ -e /dev/shm/ringpost-ring.$r ]] && fail "rm left the ring"
-for bad in "--slots 4" "--slots 100000000" "--message-bytes 0" "--slot-bytes 60" "--slot-bytes 8192" "--max-writers 0" "--max-writers 1001" "--max-readers 1001" \
+for bad in "--slots 2" "--slots 100000000" "--message-bytes 0" "--slot-bytes 60" "--slot-bytes 8192" "--max-writers 0" "--max-writers 1001" "--max-readers 1001" \
     "--overflow drop" "--overflow gates" "--mode 999" "--gate-timeout 5" "--message-bytes 2GiB" "--nonsense" "--slots"; do
     run 2 ring create "$r" $bad
 done
@@ -135,10 +135,9 @@ for w in one two; do
     "$RINGPOST" ring write "$r" "$dir/$w" 2>"$dir/$w.err" &
     pids+=("$!")
     declare "$w=$!"
+    [[ $w == one ]] && exec 5>"$dir/one" && echo 1 >&5 && eventually written_is "$r" 1
 done
-exec 5>"$dir/one" 6>"$dir/two"
-echo 1 >&5
-eventually written_is "$r" 1
+exec 6>"$dir/two"
 echo 2 >&6
 eventually written_is "$r" 2
 echo 3 | run 4 ring write "$r"

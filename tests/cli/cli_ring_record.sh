@@ -30,13 +30,14 @@ recorder=$!
 pids+=("$recorder")
 eventually has_bytes "$dir/rec" 256
 mkfifo "$dir/one" "$dir/two"
-for w in one two; do
-    "$RINGPOST" ring write "$r" -0 "$dir/$w" 2>/dev/null &
-    pids+=("$!")
-done
-exec 5>"$dir/one" 6>"$dir/two"
+"$RINGPOST" ring write "$r" -0 "$dir/one" 2>/dev/null &
+pids+=("$!")
+exec 5>"$dir/one"
 printf 'a\nb\0' >&5
 eventually written_is "$r" 2
+"$RINGPOST" ring write "$r" -0 "$dir/two" 2>/dev/null &
+pids+=("$!")
+exec 6>"$dir/two"
 printf 'c\0\0\377\0' >&6
 eventually written_is "$r" 5
 head -c "$big" /dev/urandom | tr '\0' x >&5
