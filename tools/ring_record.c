@@ -184,7 +184,9 @@ static void tell(const struct recorder *r, bool json) {
                  cli_format_size(size, r->payload), r->name, r->file, r->lost);
         return;
     }
-    json_t *object = json_pack("{s:s, s:s}", "ring", r->name, "file", r->file);
+    json_t *object = json_object(); /* names of files need not be UTF-8 */
+    cli_json_bytes(object, "ring", "ring_base64", r->name, strlen(r->name));
+    cli_json_bytes(object, "file", "file_base64", r->file, strlen(r->file));
     json_object_set_new(object, "messages", cli_json_u64(r->messages));
     json_object_set_new(object, "bytes", cli_json_u64(r->payload));
     json_object_set_new(object, "lost", cli_json_u64(r->lost));

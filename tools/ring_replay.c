@@ -152,8 +152,11 @@ static void tell(const struct replay *r, const struct recording *rec) {
             cli_note("%" PRIu64 " had been lost when they were recorded", rec->lost);
         return;
     }
-    json_t *object = json_pack("{s:s, s:s, s:s, s:b}", "file", r->file, "recorded_ring", rec->header.ring, "ring", r->name,
-                               "complete", r->complete);
+    json_t *object = json_object(); /* names of files need not be UTF-8 */
+    cli_json_bytes(object, "file", "file_base64", r->file, strlen(r->file));
+    cli_json_bytes(object, "recorded_ring", "recorded_ring_base64", rec->header.ring, strlen(rec->header.ring));
+    cli_json_bytes(object, "ring", "ring_base64", r->name, strlen(r->name));
+    json_object_set_new(object, "complete", json_boolean(r->complete));
     json_object_set_new(object, "replayed", cli_json_u64(r->replayed));
     json_object_set_new(object, "bytes", cli_json_u64(r->payload));
     json_object_set_new(object, "lost", cli_json_u64(rec->lost));

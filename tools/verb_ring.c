@@ -100,7 +100,7 @@ int ring_put(int fd, const void *bytes, size_t count, size_t *written) {
             *written += (size_t)n;
         } else if (errno == EAGAIN) {
             struct pollfd p = {.fd = fd, .events = POLLOUT};
-            poll(&p, 1, -1);
+            poll(&p, 1, 500); /* a signal may have come just before */
         } else if (errno != EINTR) {
             return -errno;
         }

@@ -164,7 +164,7 @@ run 0 ring rm "$r"
 # gate: seats, an observer, eviction; a reader that was killed holds nobody back
 run 0 ring create "$r" --overflow gate --slots 8 --max-readers 1 --gate-timeout 20ms
 : >"$dir/seat"
-"$RINGPOST" ring read "$r" --follow >"$dir/seat" &
+"$RINGPOST" ring read "$r" --follow >"$dir/seat" 2>"$dir/seat.err" &
 reader=$!
 pids+=("$reader")
 has_reader() { [[ $(rp ring stat "$r" --json) == *'"reader":"alive"'* ]]; }
