@@ -175,7 +175,10 @@ RP_API int rp_queue_close(rp_queue *q);
  */
 RP_API int rp_queue_unlink(const char *name);
 
-/** The options the queue was made with, defaults filled in (`group` is NULL). Any thread; does not block. */
+/**
+ * The options the queue was made with, defaults filled in (`group` is NULL; `strict`, which counts only then, 0). Set `size` before, as rp_queue_options_init does: so many bytes are
+ * written. Errors: -EINVAL (no queue, no place, a size that cannot be), RP_FORKED. Any thread; does not block.
+ */
 RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out);
 
 /** The name the handle was opened with. Never NULL; valid until close. */

@@ -107,7 +107,7 @@ static void round_trip(rp_queue *made) {
     rp_consumer *consumer;
     struct rp_message m;
     must(rp_producer_open(made, NULL, &producer) == 0 && rp_consumer_open(made, NULL, &consumer) == 0);
-    struct rp_queue_options o;
+    struct rp_queue_options o = {.size = sizeof o};
     must(rp_send(producer, "x", 1, NULL) == 0 && rp_queue_options_get(made, &o) == 0);
     int result = rp_receive(consumer, &m, 0);
     must(result == 0 || (result == RP_EMPTY && o.ttl_ns > 0)); /* it may live no longer than a nanosecond */

@@ -75,7 +75,7 @@ bool use_open(struct reader *r, struct user *u) {
         u->q = NULL;
         return u->observer != NULL;
     }
-    struct rp_queue_options o;
+    struct rp_queue_options o = {.size = sizeof o};
     opened++;
     must(rp_queue_options_get(u->q, &o) == 0);
     u->message_bytes = o.message_bytes;

@@ -269,9 +269,38 @@ static void handles_and_groups(void **state) {
 #undef TEST
 #define TEST(body) cmocka_unit_test_setup_teardown(body, open_all, close_all)
 
+/* Callers built when the struct was shorter, and those built when it will be longer. */
+static void a_copy_of_options_keeps_to_its_size(void **state) {
+    (void)state;
+    struct {
+        struct rp_queue_options known;
+        uint64_t later[2];
+    } o;
+    memset(&o, 0x5a, sizeof o);
+    const size_t older = offsetof(struct rp_queue_options, priorities);
+    o.known.size = older;
+    succeeds(rp_queue_options_get(q, &o.known));
+    assert_int_equal(o.known.size, older);
+    assert_int_equal(o.known.message_bytes, 64);
+    for (size_t i = older; i < sizeof o; i++)
+        assert_int_equal(((unsigned char *)&o)[i], 0x5a);
+    o.known.size = offsetof(__typeof__(o), later[1]);
+    succeeds(rp_queue_options_get(q, &o.known));
+    assert_int_equal(o.known.size, offsetof(__typeof__(o), later[1]));
+    assert_int_equal(o.known.priorities, 1);
+    assert_int_equal(o.later[0], 0);
+    assert_int_equal(o.later[1], 0x5a5a5a5a5a5a5a5a);
+    const size_t absurd[] = {0, 7, 65537, SIZE_MAX};
+    for (size_t i = 0; i < sizeof absurd / sizeof absurd[0]; i++) {
+        o.known.size = absurd[i];
+        refuses(rp_queue_options_get(q, &o.known), -EINVAL, "size");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(names), TEST(options_out_of_bounds), TEST(messages), TEST(receipts), TEST(handles_and_groups),
+        TEST(names),    TEST(options_out_of_bounds), TEST(messages),
+        TEST(receipts), TEST(handles_and_groups),    TEST(a_copy_of_options_keeps_to_its_size),
     };
     return cmocka_run_group_tests_name("bad input", tests, NULL, unlink_queue);
 }

@@ -364,7 +364,7 @@ static void use_what_is_left_or_was_set_aside(void **state) {
     close_queue();
     o.header_bytes = 1000; /* 24 + 1000 */
     open_queue(&o);
-    struct rp_queue_options got;
+    struct rp_queue_options got = {.size = sizeof got};
     succeeds(rp_queue_options_get(q, &got));
     assert_int_equal(got.header_bytes, 1000);
     assert_true(longest(200) >= 1000 - 8 - 7);
