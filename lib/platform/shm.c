@@ -164,28 +164,26 @@ static int set_permissions(const struct shm_build *b, uint32_t mode, const char 
     return fchmod(b->fd, mode) == 0 ? 0 : failed("set the mode of", b->path);
 }
 
-/* What has whole huge pages begins at the boundary of one. */
+/*
+ * What has whole huge pages begins at the boundary of one, where there is room, which is looked for first and given back: both at once might be more than this process may have. Whoever maps
+ * something there meanwhile keeps it. Before Linux 4.17 the place is a hint. A hugetlbfs has boundaries of its own.
+ */
 static void *map_aligned(int fd, size_t bytes, int protection, int flags) {
+    struct statfs fs;
+    if (bytes % HUGE_BYTES != 0 || fstatfs(fd, &fs) != 0 || fs.f_type == HUGETLBFS_MAGIC)
+        return MAP_FAILED;
     char *room = mmap(NULL, bytes + HUGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED)
-        return mmap(NULL, bytes, protection, MAP_SHARED | flags, fd, 0);
+        return room;
+    munmap(room, bytes + HUGE_BYTES);
     char *at = room + (HUGE_BYTES - (uintptr_t)room % HUGE_BYTES) % HUGE_BYTES;
-    void *mapped = mmap(at, bytes, protection, MAP_SHARED | MAP_FIXED | flags, fd, 0);
-    if (mapped == MAP_FAILED) {
-        int error = errno;
-        munmap(room, bytes + HUGE_BYTES);
-        errno = error;
-        return mapped;
-    }
-    if (at > room)
-        munmap(room, (size_t)(at - room));
-    munmap(at + bytes, HUGE_BYTES - (size_t)(at - room)); /* never nothing: the room was longer by more than what lies before */
-    return mapped;
+    return mmap(at, bytes, protection, MAP_SHARED | MAP_FIXED_NOREPLACE | flags, fd, 0);
 }
 
 static int map(int fd, size_t bytes, int protection, int flags, void **memory) {
-    void *mapped = bytes % HUGE_BYTES == 0 ? map_aligned(fd, bytes, protection, flags)
-                                           : mmap(NULL, bytes, protection, MAP_SHARED | flags, fd, 0);
+    void *mapped = map_aligned(fd, bytes, protection, flags);
+    if (mapped == MAP_FAILED)
+        mapped = mmap(NULL, bytes, protection, MAP_SHARED | flags, fd, 0);
     if (mapped == MAP_FAILED)
         return fail(-errno, "map %zu bytes: %s", bytes, rp_error_text(-errno));
     if (madvise(mapped, bytes, MADV_DONTFORK) != 0) {

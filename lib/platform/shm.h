@@ -76,7 +76,7 @@ int shm_stat(int fd, struct shm_identity *id, uint64_t *bytes);
 /* Does the name lead into this file system, whether a file of that name is there or not? A directory that was removed is answered for by the one it was in. */
 bool shm_leads_to(const char *path, uint64_t device);
 
-/* Maps `bytes` of the file (its whole size, on hugetlbfs), at a multiple of 2 MiB if it has whole ones, so that huge pages can be mapped as such; pages are not inherited over fork (MADV_DONTFORK). The mapping keeps the description, and so its locks, alive after close(fd). */
+/* Maps `bytes` of the file (its whole size, on hugetlbfs), at a multiple of 2 MiB if it has whole ones and there is room, so that huge pages can be mapped as such; pages are not inherited over fork (MADV_DONTFORK). The mapping keeps the description, and so its locks, alive after close(fd). */
 int shm_map(int fd, size_t bytes, bool read_only, void **memory);
 void shm_unmap(void *memory, size_t bytes);
 

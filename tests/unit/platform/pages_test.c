@@ -6,10 +6,13 @@
 #include "shm.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PAGE = 4096, PAGES = 2000 }; /* more than are asked about at a time */
@@ -124,11 +127,42 @@ static void nodes_that_are_not_there_are_refused(void **state) {
     close(fd);
 }
 
+/* Locks all that it maps from now on, up to a limit that has room for the mapping and not for twice as much. */
+static int maps_under_a_limit(void) {
+    const size_t huge = 2 << 20, bytes = huge;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {{0}};
+    struct rlimit limit;
+    void *memory = NULL;
+    int fd = memfd_create("pages_test", MFD_CLOEXEC);
+    bool ready = fd >= 0 && ftruncate(fd, (off_t)bytes) == 0 && getrlimit(RLIMIT_MEMLOCK, &limit) == 0;
+    limit.rlim_cur = 2 * bytes + huge / 2;
+    if (!ready || limit.rlim_cur > limit.rlim_max || setrlimit(RLIMIT_MEMLOCK, &limit) != 0 ||
+        syscall(SYS_capset, &header, none) != 0 || mlockall(MCL_FUTURE | MCL_ONFAULT) != 0)
+        return 77;
+    if (shm_map(fd, bytes, false, &memory) != 0)
+        return 1;
+    memset(memory, 1, bytes);
+    return 0;
+}
+
+static void a_mapping_needs_no_more_than_its_own_room(void **state) {
+    (void)state;
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(maps_under_a_limit());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(status, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_counted_where_they_are),        cmocka_unit_test(what_is_locked_is_said_also_of_parts),
         cmocka_unit_test(what_has_whole_huge_pages_begins_at_one), cmocka_unit_test(small_pages_are_gathered),
-        cmocka_unit_test(nodes_that_are_not_there_are_refused),
+        cmocka_unit_test(nodes_that_are_not_there_are_refused),    cmocka_unit_test(a_mapping_needs_no_more_than_its_own_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
