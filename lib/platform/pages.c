@@ -91,13 +91,16 @@ int pages_state(const void *memory, size_t bytes, struct pages_state *out) {
     static const struct {
         const char *name;
         size_t field;
-    } rows[] = {{"Rss:", offsetof(struct pages_state, mapped)},          {"Locked:", offsetof(struct pages_state, locked)},
-                {"ShmemPmdMapped:", offsetof(struct pages_state, huge)}, {"FilePmdMapped:", offsetof(struct pages_state, huge)},
-                {"Shared_Hugetlb:", offsetof(struct pages_state, huge)}, {"Private_Hugetlb:", offsetof(struct pages_state, huge)}};
+    } rows[] = {{"Rss:", offsetof(struct pages_state, mapped)},
+                {"ShmemPmdMapped:", offsetof(struct pages_state, huge)},
+                {"FilePmdMapped:", offsetof(struct pages_state, huge)},
+                {"Shared_Hugetlb:", offsetof(struct pages_state, hugetlb)},
+                {"Private_Hugetlb:", offsetof(struct pages_state, hugetlb)}};
     const uintptr_t from = (uintptr_t)memory, to = from + bytes;
     char *line = NULL;
     size_t room = 0;
     bool inside = false; /* a mapping may have been split by what was asked of its parts */
+    uint64_t before = 0; /* mapped, of earlier parts */
     *out = (struct pages_state){0};
     FILE *f = fopen("/proc/self/smaps", "re");
     if (f == NULL)
@@ -106,18 +109,22 @@ int pages_state(const void *memory, size_t bytes, struct pages_state *out) {
         unsigned long first, last;
         unsigned long long kib;
         char name[32];
-        if (sscanf(line, "%lx-%lx ", &first, &last) == 2)
+        if (sscanf(line, "%lx-%lx ", &first, &last) == 2) {
             inside = first >= from && last <= to;
-        else if (inside && sscanf(line, "KernelPageSize: %llu kB", &kib) == 1)
+            before = out->mapped;
+        } else if (inside && strncmp(line, "VmFlags:", 8) == 0) { /* "Locked:" is only our share of what others lock, too */
+            out->locked += strstr(line, " lo") != NULL ? out->mapped - before : 0;
+        } else if (inside && sscanf(line, "KernelPageSize: %llu kB", &kib) == 1) {
             out->page = kib * 1024;
-        else if (inside && sscanf(line, "%31s %llu kB", name, &kib) == 2)
+        } else if (inside && sscanf(line, "%31s %llu kB", name, &kib) == 2) {
             for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
                 if (strcmp(name, rows[i].name) == 0)
                     *(uint64_t *)(void *)((char *)out + rows[i].field) += kib * 1024;
+        }
     }
     free(line);
     fclose(f);
-    if (out->mapped < out->huge) /* pages of hugetlbfs are not in Rss */
-        out->mapped = out->huge;
+    out->huge += out->hugetlb;
+    out->mapped += out->hugetlb; /* which are not in Rss */
     return 0;
 }

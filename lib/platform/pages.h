@@ -39,8 +39,10 @@ int pages_where(void *memory, size_t bytes, size_t page_bytes, uint64_t *on_node
 /* What the kernel says of a mapping of this process. */
 struct pages_state {
     uint64_t mapped, huge, locked; /* bytes */
+    uint64_t hugetlb;              /* of those, on a hugetlbfs: never swapped out, and the kernel keeps no lock of them */
     uint64_t page;                 /* the size of its pages, huge ones that the kernel made of them apart */
 };
+/* 0; -errno: it does not say, and `out` is empty. */
 int pages_state(const void *memory, size_t bytes, struct pages_state *out);
 
 #endif

@@ -133,12 +133,16 @@ static void placing_look(unsigned char *memory, size_t bytes, const struct layou
     out->ring_bytes = rings_end(l, bytes, out->page_bytes, out->hugepages != 0);
     out->cell_bytes = bytes - out->ring_bytes;
     look_where(memory, out);
-    (void)pages_state(memory, bytes, &state); /* again: now all pages were touched */
+    const bool known = pages_state(memory, bytes, &state) == 0; /* again: now all pages were touched */
     out->mapped_bytes = state.mapped;
     out->huge_bytes = state.huge;
     out->locked_bytes = state.locked;
+    if (out->lock_memory != 0 && lock_result == 0) /* what only the call's result tells */
+        out->locked_bytes = known ? state.locked + state.hugetlb : bytes;
     uint64_t huge = pages_huge_bytes();
-    if (out->hugepages != 0 && state.huge < bytes)
+    if (out->hugepages != 0 && !known)
+        missing(out, "huge pages: the kernel does not say how large pages are (/proc/self/smaps)");
+    else if (out->hugepages != 0 && state.huge < bytes)
         missing(out, "huge pages: %llu of %llu bytes%s", (unsigned long long)state.huge, (unsigned long long)bytes,
                 huge == 0 ? ": this kernel has none" : "");
     if (out->lock_memory != 0 && lock_result != 1)

@@ -222,6 +222,64 @@ static void who_may_not_lock_says_so(void **state) {
     drop_queue(q);
 }
 
+static int locks_too(struct peer *test, void *argument) {
+    (void)argument;
+    struct handles h = peer_open(0);
+    struct rp_placement p;
+    peer_succeeds(rp_queue_placement(h.q, &p));
+    peer_check(p.locked_bytes == p.ring_bytes + p.cell_bytes && p.missing[0] == 0);
+    peer_say(test, 'l');
+    return peer_hear(test);
+}
+
+/* The kernel gives each of several who lock a page a share of it; each of them has all of it locked. */
+static void what_two_have_locked_each_has_locked(void **state) {
+    (void)state;
+    struct rp_queue_options o = test_options();
+    o.lock_memory = 1;
+    o.mode = 0666;
+    rp_queue *q = make_queue(&o);
+    struct rp_placement p = placement_of(q);
+    if (p.missing[0] == 0) { /* else this process may not */
+        struct peer peer = peer_start(locks_too, NULL);
+        assert_int_equal(peer_hear(&peer), 'l');
+        p = placement_of(q);
+        assert_int_equal(p.locked_bytes, p.ring_bytes + p.cell_bytes);
+        assert_string_equal(p.missing, "");
+        peer_kill(&peer);
+    }
+    drop_queue(q);
+}
+
+/* No descriptor is left to open the kernel's files with. */
+static void without_proc_a_lock_that_was_had_is_believed(void **state) {
+    (void)state;
+    struct rp_queue_options o = test_options();
+    struct rlimit usual, none;
+    o.lock_memory = 1;
+    rp_queue *q = make_queue(&o);
+    struct rp_placement p = placement_of(q);
+    bool locked = p.missing[0] == 0;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    none = usual;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int result = rp_queue_placement(q, &p);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    succeeds(result);
+    assert_int_equal(p.locked_bytes, locked ? p.ring_bytes + p.cell_bytes : 0);
+    assert_int_equal(p.missing[0] == 0, locked);
+    drop_queue(q);
+    o.hugepages = 1;
+    q = make_queue(&o);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    result = rp_queue_placement(q, &p);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    succeeds(result);
+    assert_non_null(strstr(p.missing, "huge pages: the kernel does not say"));
+    drop_queue(q);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(without_wishes_nothing_is_missing),
@@ -231,6 +289,8 @@ int main(void) {
         TEST(huge_pages),
         TEST(memory_is_locked_by_each_process),
         TEST(who_may_not_lock_says_so),
+        TEST(what_two_have_locked_each_has_locked),
+        TEST(without_proc_a_lock_that_was_had_is_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
