@@ -34,14 +34,16 @@ struct rp_placement {
     uint64_t mapped_bytes;                 /**< in this process's page table: touching them takes no page fault */
     uint64_t huge_bytes;                   /**< of those, by huge pages */
     uint64_t locked_bytes;                 /**< of those, kept from being swapped out by this process */
-    uint64_t ring_bytes_on[RP_NODES_MOST]; /**< where the rings are, by node; all 0: the kernel does not say */
-    uint64_t cell_bytes_on[RP_NODES_MOST]; /**< where the cells are */
+    uint64_t ring_bytes_on[RP_NODES_MOST]; /**< where mapped rings are, by node; all 0: not known */
+    uint64_t cell_bytes_on[RP_NODES_MOST]; /**< the same for cells */
     char missing[512];                     /**< what was asked for and is not so, for people; "": all is as asked */
     uint64_t reserved[8];
 };
 
 /**
- * Looks where each page is. Enters all pages into this process's page table first (0.2 to 0.5 s per GiB). A read-only handle may look; the locks of others are in rp_participant.
+ * Looks where each page is. Where nodes or huge pages were asked for or nodes were decided on, or this handle has locked its memory, it enters all pages into this process's page table
+ * first (0.2 to 0.5 s per GiB); else only pages that are there already are looked at. A read-only handle may look, and locks nothing: `locked_bytes` is 0 and `missing` says nothing of locks.
+ * The locks of others are in rp_participant.
  * Errors: -EINVAL, RP_FORKED. Any thread. May block on the kernel. Crash: harmless.
  */
 RP_API int rp_queue_placement(rp_queue *q, struct rp_placement *out);

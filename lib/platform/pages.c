@@ -72,12 +72,8 @@ int pages_where(void *memory, size_t bytes, size_t page_bytes, uint64_t *on_node
     memset(on_node, 0, 64 * sizeof *on_node);
     for (size_t at = 0; at < bytes;) {
         unsigned count = 0;
-        char *begin = (char *)memory + at;
         for (; count < QUERY_PAGES && at < bytes; at += page_bytes)
             pages[count++] = (char *)memory + at;
-        int result = pages_touch(begin, (size_t)((char *)memory + at - begin), true);
-        if (result < 0 && result != -EINVAL) /* a kernel without it: those that are there are counted */
-            return result;
         if (syscall(SYS_move_pages, 0, (unsigned long)count, pages, NULL, status, 0) < 0)
             return -errno;
         for (unsigned i = 0; i < count; i++)

@@ -33,7 +33,7 @@ int pages_touch(void *memory, size_t bytes, bool read_only);
 /* Keeps pages from being swapped out; `now`: fetches them as well. 0, -ENOMEM or -EPERM: RLIMIT_MEMLOCK. */
 int pages_lock(void *memory, size_t bytes, bool now);
 
-/* Counts pages by node into `on_node[64]`, in bytes; those that are not there are fetched. 0; -errno: the kernel does not say. */
+/* Counts pages by node into `on_node[64]`, in bytes, those that are in this process's page table. 0; -errno: the kernel does not say. */
 int pages_where(void *memory, size_t bytes, size_t page_bytes, uint64_t *on_node);
 
 /* What the kernel says of a mapping of this process. */

@@ -121,6 +121,11 @@ static void look_locked(struct rp_placement *out, int lock_result) {
                 lock_result < 0 ? rp_error_text(lock_result) : "some were unlocked");
 }
 
+/* Only pages that are here say where they are, how large, and whether they stay. Who asked for none of that should not wait for gigabytes. */
+static bool must_touch(const struct rp_placement *p, int lock_result) {
+    return p->numa != RP_NUMA_AUTO || p->ring_nodes != 0 || p->hugepages != 0 || (p->lock_memory != 0 && lock_result == 0);
+}
+
 /* `out` says already what was asked for and decided. `lock_result` is 1 where nobody locks. */
 static void placing_look(unsigned char *memory, size_t bytes, const struct layout *l, int lock_result, struct rp_placement *out) {
     struct topology t;
@@ -132,8 +137,10 @@ static void placing_look(unsigned char *memory, size_t bytes, const struct layou
     out->page_bytes = state.page > 0 ? state.page : 4096;
     out->ring_bytes = rings_end(l, bytes, out->page_bytes, out->hugepages != 0);
     out->cell_bytes = bytes - out->ring_bytes;
+    if (must_touch(out, lock_result))
+        (void)pages_touch(memory, bytes, true); /* before Linux 5.14: what is there is what is told of */
     look_where(memory, out);
-    const bool known = pages_state(memory, bytes, &state) == 0; /* again: now all pages were touched */
+    const bool known = pages_state(memory, bytes, &state) == 0; /* again: by now pages were touched */
     out->mapped_bytes = state.mapped;
     out->huge_bytes = state.huge;
     out->locked_bytes = state.locked;

@@ -2,6 +2,8 @@
 /* What a queue's creator asked for of its memory: what can be had is there and said, what cannot is said, and a strict create leaves nothing. tests/numa has more than one node. */
 #include "fixture.h"
 
+#include "../crash/lab_filter.h"
+
 #include <linux/capability.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -280,6 +282,64 @@ static void without_proc_a_lock_that_was_had_is_believed(void **state) {
     drop_queue(q);
 }
 
+/* As in Docker's default sandbox. */
+static bool without_numa(void) {
+    const struct filter_rule refused[] = {{.call = SYS_move_pages, .action = SECCOMP_RET_ERRNO | EPERM},
+                                          {.call = SYS_mbind, .action = SECCOMP_RET_ERRNO | EPERM}};
+    return filter_calls(refused, 2, SECCOMP_RET_ALLOW);
+}
+
+static int looks_from_a_sandbox(struct peer *test, void *argument) {
+    (void)argument;
+    struct rp_queue_options o = test_options();
+    struct rp_placement p;
+    rp_queue *q;
+    snprintf(queue_name, sizeof queue_name, "test.sandbox.%d", (int)getpid());
+    if (!without_numa())
+        return PEER_SKIP;
+    o.capacity = 16384;
+    o.message_bytes = 1024;
+    o.prefault = 0;
+    o.lock_memory = 1; /* each page as it comes */
+    peer_succeeds(rp_queue_create(queue_name, &o, &q));
+    int result = rp_queue_placement(q, &p);
+    peer_succeeds(rp_queue_unlink(queue_name));
+    peer_succeeds(result);
+    peer_check(p.mapped_bytes == p.ring_bytes + p.cell_bytes);
+    peer_check(p.locked_bytes == p.mapped_bytes || strstr(p.missing, "RLIMIT_MEMLOCK") != NULL);
+    peer_say(test, 'd');
+    return 0;
+}
+
+static void who_may_not_ask_for_nodes_is_told_of_locks(void **state) {
+    (void)state;
+    struct peer peer = peer_start(looks_from_a_sandbox, NULL);
+    int end = peer_end(&peer);
+    if (end == PEER_SKIP)
+        skip();
+    assert_int_equal(end, 0);
+}
+
+/* A look is no reason to fetch gigabytes. */
+static void who_wished_for_nothing_is_not_touched(void **state) {
+    (void)state;
+    struct rp_queue_options o = test_options();
+    o.capacity = 16384;
+    o.message_bytes = 1024;
+    o.prefault = 0;
+    rp_queue *q = make_queue(&o);
+    struct rp_placement p = placement_of(q);
+    if (p.ring_nodes == 0)
+        assert_true(p.mapped_bytes < p.cell_bytes);
+    assert_string_equal(p.missing, "");
+    drop_queue(q);
+    o.hugepages = 1;
+    q = make_queue(&o);
+    p = placement_of(q);
+    assert_int_equal(p.mapped_bytes, p.ring_bytes + p.cell_bytes);
+    drop_queue(q);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(without_wishes_nothing_is_missing),
@@ -291,6 +351,8 @@ int main(void) {
         TEST(who_may_not_lock_says_so),
         TEST(what_two_have_locked_each_has_locked),
         TEST(without_proc_a_lock_that_was_had_is_believed),
+        TEST(who_may_not_ask_for_nodes_is_told_of_locks),
+        TEST(who_wished_for_nothing_is_not_touched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,7 @@ static void pages_are_counted_where_they_are(void **state) {
     assert_int_equal(pages_state(memory, PAGES * PAGE, &before), 0);
     assert_int_equal(before.mapped, 0);
     assert_int_equal(before.page, PAGE);
+    assert_int_equal(pages_touch(memory, PAGES * PAGE, true), 0);
     int result = pages_where(memory, PAGES * PAGE, PAGE, on);
     if (result == -EPERM || result == -ENOSYS)
         skip(); /* a sandbox, or a kernel without NUMA */
