@@ -88,14 +88,16 @@ static uint64_t elsewhere(const uint64_t *on, uint64_t bytes, uint64_t nodes) {
     return bytes;
 }
 
-static void look_where(unsigned char *memory, struct rp_placement *out) {
+/* `memory_nodes`: those that have any. */
+static void look_where(unsigned char *memory, uint64_t memory_nodes, struct rp_placement *out) {
     const size_t page = out->page_bytes;
     int result = pages_where(memory, out->ring_bytes, page, out->ring_bytes_on);
     if (result == 0)
         result = pages_where(memory + out->ring_bytes, out->cell_bytes, page, out->cell_bytes_on);
     const bool named = out->numa == RP_NUMA_NODE;
     uint64_t rings = named ? UINT64_C(1) << out->numa_node : out->ring_nodes, cells = named ? rings : out->cell_nodes;
-    if (rings == 0)
+    if (rings == 0 ||
+        (result < 0 && named && memory_nodes == rings)) /* the only node: all is there, whether the kernel says so or not */
         return;
     if (result < 0) {
         missing(out, "NUMA: the kernel does not say where pages are: %s", rp_error_text(result));
@@ -131,15 +133,17 @@ static void placing_look(unsigned char *memory, size_t bytes, const struct layou
     struct topology t;
     struct pages_state state;
     (void)topology_read(TOPOLOGY_ROOT, topology_allowed(), &t);
+    uint64_t memory_nodes = 0;
     for (unsigned n = 0; n < NODES_MOST; n++)
-        out->nodes += t.node[n].memory_bytes > 0;
+        memory_nodes |= (uint64_t)(t.node[n].memory_bytes > 0) << n;
+    out->nodes = (uint32_t)__builtin_popcountll(memory_nodes);
     (void)pages_state(memory, bytes, &state);
     out->page_bytes = state.page > 0 ? state.page : 4096;
     out->ring_bytes = rings_end(l, bytes, out->page_bytes, out->hugepages != 0);
     out->cell_bytes = bytes - out->ring_bytes;
     if (must_touch(out, lock_result))
         (void)pages_touch(memory, bytes, true); /* before Linux 5.14: what is there is what is told of */
-    look_where(memory, out);
+    look_where(memory, memory_nodes, out);
     const bool known = pages_state(memory, bytes, &state) == 0; /* again: by now pages were touched */
     out->mapped_bytes = state.mapped;
     out->huge_bytes = state.huge;

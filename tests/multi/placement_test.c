@@ -340,6 +340,40 @@ static void who_wished_for_nothing_is_not_touched(void **state) {
     drop_queue(q);
 }
 
+static int names_the_only_node(struct peer *test, void *argument) {
+    (void)argument, (void)test;
+    struct rp_queue_options o = test_options();
+    struct rp_placement p;
+    rp_queue *q;
+    if (!without_numa())
+        return PEER_SKIP;
+    o.numa = RP_NUMA_NODE;
+    o.strict = 1;
+    snprintf(queue_name, sizeof queue_name, "test.sandbox.%d", (int)getpid());
+    peer_succeeds(rp_queue_create(queue_name, &o, &q));
+    int result = rp_queue_placement(q, &p);
+    peer_succeeds(rp_queue_unlink(queue_name));
+    peer_succeeds(result);
+    peer_check(p.missing[0] == 0);
+    return 0;
+}
+
+/* All there is is there: nobody needs to be asked. */
+static void the_only_node_needs_no_look(void **state) {
+    (void)state;
+    struct rp_queue_options o = test_options();
+    rp_queue *q = make_queue(&o);
+    struct rp_placement p = placement_of(q);
+    drop_queue(q);
+    if (p.nodes != 1 || access("/sys/devices/system/node/node0", F_OK) != 0)
+        skip();
+    struct peer peer = peer_start(names_the_only_node, NULL);
+    int end = peer_end(&peer);
+    if (end == PEER_SKIP)
+        skip();
+    assert_int_equal(end, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(without_wishes_nothing_is_missing),
@@ -353,6 +387,7 @@ int main(void) {
         TEST(without_proc_a_lock_that_was_had_is_believed),
         TEST(who_may_not_ask_for_nodes_is_told_of_locks),
         TEST(who_wished_for_nothing_is_not_touched),
+        TEST(the_only_node_needs_no_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
