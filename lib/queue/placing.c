@@ -96,8 +96,9 @@ static void look_where(unsigned char *memory, uint64_t memory_nodes, struct rp_p
         result = pages_where(memory + out->ring_bytes, out->cell_bytes, page, out->cell_bytes_on);
     const bool named = out->numa == RP_NUMA_NODE;
     uint64_t rings = named ? UINT64_C(1) << out->numa_node : out->ring_nodes, cells = named ? rings : out->cell_nodes;
-    if (rings == 0 ||
-        (result < 0 && named && memory_nodes == rings)) /* the only node: all is there, whether the kernel says so or not */
+    if (rings == 0 || out->numa == RP_NUMA_AUTO) /* which nobody asked for */
+        return;
+    if (result < 0 && named && memory_nodes == rings) /* the only node: all is there, whether the kernel says so or not */
         return;
     if (result < 0) {
         missing(out, "NUMA: the kernel does not say where pages are: %s", rp_error_text(result));

@@ -246,6 +246,15 @@ static void a_full_node(void) {
     end(q, "full");
     o.strict = 1;
     check(rp_queue_create("full", &o, &q) == -ENOTSUP, "full, strictly: %s", rp_error_detail());
+    /* Nobody asked for the nodes that auto chose, so nothing is amiss when they are full. */
+    o.numa = RP_NUMA_AUTO;
+    run_on(1);
+    q = make("full.auto", &o);
+    if (q != NULL) {
+        check(rp_queue_placement(q, &p) == 0 && p.missing[0] == '\0', "full.auto, strictly: nothing is missing: '%s'", p.missing);
+        check(p.ring_nodes == 2, "full.auto: the rings on node 1: %llx", (unsigned long long)p.ring_nodes);
+        end(q, "full.auto");
+    }
 }
 
 int main(void) {
