@@ -24,15 +24,16 @@ int pages_bind(void *memory, size_t bytes, uint64_t nodes) {
     return syscall(SYS_mbind, memory, bytes, mode, mask, 65, 0) == 0 ? 0 : -errno;
 }
 
-int pages_move(void *memory, size_t bytes, uint64_t nodes, size_t unit) {
+int pages_move(void *memory, size_t bytes, uint64_t nodes, size_t page, size_t unit) {
     void *pages[QUERY_PAGES];
     int to[QUERY_PAGES], status[QUERY_PAGES], node = 63, result = 0;
     for (size_t at = 0; at < bytes && result == 0;) {
         unsigned count = 0;
-        for (; count < QUERY_PAGES && at < bytes; at += unit) {
-            do
-                node = (node + 1) % 64;
-            while (!(nodes >> node & 1));
+        for (; count < QUERY_PAGES && at < bytes; at += page) {
+            if (at % unit == 0)
+                do
+                    node = (node + 1) % 64;
+                while (!(nodes >> node & 1));
             pages[count] = (char *)memory + at;
             to[count++] = node;
         }

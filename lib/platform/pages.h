@@ -13,10 +13,10 @@
 int pages_bind(void *memory, size_t bytes, uint64_t nodes);
 
 /*
- * Moves pages that are there, as far as only this process has mapped them, in units of `unit` bytes. (The kernel's own MPOL_MF_MOVE leaves a page that is on any of several nodes where it is.)
+ * Moves pages of `page` bytes that are there, as far as only this process has mapped them; with several nodes, `unit` bytes to each in turns. (The kernel's own MPOL_MF_MOVE leaves a page that is on any of several nodes where it is.)
  * 0, or -errno.
  */
-int pages_move(void *memory, size_t bytes, uint64_t nodes, size_t unit);
+int pages_move(void *memory, size_t bytes, uint64_t nodes, size_t page, size_t unit);
 
 /* The size of this machine's transparent huge pages; 0: it has none. */
 uint64_t pages_huge_bytes(void);

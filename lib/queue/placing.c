@@ -232,9 +232,9 @@ void placing_consumer(struct rp_queue *q) {
     unsigned char *memory = q->memory;
     (void)pages_touch(memory, bytes, false);
     bind_pages(memory, bytes, rings, &where);
-    page = huge > page ? huge : page;
-    (void)pages_move(memory, rings, where.rings, page);
-    (void)pages_move(memory + rings, bytes - rings, where.cells, page);
+    const size_t unit = huge > page ? huge : page; /* huge pages may not have been had: each small one is moved */
+    (void)pages_move(memory, rings, where.rings, page, unit);
+    (void)pages_move(memory + rings, bytes - rings, where.cells, page, unit);
     store_relaxed(&s->control->cell_nodes, where.cells, hint);
     store_relaxed(&s->control->ring_nodes, where.rings, hint);
 }

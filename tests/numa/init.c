@@ -159,12 +159,13 @@ static void named_nodes(void) {
 }
 
 /* Made by a process on node 0, which goes; then the consumers come. */
-static void near_the_consumer(int node) {
+static void near_the_consumer(int node, bool huge) {
     static const char name[] = "consumer";
     run_on(0);
     pid_t child = fork();
     if (child == 0) {
         struct rp_queue_options o = wishes(RP_NUMA_CONSUMER, 0);
+        o.hugepages = huge;
         _exit(make(name, &o) == NULL);
     }
     int status = 1;
@@ -183,11 +184,20 @@ static void near_the_consumer(int node) {
         check(p.cell_bytes_on[0] + 8192 > p.cell_bytes / 2 && p.cell_bytes_on[1] + 8192 > p.cell_bytes / 2,
               "%s: cells in turns: %llu, %llu", name, (unsigned long long)p.cell_bytes_on[0],
               (unsigned long long)p.cell_bytes_on[1]);
+    } else if (huge) {
+        check(rp_queue_placement(q, &p) == 0 && p.huge_bytes == 0, "%s: huge pages were refused", name);
+        check(p.ring_bytes_on[node] == p.ring_bytes && p.cell_bytes_on[node] == p.cell_bytes, "%s: each small page moved", name);
     } else {
         lies(q, name, node);
     }
     rp_consumer_close(c);
     end(q, name);
+}
+
+/* Which processes may have huge pages of a tmpfs; even MADV_COLLAPSE does not get any past "deny". */
+static void shmem_huge(const char *whose) {
+    FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "w");
+    check(f != NULL && fputs(whose, f) >= 0 && fclose(f) == 0, "shmem_enabled: %s", whose);
 }
 
 static void huge_pages(void) {
@@ -267,9 +277,12 @@ int main(void) {
                  (mkdir("/dev/shm", 01777) == 0 || errno == EEXIST) && mount("none", "/dev/shm", "tmpfs", 0, "size=90%") == 0;
     check(ready, "file systems: %s", strerror(errno));
     named_nodes();
-    near_the_consumer(1);
-    near_the_consumer(0);
-    near_the_consumer(EVERYWHERE);
+    near_the_consumer(1, false);
+    near_the_consumer(0, false);
+    near_the_consumer(EVERYWHERE, false);
+    shmem_huge("deny");
+    near_the_consumer(1, true);
+    shmem_huge("never");
     huge_pages();
     a_full_node();
     printf("numa-vm: %u checks, %u failed\n", checks, failures);

@@ -120,7 +120,7 @@ static void nodes_that_are_not_there_are_refused(void **state) {
     int result = pages_bind(memory, PAGE, UINT64_C(1) << 63);
     assert_true(result == -EINVAL || result == -EPERM || result == -ENOSYS);
     assert_int_equal(pages_touch(memory, PAGE, false), 0);
-    result = pages_move(memory, PAGE, 1, PAGE);
+    result = pages_move(memory, PAGE, 1, PAGE, PAGE);
     assert_true(result == 0 || result == -EPERM || result == -ENOSYS || access("/sys/devices/system/node/node0", F_OK) != 0);
     result = pages_bind(memory, PAGE, 1);
     assert_true(result == 0 || result == -EPERM || result == -ENOSYS || access("/sys/devices/system/node/node0", F_OK) != 0);
