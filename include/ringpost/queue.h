@@ -118,7 +118,7 @@ struct rp_queue_options {
     uint32_t numa;             /**< enum rp_numa: on which NUMA nodes it lies. Default RP_NUMA_AUTO */
     uint32_t numa_node;        /**< with RP_NUMA_NODE: which, 0 .. 63. Default 0 */
     uint32_t
-        hugepages; /**< 1: in huge pages: the size is rounded up to whole ones, and the kernel asked for them (on hugetlbfs there are no others). Default 0 */
+        hugepages; /**< 1: in huge pages: the size is rounded up to whole ones (if they have at most 2 MiB), and the kernel asked for them (on hugetlbfs there are no others). Default 0 */
     uint32_t
         lock_memory; /**< 1: each process that attaches keeps its pages from being swapped out, as far as its RLIMIT_MEMLOCK allows. Default 0 */
     uint32_t

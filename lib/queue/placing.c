@@ -14,10 +14,18 @@ _Static_assert((int)PLACEMENT_AUTO == RP_NUMA_AUTO && (int)PLACEMENT_INTERLEAVE 
                    NODES_MOST == RP_NODES_MOST,
                "the same numbers");
 
+enum { ROUND_MOST = 2 << 20 };
+
+/* Whole huge pages, as far as that is no waste: those of a kernel with pages of 64 KiB have 512 MiB. 0: no rounding. */
+static size_t round_bytes(void) {
+    uint64_t huge = pages_huge_bytes();
+    return huge <= ROUND_MOST ? huge : 0;
+}
+
 /* Where the rings end and the cells begin, as far as pages can tell: the page in which both are is the rings'. */
 static size_t rings_end(const struct layout *l, size_t bytes, size_t page, bool huge) {
-    if (huge && page < pages_huge_bytes())
-        page = pages_huge_bytes();
+    if (huge && page < round_bytes())
+        page = round_bytes();
     size_t end = (l->cells + page - 1) / page * page;
     return end < bytes ? end : bytes;
 }
@@ -59,8 +67,7 @@ int placing_create(const char *path, const struct rp_queue_options *o, const str
     *where = plan.where;
     if (plan.where.rings == 0 && !plan.huge)
         return shm_create(path, l->bytes, o->mode, o->group, o->prefault, b);
-    struct shm_wishes wishes = {
-        .place = place, .context = &plan, .multiple = plan.huge ? pages_huge_bytes() : 0, .touch = plan.huge};
+    struct shm_wishes wishes = {.place = place, .context = &plan, .multiple = plan.huge ? round_bytes() : 0, .touch = plan.huge};
     int result = shm_create_placed(path, l->bytes, o->mode, o->group, o->prefault, &wishes, b);
     if (result == 0 && plan.huge)
         pages_gather(b->memory, b->bytes);
@@ -156,7 +163,9 @@ static void placing_look(unsigned char *memory, size_t bytes, const struct layou
         missing(out, "huge pages: the kernel does not say how large pages are (/proc/self/smaps)");
     else if (out->hugepages != 0 && state.huge < bytes)
         missing(out, "huge pages: %llu of %llu bytes%s", (unsigned long long)state.huge, (unsigned long long)bytes,
-                huge == 0 ? ": this kernel has none" : "");
+                huge == 0           ? ": this kernel has none"
+                : huge > ROUND_MOST ? ": they are so large here that no size is rounded up to them"
+                                    : "");
     if (out->lock_memory != 0 && lock_result != 1)
         look_locked(out, lock_result);
 }
@@ -227,7 +236,7 @@ void placing_consumer(struct rp_queue *q) {
     struct placement_question question = {PLACEMENT_CONSUMER, 0, near, bytes};
     if (placement_decide(&t, &question, &where) < 0 || where.rings == 0 || pages_state(q->memory, bytes, &state) < 0)
         return;
-    size_t page = state.page > 0 ? state.page : 4096, huge = s->parameters.hugepages != 0 ? pages_huge_bytes() : 0;
+    size_t page = state.page > 0 ? state.page : 4096, huge = s->parameters.hugepages != 0 ? round_bytes() : 0;
     size_t rings = rings_end(&s->layout, bytes, page, huge != 0);
     unsigned char *memory = q->memory;
     (void)pages_touch(memory, bytes, false);
