@@ -12,11 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "../crash/lab_filter.h"
 
 enum { NODES = 3, FAR = 2, EVERYWHERE = -1 };
 
@@ -224,14 +227,24 @@ static void huge_pages(void) {
     f = fopen("/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages", "w");
     check(f != NULL && fputs("16", f) >= 0 && fclose(f) == 0, "pages for hugetlbfs on node 0");
     o = wishes(RP_NUMA_NODE, 1);
+    o.lock_memory = 1; /* a lock there bears no flag */
     check(mkdir("/huge", 0755) == 0 && mount("none", "/huge", "hugetlbfs", 0, NULL) == 0, "hugetlbfs");
     q = make("/huge/queue", &o);
     if (q != NULL) {
         lies(q, "/huge/queue", 1);
         check(rp_queue_placement(q, &p) == 0 && p.page_bytes == 2 << 20 && p.huge_bytes == p.ring_bytes + p.cell_bytes,
               "/huge/queue: pages of %llu, %llu bytes", (unsigned long long)p.page_bytes, (unsigned long long)p.huge_bytes);
+        check(p.locked_bytes == p.huge_bytes, "/huge/queue: locked: %llu bytes", (unsigned long long)p.locked_bytes);
         end(q, "/huge/queue");
     }
+    pid_t child = fork();
+    if (child == 0) {
+        const struct filter_rule older = {SYS_madvise, SECCOMP_RET_ERRNO | EINVAL, 2, UINT32_MAX, MADV_POPULATE_WRITE};
+        _exit(filter_calls(&older, 1, SECCOMP_RET_ALLOW) ? rp_queue_create("/huge/older", &o, &q) != 0 : 77);
+    }
+    int status = 1;
+    check(waitpid(child, &status, 0) == child && status == 0, "/huge/older: made without MADV_POPULATE_WRITE: %d", status);
+    rp_queue_unlink("/huge/older");
     o.capacity = 100000;
     q = NULL;
     check(rp_queue_create("/huge/queue", &o, &q) == -ENOSPC, "too large for hugetlbfs: %s", rp_error_detail());
