@@ -62,12 +62,13 @@ static int spin_once(const struct wait *w) {
 /* Between stretches it does what others do before they sleep, once a millisecond, and offers the processor to others. */
 static int wait_spinning(const struct wait *w) {
     struct actor *a = w->actor;
-    uint64_t now_ns = clock_boot_ns(), house_ns = 0;
+    uint64_t now_ns = clock_boot_ns(), house_ns = now_ns;
+    bool flushed = false;
     const uint64_t deadline_ns = wait_deadline_ns(now_ns, w->timeout_ns);
     for (;; now_ns = clock_boot_ns()) {
         if (now_ns - house_ns >= 1000000) {
             house_ns = now_ns;
-            pool_flush(&a->pool);
+            flushed = false;
             housekeeping(a, (now_ns - a->segment->epoch_boot_ns) / 1000000);
         }
         int result = spin_once(w);
@@ -77,6 +78,9 @@ static int wait_spinning(const struct wait *w) {
             return -EINTR;
         if (queue_is_gone(a->queue))
             return RP_GONE;
+        if (!flushed)
+            pool_flush(&a->pool); /* others may need what it keeps for itself */
+        flushed = true;
         spin_yield();
     }
 }

@@ -96,12 +96,14 @@ static int spin_once(const struct many *w) {
         struct actor *a = &w->consumers[i]->actor;
         housekeeping(a, (now_ns - a->segment->epoch_boot_ns) / 1000000);
     }
-    for (uint32_t i = 0; i < LOOKS_PER_YIELD; i++) {
+    for (uint32_t i = w->consumers[0]->actor.alone ? LOOKS_PER_YIELD - 1 : 0; i < LOOKS_PER_YIELD; i++) {
         int result = look_at_all(w);
         if (result != RP_EMPTY)
             return result;
         spin_pause();
     }
+    for (unsigned i = 0; i < w->count; i++)
+        pool_flush(&w->consumers[i]->actor.pool); /* others may need what they keep for themselves */
     spin_yield();
     return any_interrupted(w) ? -EINTR : RP_EMPTY;
 }

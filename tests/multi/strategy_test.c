@@ -279,6 +279,40 @@ static void unknown_ones_are_refused(void **state) {
     close_all();
 }
 
+/* Cells that it freed and keeps for itself must not be missed by others as long as it waits. */
+static void one_that_spins_in_rp_wait_gives_up_what_it_freed(void **state) {
+    (void)state;
+    struct rp_message m;
+    struct rp_queue_options o = test_options();
+    open_all(RP_WAIT_SPIN, &o);
+    succeeds(rp_send(p, "one", 3, NULL));
+    succeeds(rp_receive(c, &m, 0));
+    succeeds(rp_ack(c, &m));
+    assert_int_equal(c->actor.pool.freed_count, 1);
+    assert_int_equal(rp_wait(&c, 1, 2 * MS), RP_EMPTY);
+    assert_int_equal(c->actor.pool.freed_count, 0);
+    close_all();
+}
+
+/* The same in a receive, which need not wait for what is there. */
+static void one_that_spins_gives_up_what_it_freed(void **state) {
+    (void)state;
+    struct rp_message m;
+    struct rp_queue_options o = test_options();
+    open_all(RP_WAIT_SPIN, &o);
+    succeeds(rp_send(p, "one", 3, NULL));
+    succeeds(rp_send(p, "two", 3, NULL));
+    succeeds(rp_receive(c, &m, 0));
+    succeeds(rp_ack(c, &m));
+    succeeds(rp_receive(c, &m, -1)); /* it need not wait */
+    assert_int_equal(c->actor.pool.freed_count, 1);
+    succeeds(rp_ack(c, &m));
+    assert_int_equal(c->actor.pool.freed_count, 2);
+    assert_int_equal(rp_receive(c, &m, 2 * MS), RP_EMPTY);
+    assert_int_equal(c->actor.pool.freed_count, 0);
+    close_all();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(how_it_waits),
@@ -289,6 +323,8 @@ int main(void) {
         TEST(each_is_ended),
         TEST(one_that_spins_spins_for_all),
         TEST(unknown_ones_are_refused),
+        TEST(one_that_spins_in_rp_wait_gives_up_what_it_freed),
+        TEST(one_that_spins_gives_up_what_it_freed),
     };
     return cmocka_run_group_tests_name("strategy", tests, NULL, NULL);
 }
