@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include "../crash/lab_filter.h"
+#include "handle.h"
 
 #include <linux/capability.h>
 #include <sys/resource.h>
@@ -374,6 +375,20 @@ static void the_only_node_needs_no_look(void **state) {
     assert_int_equal(end, 0);
 }
 
+/* As if it were left by somebody who held the seat before, and was killed. */
+static void a_seat_says_nothing_of_its_last_owners_locks(void **state) {
+    (void)state;
+    struct rp_queue_options o = test_options();
+    struct rp_participant who;
+    rp_queue *q = make_queue(&o), *second;
+    store_relaxed(&q->segment.seats[1].locked_bytes, 4711, init);
+    succeeds(rp_queue_open(queue_name, NULL, &second));
+    succeeds(rp_participant_next(q, 1, &who));
+    assert_int_equal(who.locked_bytes, 0);
+    succeeds(rp_queue_close(second));
+    drop_queue(q);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(without_wishes_nothing_is_missing),
@@ -388,6 +403,7 @@ int main(void) {
         TEST(who_may_not_ask_for_nodes_is_told_of_locks),
         TEST(who_wished_for_nothing_is_not_touched),
         TEST(the_only_node_needs_no_look),
+        TEST(a_seat_says_nothing_of_its_last_owners_locks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
