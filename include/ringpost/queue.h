@@ -120,7 +120,7 @@ struct rp_queue_options {
     uint32_t
         hugepages; /**< 1: in huge pages: the size is rounded up to whole ones (if they have at most 2 MiB), and the kernel asked for them (on hugetlbfs there are no others). Default 0 */
     uint32_t
-        lock_memory; /**< 1: each process that attaches keeps its pages from being swapped out, as far as its RLIMIT_MEMLOCK allows. Default 0 */
+        lock_memory; /**< 1: each process that attaches keeps all pages from being swapped out, or none, if RLIMIT_MEMLOCK has no room for all. Default 0 */
     uint32_t
         strict; /**< 1: -ENOTSUP when not all of what numa, hugepages and lock_memory ask for can be had. Else placement.h tells. Default 0 */
     uint32_t reserved3; /**< 0 */

@@ -30,7 +30,7 @@ void pages_gather(void *memory, size_t bytes);
 /* Touches all pages. 0; or -errno, such as -EFAULT or -ENOMEM: there is no memory. */
 int pages_touch(void *memory, size_t bytes, bool read_only);
 
-/* Keeps pages from being swapped out; `now`: fetches them as well. 0, -ENOMEM or -EPERM: RLIMIT_MEMLOCK. */
+/* Keeps pages from being swapped out, all or none; `now`: fetches them as well. 0; -ENOMEM, -EPERM, -EAGAIN: RLIMIT_MEMLOCK. */
 int pages_lock(void *memory, size_t bytes, bool now);
 
 /* Counts pages by node into `on_node[64]`, in bytes, those that are in this process's page table. 0; -errno: the kernel does not say. */

@@ -123,8 +123,9 @@ static void look_locked(struct rp_placement *out, int lock_result) {
     uint64_t bytes = out->ring_bytes + out->cell_bytes;
     if (out->locked_bytes >= bytes)
         return;
-    if (lock_result < 0 && getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur < bytes)
-        missing(out, "locked: %llu of %llu bytes, this process may lock %llu (RLIMIT_MEMLOCK, ulimit -l)",
+    const bool limited = lock_result == -ENOMEM || lock_result == -EPERM || lock_result == -EAGAIN;
+    if (limited && getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        missing(out, "locked: %llu of %llu bytes, all or nothing; this process may lock %llu in all (RLIMIT_MEMLOCK, ulimit -l)",
                 (unsigned long long)out->locked_bytes, (unsigned long long)bytes, (unsigned long long)limit.rlim_cur);
     else
         missing(out, "locked: %llu of %llu bytes: %s", (unsigned long long)out->locked_bytes, (unsigned long long)bytes,

@@ -389,6 +389,44 @@ static void a_seat_says_nothing_of_its_last_owners_locks(void **state) {
     drop_queue(q);
 }
 
+/* Room for one queue and a half: the limit is larger than what is asked for, and still what is in the way. */
+static int locks_one_of_two(struct peer *test, void *argument) {
+    const uint64_t bytes = *(const uint64_t *)argument;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {{0}};
+    struct rlimit limit;
+    rp_queue *first, *second;
+    struct rp_placement p;
+    peer_check(getrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+    limit.rlim_cur = bytes + bytes / 2;
+    if (limit.rlim_cur > limit.rlim_max)
+        return PEER_SKIP;
+    peer_check(syscall(SYS_capset, &header, none) == 0 && setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+    peer_succeeds(rp_queue_open(queue_name, NULL, &first));
+    peer_succeeds(rp_queue_open(queue_name, NULL, &second));
+    peer_succeeds(rp_queue_placement(first, &p));
+    peer_check(p.locked_bytes == bytes && p.missing[0] == 0);
+    peer_succeeds(rp_queue_placement(second, &p));
+    peer_check(p.locked_bytes == 0 && strstr(p.missing, "RLIMIT_MEMLOCK") != NULL);
+    peer_say(test, 'd');
+    return 0;
+}
+
+static void a_limit_that_others_use_up_is_named(void **state) {
+    (void)state;
+    struct rp_queue_options o = test_options();
+    o.lock_memory = 1;
+    o.mode = 0666;
+    rp_queue *q = make_queue(&o);
+    uint64_t bytes = stats_of(q).segment_bytes;
+    struct peer peer = peer_start(locks_one_of_two, &bytes);
+    int end = peer_end(&peer);
+    drop_queue(q);
+    if (end == PEER_SKIP)
+        skip();
+    assert_int_equal(end, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(without_wishes_nothing_is_missing),
@@ -404,6 +442,7 @@ int main(void) {
         TEST(who_wished_for_nothing_is_not_touched),
         TEST(the_only_node_needs_no_look),
         TEST(a_seat_says_nothing_of_its_last_owners_locks),
+        TEST(a_limit_that_others_use_up_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
