@@ -80,6 +80,8 @@ RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given
     int result = options_take(&o, sizeof o, given, "rp_consumer_options");
     if (result < 0)
         return result;
+    if (o.reserved != 0)
+        return fail(-E2BIG, "rp_consumer_options: a reserved field is not 0");
     struct known_group group;
     result = lookup_group(q, o.group, &group);
     if (result < 0)
@@ -89,12 +91,11 @@ RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given
     const uint64_t lease_ns = q->segment.parameters.lease_ns;
     bool waits_too_long = lease_ns != 0 && o.batch_wait_ns >= lease_ns;
     if (out == NULL || o.ack > RP_ACK_NONE || o.prefetch > q->segment.layout.cell_count || waits_too_long ||
-        !wait_knows(o.wait_strategy) || o.reserved != 0)
+        !wait_knows(o.wait_strategy))
         return fail(-EINVAL, "rp_consumer_open: %s",
                     out == NULL                    ? "no place for the result"
                     : o.ack > RP_ACK_NONE          ? "unknown ack mode"
                     : waits_too_long               ? "a batch that waits as long as a lease"
-                    : o.reserved != 0              ? "a reserved field is not 0"
                     : !wait_knows(o.wait_strategy) ? "unknown wait strategy"
                                                    : "prefetch is more than the queue holds");
     struct rp_consumer *c = calloc(1, sizeof *c);

@@ -83,8 +83,10 @@ RP_API int rp_queue_drain(rp_queue *q, const struct rp_drain_options *given) {
     int result = options_take(&o, sizeof o, given, "rp_drain_options");
     if (result < 0)
         return result;
+    if (o.reserved != 0)
+        return fail(-E2BIG, "rp_drain_options: a reserved field is not 0");
     result = queue_check(q);
-    if (result < 0 || o.timeout_ns < -1 || o.dead > 1 || o.reserved != 0)
+    if (result < 0 || o.timeout_ns < -1 || o.dead > 1)
         return fail(result < 0 ? result : -EINVAL, "rp_queue_drain");
     if (q->read_only)
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);

@@ -133,7 +133,9 @@ RP_API int rp_group_create(rp_queue *q, const char *group, const struct rp_group
     int result = options_take(&o, sizeof o, given, "rp_group_options");
     if (result < 0 || (result = check(q, group, "rp_group_create")) < 0)
         return result;
-    if (o.overflow > RP_GROUP_DEAD || o.reserved != 0)
+    if (o.reserved != 0)
+        return fail(-E2BIG, "rp_group_options: a reserved field is not 0");
+    if (o.overflow > RP_GROUP_DEAD)
         return fail(-EINVAL, "rp_group_create: unknown overflow %u", o.overflow);
     struct actor a;
     actor_open(&a, q);

@@ -34,8 +34,10 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
         return fail(result < 0 ? result : -EINVAL, "rp_producer_open");
     if (q->read_only)
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);
-    if (!wait_knows(o.wait_strategy) || o.reserved != 0)
-        return fail(-EINVAL, "rp_producer_open: %s", o.reserved != 0 ? "a reserved field is not 0" : "unknown wait strategy");
+    if (o.reserved != 0)
+        return fail(-E2BIG, "rp_producer_options: a reserved field is not 0");
+    if (!wait_knows(o.wait_strategy))
+        return fail(-EINVAL, "rp_producer_open: unknown wait strategy");
     struct producer_name name;
     if (o.id != NULL || o.id_bytes != 0) {
         result = producer_name_make(&name, o.id, o.id_bytes);

@@ -116,13 +116,15 @@ RP_API int rp_request(rp_producer *to, rp_consumer *replies, const void *data, s
         o.correlation_id[0] = '\0';
     if (result < 0)
         return result;
-    if (to == NULL || replies == NULL || reply == NULL || timeout_ns < -1 || o.expires > 1 || o.reserved != 0)
+    if (o.reserved != 0)
+        return fail(-E2BIG, "rp_request_options: a reserved field is not 0");
+    if (to == NULL || replies == NULL || reply == NULL || timeout_ns < -1 || o.expires > 1)
         return fail(-EINVAL, "rp_request: %s",
                     to == NULL        ? "no producer"
                     : replies == NULL ? "no consumer for the reply"
                     : reply == NULL   ? "no place for the reply"
                     : timeout_ns < -1 ? "negative timeout"
-                                      : "`expires` is neither 0 nor 1, or a reserved field is not 0");
+                                      : "`expires` is neither 0 nor 1");
     if ((result = queue_check(replies->actor.queue)) < 0)
         return fail(result, "the reply queue was opened by the parent process");
     if (shm_same(&to->actor.queue->prober.identity, &replies->actor.queue->prober.identity))
@@ -162,7 +164,9 @@ RP_API int rp_responder_open(const struct rp_responder_options *given, rp_respon
     int result = options_take(&o, sizeof o, given, "rp_responder_options");
     if (result < 0)
         return result;
-    if (out == NULL || o.queues < 1 || o.queues > 4096 || o.reserved != 0)
+    if (o.reserved != 0)
+        return fail(-E2BIG, "rp_responder_options: a reserved field is not 0");
+    if (out == NULL || o.queues < 1 || o.queues > 4096)
         return fail(-EINVAL, "rp_responder_open: %s", out == NULL ? "no place for the result" : "queues is not 1 to 4096");
     struct rp_responder *r = calloc(1, sizeof *r);
     struct reply_queue *queues = calloc(o.queues, sizeof *queues);
