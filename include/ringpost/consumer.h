@@ -83,7 +83,10 @@ struct rp_nack_options {
 RP_API void rp_consumer_options_init(struct rp_consumer_options *o, size_t size);
 RP_API void rp_nack_options_init(struct rp_nack_options *o, size_t size);
 
-/** Errors: -ENOENT (no such group), -EINVAL, -ENOMEM, -EROFS (handle opened read-only), RP_FORKED. */
+/**
+ * Errors: -ENOENT (no such group), -EINVAL, -E2BIG, -ENOMEM, -EROFS (handle opened read-only), RP_FORKED. The first one of a queue made with RP_NUMA_CONSUMER moves its pages, on a
+ * machine of several nodes: some seconds, if they are gigabytes.
+ */
 RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *o, rp_consumer **out);
 
 /** Closes. What it still holds is given back at once, uncharged; views end. NULL is fine. */

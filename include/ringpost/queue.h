@@ -66,7 +66,7 @@ enum rp_numa {
                                  in turns. Not confined: all pages in turns over all nodes */
     RP_NUMA_INTERLEAVE = 1, /**< pages in turns over all nodes */
     RP_NUMA_CONSUMER =
-        2, /**< where the first consumer may run, as with a confined creator. Until it opens, where the creator was; then pages move that nobody else has mapped: make
+        2, /**< where the first consumer may run, as with a confined creator. Until it opens, where the creator was; then pages move that nobody else has mapped (the creator's own handle counts, too): make
                                  the queue, open the consumer, then producers */
     RP_NUMA_NODE = 3 /**< on `numa_node` */
 };
@@ -122,7 +122,7 @@ struct rp_queue_options {
     uint32_t
         lock_memory; /**< 1: each process that attaches keeps all pages from being swapped out, or none, if RLIMIT_MEMLOCK has no room for all. Default 0 */
     uint32_t
-        strict; /**< 1: -ENOTSUP when not all of what numa, hugepages and lock_memory ask for can be had. Else placement.h tells. Default 0 */
+        strict; /**< 1: -ENOTSUP when not all of what numa (other than RP_NUMA_AUTO), hugepages and lock_memory ask for can be had. Else placement.h tells. Default 0 */
     uint32_t reserved3; /**< 0 */
 };
 
@@ -134,7 +134,7 @@ enum rp_wait_strategy {
     RP_WAIT_ADAPTIVE = 0, /**< looks for some microseconds, as long as that paid lately, then sleeps in the kernel */
     RP_WAIT_SPIN =
         1, /**< looks all the time, and takes a processor for itself. It offers that to others that are runnable there every 30 us or so
-                               (sched_yield); on a machine of one processor after each look */
+                               (sched_yield); on a machine of one processor after each look. On one that it shares with others it is later than RP_WAIT_ADAPTIVE */
     RP_WAIT_SLEEP = 2 /**< sleeps at once: least work, and a wake-up for each wait */
 };
 
