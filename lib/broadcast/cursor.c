@@ -142,6 +142,22 @@ int cursor_miss(const struct ring_view *v, struct cursor *c, uint64_t stamp) {
     return catch_up(v, c, stamp_position(stamp));
 }
 
+/*
+ * The slots behind the first are overwritten before it. So a writer that was stopped there, or died, leaves a first slot that looks as if the message were complete: it is lost all the same.
+ */
+int cursor_torn(const struct ring_view *v, struct cursor *c, uint32_t count) {
+    for (uint32_t i = 1; i < count && !MUTANT(ring_torn_tail_waits); i++) {
+        uint64_t at = c->position + i, stamp = load_acquire(&slot_at(v, c->slots, at)->stamp, stamp);
+        if (stamp == (STAMP_CONTINUES | at))
+            continue;
+        if (stamp_position(stamp) <= at || ((stamp_position(stamp) - at) & (v->p.slots - 1)) != 0)
+            return damaged(v, c, at);
+        c->position++; /* nothing of this message is looked for any more */
+        return catch_up(v, c, stamp_position(stamp));
+    }
+    return -EAGAIN; /* the first slot's stamp says that it was overtaken */
+}
+
 int cursor_renumber(const struct ring_view *v, struct cursor *c, uint64_t *lost) {
     uint64_t number;
     uint32_t slots;

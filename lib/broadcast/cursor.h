@@ -28,6 +28,8 @@ int cursor_join_oldest(const struct ring_view *v, struct cursor *c);
 int cursor_miss(const struct ring_view *v, struct cursor *c, uint64_t stamp);
 int cursor_renumber(const struct ring_view *v, struct cursor *c, uint64_t *lost);
 int cursor_bad_size(const struct ring_view *v, struct cursor *c, size_t bytes);
+/* The message, of `count` slots, was overtaken while it was copied. */
+int cursor_torn(const struct ring_view *v, struct cursor *c, uint32_t count);
 /* A message of several slots. */
 void cursor_load(const struct ring_view *v, const struct cursor *c, void *buffer, size_t bytes);
 
@@ -62,8 +64,11 @@ static ALWAYS_INLINE int cursor_read(const struct ring_view *v, struct cursor *c
             payload_load(buffer, s->payload, *bytes);
         else
             cursor_load(v, c, buffer, *bytes);
-        if (!slots_unmoved(v, c->slots, c->position, count) && !MUTANT(ring_copy_unchecked))
-            continue; /* the stamp says that it was overtaken */
+        if (!slots_unmoved(v, c->slots, c->position, count) && !MUTANT(ring_copy_unchecked)) {
+            if ((result = cursor_torn(v, c, count)) != -EAGAIN)
+                return result;
+            continue;
+        }
         c->position += count;
         c->number++;
         return 0;

@@ -17,6 +17,7 @@
  * reader looks at the stamps of all again, after it copied.
  *
  * What a writer that dies leaves: before step 4 of slot p nothing that anybody takes for a message: p is busy or of the last lap, and slots behind it say `continues`, which no message begins with.
+ * A message of the last lap that began in p itself may have lost its other slots by then: who copied it finds their stamps to be later ones, and goes on behind it as one who was overtaken.
  * A stamp without it is stored once for each position, so it cannot be mistaken for another of the same number. Who has the lane next finds the end of the complete messages, from `newest` on, which
  * is stored after each message and may lag, and writes from there. Who sleeps between any two steps keeps his lane, since its lock is the kernel's; nobody else writes there.
  *

@@ -226,6 +226,7 @@ static const struct mutant {
     {"ring_copy_unchecked", "ring-write-read", "a reader does not look at the stamp again"},
     {"ring_one_stamp", "ring-large", "of a message of several slots the first is looked at again"},
     {"ring_tail_last", "ring-large", "the first slot of a message is complete before the others"},
+    {"ring_torn_tail_waits", "ring-tail", "a reader waits at a message of which only the first slot is left"},
     {"ring_tail_as_message", "ring-successor", "what a dead writer began looks like a message"},
     {"ring_successor_hint_only", "ring-successor", "a dead writer's successor begins where the hint says"},
     {"ring_join_no_walk", "ring-join", "who joins believes the hint of where the lane ends"},

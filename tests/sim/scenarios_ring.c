@@ -89,6 +89,10 @@ static void check_message(struct place *p, const uint64_t *message, size_t bytes
 static int read_one(struct place *p, int64_t timeout_ns) {
     uint64_t message[WORDS];
     size_t bytes;
+    uint32_t before[LANES];
+    memcpy(before, book.written, sizeof before);
+    for (unsigned i = 0; i < LANES; i++)
+        sim_learn(before[i]);
     sim_call("read");
     int result = rp_read(p->reader, message, sizeof message, &bytes, timeout_ns);
     if (result == 0) {
@@ -102,7 +106,12 @@ static int read_one(struct place *p, int64_t timeout_ns) {
         if (p->next[s.lane] == NUMBER_UNKNOWN)
             sim_fail("%llu messages are lost before the first", (unsigned long long)s.lost);
         p->next[s.lane] += s.lost;
-    } else if (result != RP_EMPTY) {
+    } else if (result == RP_EMPTY) {
+        for (unsigned i = 0; i < LANES; i++)
+            if (p->next[i] != NUMBER_UNKNOWN && p->next[i] < before[i])
+                sim_fail("lane %u: nothing to read at message %llu, though %u were written", i, (unsigned long long)p->next[i],
+                         before[i]);
+    } else {
         must(result, "read");
     }
     sim_return(result == 0);
@@ -271,6 +280,30 @@ static void body_large(unsigned me) {
 static const struct sim_program large = {.name = "ring-large",
                                          .about = "messages of two slots are overwritten while they are read",
                                          RING(setup_large, body_large, 2, 1)};
+
+/* Each message overwrites one of two slots that began where it begins: the second slot before the first. */
+static void body_tail(unsigned me) {
+    struct place p;
+    attach(&p);
+    if (me == 0)
+        open_writer(&p);
+    else
+        open_reader(&p, RP_FROM_OLDEST);
+    sim_ready();
+    if (me == 0) {
+        write_words(&p, 4);
+        write_words(&p, 4);
+    } else {
+        read_some(&p, 3);
+    }
+    sim_done();
+    if (me == 1)
+        read_all(&p);
+    detach(&p);
+}
+static const struct sim_program tail = {.name = "ring-tail",
+                                        .about = "a writer stops or dies between the slots of a message that overwrites another",
+                                        RING(setup_large, body_tail, 3, 1)};
 
 static void body_join(unsigned me) {
     struct place p;
@@ -496,6 +529,6 @@ static const struct sim_program dead = {.name = "gate-dead",
                                         .about = "a dead reader's seat is freed by a writer while a newcomer takes it",
                                         RING(setup_dead, body_dead, 2, 1)};
 
-const struct sim_program *const scenarios_ring[] = {&write_read, &large,   &join,     &join_fresh, &join_oldest,
-                                                    &successor,  &writers, &sleeping, &gate,       &gate_join_write,
-                                                    &evict,      &dead,    NULL};
+const struct sim_program *const scenarios_ring[] = {&write_read,      &large,     &tail,    &join,     &join_fresh,
+                                                    &join_oldest,     &successor, &writers, &sleeping, &gate,
+                                                    &gate_join_write, &evict,     &dead,    NULL};

@@ -299,6 +299,43 @@ static void a_batch_ends_before_what_was_lost(void **state) {
     succeeds(rp_ring_close(ring));
 }
 
+/* What a writer that stops behind the tail of a message leaves: the first slot is still that of the last lap. */
+static void a_torn_message_is_passed_over(void **state) {
+    (void)state;
+    struct rp_ring_options o = ring_options(8, RP_RING_OVERWRITE);
+    o.message_bytes = 96; /* two slots */
+    o.slot_bytes = 64;
+    rp_ring *ring = make_ring(&o);
+    rp_writer *w = make_writer(ring);
+    rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+    unsigned char text[96];
+    size_t bytes;
+    for (uint64_t i = 0; i < 4; i++) {
+        fill(text, sizeof text, i);
+        succeeds(rp_write(w, text, sizeof text));
+    }
+    struct slot *second = slot_at(&ring->view, ring_slots(&ring->view, 0), 8 + 1);
+    const uint64_t stamps[] = {STAMP_BUSY | (8 + 1 + 8), STAMP_CONTINUES | (8 + 1 + 8)};
+    for (unsigned k = 0; k < 2; k++) {
+        second->stamp = stamps[k];
+        rp_reader *old = make_reader(ring, RP_FROM_OLDEST);
+        rp_reader *const readers[] = {r, old};
+        for (unsigned i = k; i < 2; i++) {
+            assert_int_equal(rp_read(readers[i], text, sizeof text, &bytes, 0), RP_LAPPED);
+            for (uint64_t next = status_of(readers[i]).lost; next < 4; next++) {
+                assert_int_equal(rp_read(readers[i], text, sizeof text, &bytes, 0), 0);
+                assert_true(is_filled(text, sizeof text, next));
+            }
+            assert_int_equal(rp_read(readers[i], text, sizeof text, &bytes, 0), RP_EMPTY);
+            assert_int_equal(status_of(readers[i]).lost_all + status_of(readers[i]).read, 4);
+        }
+        rp_reader_close(old);
+    }
+    rp_writer_close(w);
+    rp_reader_close(r);
+    succeeds(rp_ring_close(ring));
+}
+
 /* A word that cannot be is damage, wherever it stands, and no read loops or strays. */
 static void damaged_words_are_noticed(void **state) {
     (void)state;
@@ -340,6 +377,7 @@ int main(void) {
         RING_TEST(reserved_room_is_sent_without_a_copy),
         RING_TEST(batches_are_the_same_messages),
         RING_TEST(a_batch_ends_before_what_was_lost),
+        RING_TEST(a_torn_message_is_passed_over),
         RING_TEST(damaged_words_are_noticed),
     };
     return cmocka_run_group_tests_name("write_read", tests, NULL, NULL);
