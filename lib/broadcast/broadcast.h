@@ -71,6 +71,12 @@ struct rp_reader {
     struct cursor cursors[]; /* of all lanes, also those that nobody has used yet */
 };
 
+/* After a message is complete: the lane's end, for those who join. The writer's own line, that others rarely look at. */
+static ALWAYS_INLINE void note_newest(rp_writer *w, uint64_t position, uint64_t number) {
+    store_relaxed(&w->lane->number, number, own);
+    store_release(&w->lane->newest, position, newest);
+}
+
 /* Every public call begins with one of these. */
 int ring_check(const struct rp_ring *ring);
 static ALWAYS_INLINE bool ring_is_inherited(const volatile uint32_t *canary) { return *canary == 0; }

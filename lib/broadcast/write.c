@@ -29,12 +29,6 @@ static ALWAYS_INLINE int make_room(rp_writer *w, uint64_t count) {
     return likely(w->position + count <= w->limit) || MUTANT(gate_unasked) ? 0 : gate_wait(w, count);
 }
 
-/* After a message is complete: the lane's end, for those who join. The writer's own line, that others rarely look at. */
-static ALWAYS_INLINE void note_newest(rp_writer *w, uint64_t position, uint64_t number) {
-    store_relaxed(&w->lane->number, number, own);
-    store_release(&w->lane->newest, position, newest);
-}
-
 static ALWAYS_INLINE void wake_readers(rp_writer *w) {
     fence_compiler(); /* a sleeper's membarrier does the rest */
     uint64_t tickets = load_relaxed(&w->view.control->tickets, hint);

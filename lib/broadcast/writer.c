@@ -19,6 +19,7 @@ static int damaged(const struct rp_writer *w, uint64_t position) {
 
 /*
  * Where the complete messages of the lane end: there the next one goes. What a dead writer began lies there, and is overwritten. Only who has the lane's lock stores there, so what is read stays.
+ * What the dead completed and did not note is noted now: so `newest` lags by what one writer did not note, however many die one after the other.
  */
 static int find_end(struct rp_writer *w) {
     const struct ring_view *v = &w->view;
@@ -27,13 +28,20 @@ static int find_end(struct rp_writer *w) {
     w->position = newest == 0 ? v->p.slots : newest;
     if (newest > STAMP_POSITION - v->p.slots || (newest > 0 && newest < v->p.slots))
         return damaged(w, newest);
+    uint64_t last = newest;
     for (uint32_t i = 0; i <= v->p.slots; i++) {
         const struct slot *s = slot_at(v, w->slots, w->position);
         uint64_t stamp = load_acquire(&s->stamp, stamp), info = load_relaxed(&s->info, recheck);
-        if (stamp != w->position || (MUTANT(ring_successor_hint_only) && w->position != newest))
-            return w->position == newest || stamp_position(stamp) > w->position ? damaged(w, w->position) : 0;
+        if (stamp != w->position || (MUTANT(ring_successor_hint_only) && w->position != newest)) {
+            if (w->position == newest || stamp_position(stamp) > w->position)
+                return damaged(w, w->position);
+            if (last != newest && !MUTANT(ring_successor_notes_nothing))
+                note_newest(w, last, w->number - 1);
+            return 0;
+        }
         if (info_bytes(info) > v->p.message_bytes)
             return damaged(w, w->position);
+        last = w->position;
         w->number = info_sequence(info, w->number) + 1;
         w->position += slots_for(v, info_bytes(info));
     }

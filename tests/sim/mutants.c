@@ -229,6 +229,7 @@ static const struct mutant {
     {"ring_torn_tail_waits", "ring-tail", "a reader waits at a message of which only the first slot is left"},
     {"ring_tail_as_message", "ring-successor", "what a dead writer began looks like a message"},
     {"ring_successor_hint_only", "ring-successor", "a dead writer's successor begins where the hint says"},
+    {"ring_successor_notes_nothing", "ring-successor", "a dead writer's successor does not note what that one completed"},
     {"ring_join_no_walk", "ring-join", "who joins believes the hint of where the lane ends"},
     {"ring_lanes_stored", "ring-writers", "the number of lanes is stored, not raised"},
     {"ring_no_last_look", "ring-sleep", "a reader sleeps without a last look"},

@@ -212,6 +212,34 @@ static void a_lane_is_handed_on(void **state) {
     succeeds(rp_ring_close(ring));
 }
 
+/* Each dies when its message is complete, and before it is noted that this is the newest. */
+static void writers_may_die_one_after_the_other(void **state) {
+    (void)state;
+    struct rp_ring_options o = ring_options(8, RP_RING_OVERWRITE);
+    rp_ring *ring = make_ring(&o);
+    struct ring_lane *lane = &ring->view.lanes[0];
+    for (uint64_t i = 0; i < 50; i++) {
+        rp_writer *w = make_writer(ring);
+        uint64_t newest = lane->newest, number = lane->number;
+        succeeds(write_number(w, i));
+        lane->newest = newest;
+        if (i % 2 == 0)
+            lane->number = number;
+        rp_writer_close(w);
+        rp_reader *oldest = make_reader(ring, RP_FROM_OLDEST), *r = make_reader(ring, RP_FROM_NEWEST);
+        uint64_t next;
+        succeeds(rp_reader_next_sequence(r, 0, &next));
+        assert_int_equal(next, i + 1);
+        int64_t first = read_number(oldest);
+        if (first == RP_LAPPED) /* `newest` may be one message behind */
+            first = read_number(oldest);
+        assert_int_equal(first, i < 8 ? 0 : (int64_t)i - 7);
+        rp_reader_close(r);
+        rp_reader_close(oldest);
+    }
+    succeeds(rp_ring_close(ring));
+}
+
 static void reserved_room_is_sent_without_a_copy(void **state) {
     (void)state;
     rp_ring *ring = make_ring(NULL);
@@ -374,6 +402,7 @@ int main(void) {
         RING_TEST(readers_go_on_from_a_sequence),
         RING_TEST(lanes_take_turns),
         RING_TEST(a_lane_is_handed_on),
+        RING_TEST(writers_may_die_one_after_the_other),
         RING_TEST(reserved_room_is_sent_without_a_copy),
         RING_TEST(batches_are_the_same_messages),
         RING_TEST(a_batch_ends_before_what_was_lost),
