@@ -172,7 +172,7 @@ RP_API int rp_reader_open(rp_ring *ring, const struct rp_reader_options *o, rp_r
 RP_API void rp_reader_close(rp_reader *r);
 
 /**
- * The next message, copied into `buffer`; `*bytes` is its length. The lanes take turns.
+ * The next message, copied into `buffer`; `*bytes` is its length. The lanes take turns; one that is new does so when nothing else is there, and after some 64 messages at the latest.
  * Waits up to timeout_ns (0: not at all; -1: for ever).
  * - RP_EMPTY: nothing came in time.
  * - RP_LAPPED: messages of a lane were overwritten before they were read; rp_reader_status tells how many exactly, and of which lane. The next call goes on with what is there.

@@ -56,7 +56,11 @@ static bool more_lanes(rp_reader *r) {
     return true;
 }
 
+enum { READS_PER_ASKING = 64 };
+
 static int look_everywhere(rp_reader *r, struct rp_read_item *item) {
+    if (r->status.read % READS_PER_ASKING == 0) /* or it would not ask while some lane is never empty */
+        (void)more_lanes(r);
     int result = look(r, item);
     return result == RP_EMPTY && more_lanes(r) ? look(r, item) : result;
 }

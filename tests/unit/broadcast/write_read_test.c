@@ -189,6 +189,29 @@ static void lanes_take_turns(void **state) {
     succeeds(rp_ring_close(ring));
 }
 
+static void a_new_lane_is_read_though_another_is_never_empty(void **state) {
+    (void)state;
+    rp_ring *ring = make_ring(NULL);
+    rp_writer *busy = make_writer(ring);
+    rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+    for (uint64_t i = 0; i < 10; i++)
+        succeeds(write_number(busy, i));
+    assert_int_equal(read_number(r), 0);
+    rp_writer *late = make_writer(ring);
+    succeeds(write_number(late, 1000));
+    unsigned reads = 0;
+    int64_t got;
+    do {
+        succeeds(write_number(busy, 10 + reads));
+        got = read_number(r);
+    } while (got != 1000 && got >= 0 && ++reads < 70);
+    assert_int_equal(got, 1000);
+    rp_writer_close(busy);
+    rp_writer_close(late);
+    rp_reader_close(r);
+    succeeds(rp_ring_close(ring));
+}
+
 static void a_lane_is_handed_on(void **state) {
     (void)state;
     struct rp_ring_options o = ring_options(8, RP_RING_OVERWRITE);
@@ -401,6 +424,7 @@ int main(void) {
         RING_TEST(readers_begin_where_they_say),
         RING_TEST(readers_go_on_from_a_sequence),
         RING_TEST(lanes_take_turns),
+        RING_TEST(a_new_lane_is_read_though_another_is_never_empty),
         RING_TEST(a_lane_is_handed_on),
         RING_TEST(writers_may_die_one_after_the_other),
         RING_TEST(reserved_room_is_sent_without_a_copy),
