@@ -46,7 +46,7 @@ struct rp_ring_options {
     size_t size;
     uint32_t
         slots; /**< of each lane: messages of one slot that it holds. Raised to a power of two, and to four of the largest messages. 4 .. 2^24. Default 1024 */
-    uint32_t message_bytes; /**< largest message, 1 .. 1 GiB. Default 48 */
+    uint32_t message_bytes; /**< largest message, 1 .. 2^30 - 1. Default 48 */
     uint32_t
         slot_bytes; /**< of a slot, 16 of which are not payload: a multiple of 16, 32 .. 4096; larger messages take several slots. 0: as large as the largest message needs, at least
                                    64 and at most 4096. Slots of 64 bytes cost one cache line for messages of up to 48. Default 0 */

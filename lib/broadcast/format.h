@@ -23,7 +23,7 @@ enum {
     LANE_SHARE = 4, /* a lane holds so many of the largest messages */
     WRITERS_MAX = 1000,
     READERS_MAX = 1000,
-    MESSAGE_MAX = 1 << 30
+    MESSAGE_MAX = (1 << 30) - 1 /* 30 bits: slot.h */
 };
 
 struct ring_parameters {

@@ -36,6 +36,7 @@
 
 static inline uint64_t stamp_position(uint64_t stamp) { return stamp & STAMP_POSITION; }
 
+_Static_assert(MESSAGE_MAX <= UINT64_MAX / (INFO_SEQUENCE + 1), "the info word has room for the length");
 static inline uint64_t info_make(size_t bytes, uint64_t sequence) { return (uint64_t)bytes << 34 | (sequence & INFO_SEQUENCE); }
 static inline size_t info_bytes(uint64_t info) { return (size_t)(info >> 34); }
 /* The sequence number; `near` is one not 2^33 away. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Making and opening rings, and what their calls refuse. */
-#include "format.h"
 #include "ring_fixture.h"
+#include "slot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +56,7 @@ static void impossible_options_are_refused(void **state) {
     REFUSED(slots, 3);
     REFUSED(slots, (1 << 24) + 1);
     REFUSED(message_bytes, 0);
-    REFUSED(message_bytes, (1 << 30) + 1);
+    REFUSED(message_bytes, 1 << 30);
     REFUSED(slot_bytes, 16);
     REFUSED(slot_bytes, 72);
     REFUSED(slot_bytes, 4112);
@@ -70,6 +70,14 @@ static void impossible_options_are_refused(void **state) {
     assert_int_equal(rp_ring_create("test.none", &good, NULL), -EINVAL);
     assert_int_equal(rp_ring_create("bad/name", &good, &ring), -EINVAL);
     assert_int_equal(rp_ring_open("test.none", NULL, &ring), -ENOENT);
+}
+
+static void the_largest_message_fits_into_the_info_word(void **state) {
+    (void)state;
+    struct ring_parameters p = {.slots = 8, .message_bytes = MESSAGE_MAX, .max_writers = 1, .max_readers = 1, .gate_timeout_ns = 1};
+    succeeds(ring_parameters_complete(&p));
+    assert_int_equal(info_bytes(info_make(p.message_bytes, UINT64_MAX)), p.message_bytes);
+    assert_int_equal(info_sequence(info_make(p.message_bytes, 5), 3), 5);
 }
 
 static void it_is_in_use_while_anybody_is_open(void **state) {
@@ -230,15 +238,11 @@ static void lanes_and_seats_are_listed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        RING_TEST(defaults_are_one_line_per_message),
-        RING_TEST(sizes_are_rounded),
-        RING_TEST(impossible_options_are_refused),
-        RING_TEST(it_is_in_use_while_anybody_is_open),
-        RING_TEST(a_removed_ring_is_gone_at_once),
-        RING_TEST(who_waits_notices_a_removed_file),
-        RING_TEST(a_read_only_ring_is_read_and_not_written),
-        RING_TEST(inherited_handles_are_refused),
-        RING_TEST(a_damaged_header_is_refused),
+        RING_TEST(defaults_are_one_line_per_message),  RING_TEST(sizes_are_rounded),
+        RING_TEST(impossible_options_are_refused),     RING_TEST(the_largest_message_fits_into_the_info_word),
+        RING_TEST(it_is_in_use_while_anybody_is_open), RING_TEST(a_removed_ring_is_gone_at_once),
+        RING_TEST(who_waits_notices_a_removed_file),   RING_TEST(a_read_only_ring_is_read_and_not_written),
+        RING_TEST(inherited_handles_are_refused),      RING_TEST(a_damaged_header_is_refused),
         RING_TEST(lanes_and_seats_are_listed),
     };
     return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
