@@ -100,7 +100,7 @@ struct rp_writer_options {
 RP_API void rp_writer_options_init(struct rp_writer_options *o, size_t size);
 
 /**
- * Takes the first lane that nobody alive has. Errors: RP_NO_SEAT (all max_writers lanes have living writers), -EROFS, -ENOMEM, RP_GONE, RP_FORKED, RP_CORRUPT, -EINVAL. May block on the file
+ * Takes the first lane that nobody alive has and that is not damaged. Errors: RP_NO_SEAT (all max_writers lanes have living writers), RP_CORRUPT (or are damaged), -EROFS, -ENOMEM, RP_GONE, RP_FORKED, -EINVAL. May block on the file
  * system. Crash: leaves a lane for the next.
  */
 RP_API int rp_writer_open(rp_ring *ring, const struct rp_writer_options *o, rp_writer **out);
@@ -163,7 +163,7 @@ struct rp_reader_options {
 RP_API void rp_reader_options_init(struct rp_reader_options *o, size_t size);
 
 /**
- * Errors: RP_NO_SEAT (RP_RING_GATE: all max_readers seats have living readers), -ENOMEM, RP_GONE, RP_FORKED, RP_CORRUPT, -EINVAL. With a seat it may block on the file system.
+ * Errors: RP_NO_SEAT (RP_RING_GATE: all max_readers seats have living readers), -ENOMEM, RP_GONE, RP_FORKED, -EINVAL. A damaged lane does not keep it from the others: rp_read tells. With a seat it may block on the file system.
  * Crash: a seat that holds writers back until one of them notices, which it does before it waits.
  */
 RP_API int rp_reader_open(rp_ring *ring, const struct rp_reader_options *o, rp_reader **out);
@@ -178,7 +178,8 @@ RP_API void rp_reader_close(rp_reader *r);
  * - RP_LAPPED: messages of a lane were overwritten before they were read; rp_reader_status tells how many exactly, and of which lane. The next call goes on with what is there.
  *   Without eviction a reader with a seat can be told so only of messages that were there before it was opened.
  * - RP_TOO_BIG: the buffer is too small; `*bytes` tells what is needed, and the message stays the next one, while it is there.
- * - RP_GONE: the ring was removed, and all was read. -EINTR: rp_ring_interrupt. RP_CORRUPT: a lane is damaged. RP_FORKED, -EINVAL.
+ * - RP_GONE: the ring was removed, and all was read. -EINTR: rp_ring_interrupt. RP_FORKED, -EINVAL.
+ * - RP_CORRUPT: a lane is damaged; rp_reader_status tells which. It is said once: this reader leaves that lane out from now on, and the next call goes on with the others.
  * What it returns was complete and unchanged when it had been copied. Lock-free; wait-free but for being overtaken by writers again and again. A reader without a seat writes nothing that is shared, unless it sleeps. Crash: leaves nothing but its seat.
  */
 RP_API int rp_read(rp_reader *r, void *buffer, size_t capacity, size_t *bytes, int64_t timeout_ns);
@@ -205,7 +206,7 @@ struct rp_reader_status {
     uint64_t lost_all; /**< and all of them together */
     uint64_t read;     /**< messages that it returned */
     uint64_t evicted;  /**< how often it has found itself evicted */
-    uint32_t lane;     /**< that the last message, or a later RP_LAPPED, was about */
+    uint32_t lane;     /**< that the last message, or a later RP_LAPPED or RP_CORRUPT, was about */
     uint32_t lanes;    /**< lanes that it reads */
     uint64_t reserved[8];
 };

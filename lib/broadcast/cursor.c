@@ -13,6 +13,12 @@ void cursor_begin(const struct ring_view *v, struct cursor *c, uint32_t index) {
     *c = (struct cursor){.slots = ring_slots(v, index), .lane = &v->lanes[index], .position = v->p.slots};
 }
 
+void cursor_close(struct cursor *c) {
+    static struct slot never_used;
+    c->slots = (unsigned char *)&never_used;
+    c->position = STAMP_POSITION + 1; /* its slot is the first, and its stamp never comes */
+}
+
 /*
  * The first message from `from` on that is still there; `newest` at the latest. Where it was overwritten already, the search goes on `stride` slots behind. Everything before `newest` was written
  * once, so what is found there is of that position or a later one.
@@ -137,6 +143,10 @@ static int catch_up(const struct ring_view *v, struct cursor *c, uint64_t seen) 
 }
 
 int cursor_miss(const struct ring_view *v, struct cursor *c, uint64_t stamp) {
+    if (c->damaged) {
+        c->damaged = false;
+        return fail(RP_CORRUPT, "lane %u is damaged", (unsigned)(c->lane - v->lanes));
+    }
     if (stamp_position(stamp) <= c->position)
         return RP_EMPTY; /* it is being written, or is what a dead writer began */
     return catch_up(v, c, stamp_position(stamp));

@@ -15,10 +15,13 @@ struct cursor {
     uint64_t position; /* where a message begins, or will begin */
     uint64_t number;   /* of the message that is wanted next: those that are missing before the next one found were lost */
     bool skips;        /* it was told to begin with `number`: what comes before is not wanted */
+    bool damaged;      /* the lane is, and the reader was not told yet */
 };
 
 /* At the beginning of lane `index`. */
 void cursor_begin(const struct ring_view *v, struct cursor *c, uint32_t index);
+/* The lane is damaged: from here on it is one where nothing is written, and whose position holds no writer back. */
+void cursor_close(struct cursor *c);
 /* Behind all messages that were complete before the call. RP_CORRUPT. */
 int cursor_join_newest(const struct ring_view *v, struct cursor *c);
 /* At the oldest message that is there. RP_CORRUPT. */

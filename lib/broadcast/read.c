@@ -18,6 +18,8 @@ static ALWAYS_INLINE int look_at_lane(rp_reader *r, uint32_t lane, struct rp_rea
     struct cursor *c = &r->cursors[lane];
     uint64_t before = c->position, lost = 0;
     int result = cursor_read(&r->view, c, item->buffer, item->capacity, &item->bytes, &lost);
+    if (result == RP_CORRUPT)
+        cursor_close(c);
     if (r->seat != NULL && c->position != before)
         gate_passed(r, lane, before);
     if (result == 0) {
@@ -28,6 +30,8 @@ static ALWAYS_INLINE int look_at_lane(rp_reader *r, uint32_t lane, struct rp_rea
         r->status.lane = lane;
         r->status.lost = lost;
         r->status.lost_all += lost;
+    } else if (result == RP_CORRUPT) {
+        r->status.lane = lane;
     }
     return result;
 }

@@ -32,7 +32,7 @@ RP_API void rp_reader_options_init(struct rp_reader_options *o, size_t size) {
 /* ---- opening ---- */
 
 /* All cursors where they begin. Lanes that nobody has used yet have no messages, so each way is their beginning. */
-static int place_cursors(struct rp_reader *r, const struct rp_reader_options *o) {
+static void place_cursors(struct rp_reader *r, const struct rp_reader_options *o) {
     const struct ring_view *v = &r->view;
     uint64_t used = load_acquire(&v->control->lanes_used, lanes_used);
     r->lanes = used < v->p.max_writers ? (uint32_t)used : v->p.max_writers;
@@ -42,8 +42,11 @@ static int place_cursors(struct rp_reader *r, const struct rp_reader_options *o)
         cursor_begin(v, c, i);
         if (i < r->lanes)
             result = o->from == RP_FROM_NEWEST ? cursor_join_newest(v, c) : cursor_join_oldest(v, c);
-        if (result < 0)
-            return result;
+        if (result < 0) { /* rp_read says so; the other lanes are read */
+            cursor_close(c);
+            c->number = NUMBER_UNKNOWN;
+            c->damaged = true;
+        }
         if (o->from == RP_FROM_SEQUENCE && i < o->sequence_count) {
             c->number = o->sequences[i];
             c->skips = true;
@@ -51,7 +54,6 @@ static int place_cursors(struct rp_reader *r, const struct rp_reader_options *o)
         if (r->seat != NULL && r->seat_word != 0)
             gate_move(r, i);
     }
-    return 0;
 }
 
 static int take_seat(struct rp_reader *r, const struct rp_reader_options *o) {
@@ -60,8 +62,9 @@ static int take_seat(struct rp_reader *r, const struct rp_reader_options *o) {
     int result = hold_take(ring, r->view.p.max_writers, r->view.p.max_readers, &r->hold, &seat);
     if (result == RP_NO_SEAT)
         return fail(RP_NO_SEAT, "ring '%.80s': all %u seats have readers", ring->name, r->view.p.max_readers);
-    if (result < 0 || (result = place_cursors(r, o)) < 0)
+    if (result < 0)
         return result;
+    place_cursors(r, o);
     hold_register(ring);
     r->seat = ring_seat(&r->view, seat);
     gate_join(r);
@@ -95,7 +98,7 @@ RP_API int rp_reader_open(rp_ring *ring, const struct rp_reader_options *given, 
     if (r->view.p.overflow == RP_RING_GATE && !ring->read_only && !o.observe)
         result = take_seat(r, &o);
     if (result == 0 && (r->seat == NULL || !MUTANT(gate_starts_early)))
-        result = place_cursors(r, &o); /* with a seat once more: what was read before writers could see it does not count */
+        place_cursors(r, &o); /* with a seat once more: what was read before writers could see it does not count */
     (void)fetch_add_relaxed(&ring->handles, 1, own);
     if (result == 0)
         *out = r;

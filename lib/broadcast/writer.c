@@ -71,17 +71,27 @@ static void show_lane(struct rp_writer *w) {
     }
 }
 
+/* The first lane that is nobody's and not damaged. */
 static int take_lane(struct rp_writer *w) {
-    struct rp_ring *ring = w->ring;
-    int result = hold_take(ring, 0, ring->view.p.max_writers, &w->hold, &w->index);
-    if (result == RP_NO_SEAT)
-        return fail(RP_NO_SEAT, "ring '%.80s': all %u lanes have writers", ring->name, ring->view.p.max_writers);
-    if (result < 0)
-        return result;
-    w->lane = &w->view.lanes[w->index];
-    w->slots = ring_slots(&w->view, w->index);
+    const struct rp_ring *ring = w->ring;
+    uint32_t lanes = ring->view.p.max_writers, first = 0, damaged_lanes = 0;
     w->limit = w->view.p.overflow == RP_RING_GATE ? 0 : UINT64_MAX;
-    return find_end(w);
+    for (;; first = w->index + 1) {
+        int result = hold_take(ring, first, lanes - first, &w->hold, &w->index);
+        if (result == RP_NO_SEAT && damaged_lanes > 0)
+            return fail(RP_CORRUPT, "ring '%.80s': %u lanes are damaged, all others have writers", ring->name, damaged_lanes);
+        if (result == RP_NO_SEAT)
+            return fail(RP_NO_SEAT, "ring '%.80s': all %u lanes have writers", ring->name, lanes);
+        if (result < 0)
+            return result;
+        w->index += first;
+        w->lane = &w->view.lanes[w->index];
+        w->slots = ring_slots(&w->view, w->index);
+        if ((result = find_end(w)) != RP_CORRUPT)
+            return result;
+        hold_release(&w->hold);
+        damaged_lanes++;
+    }
 }
 
 RP_API int rp_writer_open(rp_ring *ring, const struct rp_writer_options *given, rp_writer **out) {

@@ -397,7 +397,6 @@ static void damaged_words_are_noticed(void **state) {
         rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
         for (uint64_t i = 0; i < 4; i++)
             succeeds(write_number(w, i));
-        struct ring_lane *lane = &ring->view.lanes[0];
         struct slot *s = slot_at(&ring->view, ring_slots(&ring->view, 0), 8);
         if (k == 0)
             store_relaxed(&s->info, info_make(49, 0), init);
@@ -408,12 +407,53 @@ static void damaged_words_are_noticed(void **state) {
         else
             store_relaxed(&s->info, info_make(8, (UINT64_C(1) << 34) - 5), init); /* before the first */
         assert_int_equal(read_number(r), RP_CORRUPT);
-        store_relaxed(&lane->newest, UINT64_MAX / 2, init);
+        assert_int_equal(read_number(r), RP_EMPTY); /* it is said once */
         rp_writer_close(w);
-        assert_int_equal(rp_writer_open(ring, NULL, &w), RP_CORRUPT);
         rp_reader_close(r);
         succeeds(rp_ring_close(ring));
     }
+}
+
+/* One damaged lane of four: the others go on, whoever comes when. */
+static void a_damaged_lane_shuts_nobody_out(void **state) {
+    (void)state;
+    struct rp_ring_options o = ring_options(8, RP_RING_OVERWRITE);
+    rp_ring *ring = make_ring(&o);
+    rp_writer *w[4], *none;
+    rp_reader *before = make_reader(ring, RP_FROM_NEWEST);
+    for (uint64_t k = 0; k < 3; k++) {
+        w[k] = make_writer(ring);
+        succeeds(write_number(w[k], k));
+    }
+    rp_writer_close(w[1]);
+    for (int64_t k = 0; k < 3; k++)
+        assert_int_equal(read_number(before), k);
+    ring->view.lanes[1].newest = UINT64_MAX / 2;
+    slot_at(&ring->view, ring_slots(&ring->view, 1), ring->view.p.slots + 1)->stamp = STAMP_POSITION;
+    w[1] = make_writer(ring);
+    assert_int_equal(rp_writer_lane(w[1]), 3);
+    rp_reader *newest = make_reader(ring, RP_FROM_NEWEST), *oldest = make_reader(ring, RP_FROM_OLDEST);
+    for (uint64_t k = 0; k < 3; k++)
+        succeeds(write_number(w[k], 10 + k));
+    assert_int_equal(read_number(oldest), 0);
+    assert_int_equal(read_number(oldest), RP_CORRUPT);
+    assert_int_equal(read_number(oldest), 2);
+    rp_reader *const readers[] = {before, newest};
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(read_number(readers[i]), 10);
+        assert_int_equal(read_number(readers[i]), RP_CORRUPT);
+        assert_int_equal(status_of(readers[i]).lane, 1);
+        assert_int_equal(read_number(readers[i]), 12);
+        assert_int_equal(read_number(readers[i]), 11);
+        assert_int_equal(read_number(readers[i]), RP_EMPTY);
+    }
+    assert_int_equal(rp_writer_open(ring, NULL, &none), RP_CORRUPT); /* all others are taken */
+    for (unsigned k = 0; k < 3; k++)
+        rp_writer_close(w[k]);
+    for (unsigned i = 0; i < 2; i++)
+        rp_reader_close(readers[i]);
+    rp_reader_close(oldest);
+    succeeds(rp_ring_close(ring));
 }
 
 int main(void) {
@@ -432,6 +472,7 @@ int main(void) {
         RING_TEST(a_batch_ends_before_what_was_lost),
         RING_TEST(a_torn_message_is_passed_over),
         RING_TEST(damaged_words_are_noticed),
+        RING_TEST(a_damaged_lane_shuts_nobody_out),
     };
     return cmocka_run_group_tests_name("write_read", tests, NULL, NULL);
 }
