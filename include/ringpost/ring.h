@@ -155,7 +155,7 @@ struct rp_reader_options {
         observe; /**< 1: takes no seat in a ring of RP_RING_GATE, and holds nobody back. Of itself so where the ring was opened read-only. Default 0 */
     uint64_t
         poll_ns; /**< longest nap of a reader that cannot be woken, since its ring was opened read-only or the kernel has no membarrier. 50 us .. 1 s. Default 1 ms */
-    const uint64_t *sequences; /**< for RP_FROM_SEQUENCE: entry i is the first number wanted of lane i; NULL: none. Default NULL */
+    const uint64_t *sequences; /**< for RP_FROM_SEQUENCE: entry i is the first number wanted of lane i, not UINT64_MAX; NULL: none. Default NULL */
     uint32_t sequence_count;   /**< entries; of lanes beyond, the oldest that is there. Default 0 */
     uint32_t reserved;         /**< 0 */
 };

@@ -49,6 +49,8 @@ static int number_at(const struct ring_view *v, const struct cursor *c, uint64_t
     if (info_bytes(info) > v->p.message_bytes)
         return damaged(v, c, position);
     *number = info_sequence(info, near);
+    if (*number > STAMP_POSITION) /* each takes a position at least */
+        return damaged(v, c, position);
     *slots = slots_for(v, info_bytes(info));
     return 0;
 }
@@ -125,6 +127,7 @@ void cursor_load(const struct ring_view *v, const struct cursor *c, void *buffer
  */
 static int catch_up(const struct ring_view *v, struct cursor *c, uint64_t seen) {
     uint64_t slots = v->p.slots, quarter = slots / LANE_SHARE;
+    c->sure = false;
     for (unsigned tries = 1; tries <= CATCH_UP_TRIES; tries++) {
         uint64_t newest = newest_of(c), keep = slots - quarter * (tries < LANE_SHARE ? tries : LANE_SHARE), at;
         if (newest <= c->position || newest > STAMP_POSITION - slots || (newest < seen && seen - newest >= slots))
@@ -174,20 +177,17 @@ int cursor_renumber(const struct ring_view *v, struct cursor *c, uint64_t *lost)
     int result = number_at(v, c, c->position, &number, &slots);
     if (result < 0)
         return result == RP_EMPTY ? -EAGAIN : result;
-    if (c->number == NUMBER_UNKNOWN || number == c->number) {
-        c->number = number;
-        return -EAGAIN;
-    }
-    if ((int64_t)(number - c->number) < 0) {
+    if (number < c->number && c->number != NUMBER_UNKNOWN) {
         if (!c->skips)
             return damaged(v, c, c->position);
         c->position += slots;
         return -EAGAIN;
     }
-    *lost = number - c->number;
+    *lost = c->number == NUMBER_UNKNOWN ? 0 : number - c->number;
     c->number = number;
+    c->sure = true;
     c->skips = false;
-    return RP_LAPPED;
+    return *lost == 0 ? -EAGAIN : RP_LAPPED;
 }
 
 int cursor_bad_size(const struct ring_view *v, struct cursor *c, size_t bytes) {

@@ -14,6 +14,7 @@ struct cursor {
     struct ring_lane *lane;
     uint64_t position; /* where a message begins, or will begin */
     uint64_t number;   /* of the message that is wanted next: those that are missing before the next one found were lost */
+    bool sure;         /* the message at `position` has `number` if the bits of it that stand there say so */
     bool skips;        /* it was told to begin with `number`: what comes before is not wanted */
     bool damaged;      /* the lane is, and the reader was not told yet */
 };
@@ -51,7 +52,7 @@ static ALWAYS_INLINE int cursor_read(const struct ring_view *v, struct cursor *c
             continue;
         }
         uint64_t info = load_relaxed(&s->info, recheck);
-        if ((info & INFO_SEQUENCE) != (c->number & INFO_SEQUENCE) || c->number == NUMBER_UNKNOWN) {
+        if ((info & INFO_SEQUENCE) != (c->number & INFO_SEQUENCE) || !c->sure) {
             if ((result = cursor_renumber(v, c, lost)) != -EAGAIN)
                 return result;
             continue;

@@ -75,6 +75,9 @@ static int check_options(const struct rp_reader_options *o) {
     if (o->from > RP_FROM_SEQUENCE || o->observe > 1 || o->poll_ns < NAP_MIN_NS || o->poll_ns > 1000 * MS_NS ||
         (o->sequences == NULL && o->sequence_count > 0))
         return fail(-EINVAL, "rp_reader_options: from, observe, poll_ns or sequences are not what is allowed");
+    for (uint32_t i = 0; i < o->sequence_count && o->from == RP_FROM_SEQUENCE; i++)
+        if (o->sequences[i] == NUMBER_UNKNOWN)
+            return fail(-EINVAL, "rp_reader_options: there is no message %llu", (unsigned long long)NUMBER_UNKNOWN);
     return o->reserved != 0 ? fail(-E2BIG, "rp_reader_options: a reserved field is not 0") : 0;
 }
 

@@ -166,6 +166,47 @@ static void readers_go_on_from_a_sequence(void **state) {
     succeeds(rp_ring_close(ring));
 }
 
+/* In the slots stand 34 bits of it. */
+static void sequences_are_compared_whole(void **state) {
+    (void)state;
+    struct rp_ring_options ring_o = ring_options(8, RP_RING_OVERWRITE);
+    rp_ring *ring = make_ring(&ring_o);
+    rp_writer *w = make_writer(ring);
+    for (uint64_t i = 0; i < 5; i++)
+        succeeds(write_number(w, i));
+    static const uint64_t wanted[] = {UINT64_C(1) << 34, (UINT64_C(1) << 34) + 4, (UINT64_C(1) << 63) + 5, UINT64_MAX - 1,
+                                      UINT64_MAX};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        struct rp_reader_options o;
+        rp_reader *r;
+        rp_reader_options_init(&o, sizeof o);
+        o.from = RP_FROM_SEQUENCE;
+        o.sequences = &wanted[i];
+        o.sequence_count = 1;
+        int result = rp_reader_open(ring, &o, &r);
+        assert_int_equal(result, wanted[i] == UINT64_MAX ? -EINVAL : 0);
+        if (result < 0)
+            continue;
+        uint64_t next;
+        assert_int_equal(read_number(r), RP_EMPTY);
+        succeeds(rp_reader_next_sequence(r, 0, &next));
+        assert_int_equal(next, wanted[i]);
+        rp_reader_close(r);
+    }
+    /* A lane that is as far. */
+    rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+    w->number = ring->view.lanes[0].number = (UINT64_C(3) << 34) - 2;
+    for (uint64_t i = 0; i < 5; i++)
+        succeeds(write_number(w, i));
+    for (int64_t i = 0; i < 5; i++)
+        assert_int_equal(read_number(r), i == 0 ? RP_LAPPED : i - 1);
+    assert_int_equal(status_of(r).lost, (UINT64_C(3) << 34) - 2 - 5);
+    assert_int_equal(status_of(r).sequence, (UINT64_C(3) << 34) + 1);
+    rp_reader_close(r);
+    rp_writer_close(w);
+    succeeds(rp_ring_close(ring));
+}
+
 static void lanes_take_turns(void **state) {
     (void)state;
     rp_ring *ring = make_ring(NULL);
@@ -463,6 +504,7 @@ int main(void) {
         RING_TEST(lost_messages_are_counted_exactly),
         RING_TEST(readers_begin_where_they_say),
         RING_TEST(readers_go_on_from_a_sequence),
+        RING_TEST(sequences_are_compared_whole),
         RING_TEST(lanes_take_turns),
         RING_TEST(a_new_lane_is_read_though_another_is_never_empty),
         RING_TEST(a_lane_is_handed_on),
