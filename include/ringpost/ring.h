@@ -215,7 +215,7 @@ struct rp_reader_status {
 RP_API int rp_reader_status(const rp_reader *r, struct rp_reader_status *out);
 
 /**
- * The number of the first message of `lane` that it has not returned: what RP_FROM_SEQUENCE takes, to go on later. RP_EMPTY: it is not known before the lane's first message. -EINVAL: no such lane.
+ * The number of the first message of `lane` that it has not returned: what RP_FROM_SEQUENCE takes, to go on later. RP_EMPTY: it is not known, since the lane was damaged when the reader was opened. -EINVAL: no such lane.
  */
 RP_API int rp_reader_next_sequence(const rp_reader *r, uint32_t lane, uint64_t *out);
 

@@ -59,6 +59,17 @@ static uint64_t newest_of(const struct cursor *c) { return load_acquire(&c->lane
 
 /* ---- joining ---- */
 
+/*
+ * The writer overtakes each look at a message. The lane's `number` is stored when a message is complete and before `newest`: so it is that of a complete one, and not before the one at `newest`. With
+ * what is `ahead` of it the reader begins, and passes over what is before; so all that it does not find from here on is counted.
+ */
+static int join_by_hint(const struct ring_view *v, struct cursor *c, uint64_t ahead) {
+    c->position = newest_of(c);
+    c->number = load_relaxed(&c->lane->number, hint) + ahead;
+    c->skips = true;
+    return c->number > STAMP_POSITION ? damaged(v, c, c->position) : 0;
+}
+
 int cursor_join_newest(const struct ring_view *v, struct cursor *c) {
     uint64_t last = newest_of(c), number;
     uint32_t slots;
@@ -86,7 +97,7 @@ int cursor_join_newest(const struct ring_view *v, struct cursor *c) {
         if (MUTANT(ring_join_no_walk))
             return 0;
     }
-    return 0; /* it writes as fast as this reader walks: from here on */
+    return c->number == NUMBER_UNKNOWN ? join_by_hint(v, c, 1) : 0; /* it writes as fast as this reader walks: from here on */
 }
 
 int cursor_join_oldest(const struct ring_view *v, struct cursor *c) {
@@ -100,12 +111,11 @@ int cursor_join_oldest(const struct ring_view *v, struct cursor *c) {
         int result = find_start(v, c, from, newest, 1, &c->position);
         if (result < 0)
             return result;
-        c->number = NUMBER_UNKNOWN; /* the next message's, whichever that is */
         result = number_at(v, c, c->position, &number, &slots);
         if (result == 0)
             c->number = number;
         if (result != RP_EMPTY || c->position >= newest)
-            return result == RP_EMPTY ? 0 : result;
+            return result == RP_EMPTY ? join_by_hint(v, c, 0) : result;
     }
 }
 

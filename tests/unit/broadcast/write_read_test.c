@@ -4,6 +4,7 @@
 #include "ring_fixture.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 static void every_size_comes_as_it_was(void **state) {
     (void)state;
@@ -163,6 +164,51 @@ static void readers_go_on_from_a_sequence(void **state) {
         rp_reader_close(r);
     }
     rp_writer_close(w);
+    succeeds(rp_ring_close(ring));
+}
+
+struct busy {
+    rp_writer *writer;
+    a32 stop;
+    int result;
+};
+
+static void *write_on(void *argument) {
+    struct busy *b = argument;
+    for (uint64_t i = 0; b->result == 0 && load_relaxed(&b->stop, stat) == 0; i++)
+        b->result = write_number(b->writer, i);
+    return NULL;
+}
+
+/* Or what is overwritten before its first read would not be counted. */
+static void who_joins_a_fast_writer_knows_where(void **state) {
+    (void)state;
+    struct rp_ring_options o = ring_options(4, RP_RING_OVERWRITE);
+    rp_ring *ring = make_ring(&o);
+    struct busy b = {.writer = make_writer(ring)};
+    unsigned unknown = 0, wrong = 0;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, write_on, &b), 0);
+    for (unsigned i = 0; i < 4000; i++) {
+        rp_reader *r = make_reader(ring, i % 2 ? RP_FROM_NEWEST : RP_FROM_OLDEST);
+        uint64_t next, number;
+        size_t bytes;
+        int result = rp_reader_next_sequence(r, 0, &next);
+        unknown += result != 0;
+        if (result == 0) {
+            while ((result = rp_read(r, &number, sizeof number, &bytes, 0)) == RP_EMPTY) {
+            }
+            uint64_t counted = next + status_of(r).lost_all;
+            wrong += result == 0 ? number != counted || status_of(r).sequence != counted : result != RP_LAPPED;
+        }
+        rp_reader_close(r);
+    }
+    store_relaxed(&b.stop, 1, stat);
+    pthread_join(thread, NULL);
+    assert_int_equal(b.result, 0);
+    assert_int_equal(unknown, 0);
+    assert_int_equal(wrong, 0);
+    rp_writer_close(b.writer);
     succeeds(rp_ring_close(ring));
 }
 
@@ -504,6 +550,7 @@ int main(void) {
         RING_TEST(lost_messages_are_counted_exactly),
         RING_TEST(readers_begin_where_they_say),
         RING_TEST(readers_go_on_from_a_sequence),
+        RING_TEST(who_joins_a_fast_writer_knows_where),
         RING_TEST(sequences_are_compared_whole),
         RING_TEST(lanes_take_turns),
         RING_TEST(a_new_lane_is_read_though_another_is_never_empty),
