@@ -9,6 +9,8 @@
 
 #define NUMBER_UNKNOWN UINT64_MAX
 
+enum { OVERTAKEN_MOST = 64 }; /* steps of one read, beyond a lap of messages that are passed over */
+
 struct cursor {
     unsigned char *slots;
     struct ring_lane *lane;
@@ -42,7 +44,7 @@ void cursor_load(const struct ring_view *v, const struct cursor *c, void *buffer
  */
 static ALWAYS_INLINE int cursor_read(const struct ring_view *v, struct cursor *c, void *buffer, size_t capacity, size_t *bytes,
                                      uint64_t *lost) {
-    for (uint32_t steps = 0; steps <= v->p.slots; steps++) { /* more than once: overtaken, or passing over what is not wanted */
+    for (uint32_t steps = 0; steps < v->p.slots + OVERTAKEN_MOST; steps++) { /* or passing over what is not wanted */
         struct slot *s = slot_at(v, c->slots, c->position);
         uint64_t stamp = load_acquire(&s->stamp, stamp);
         int result;
