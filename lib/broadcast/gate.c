@@ -118,6 +118,7 @@ static void sleep_for_room(struct rp_writer *w, uint64_t count, uint64_t nap_ns)
 
 enum {
     SPINS = 2000,
+    SPINS_PER_CLOCK = 32,
 #ifdef RP_SIM
     YIELDS = 0 /* each would let the reader finish before anybody sleeps */
 #else
@@ -128,12 +129,14 @@ enum {
 int gate_wait(struct rp_writer *w, uint64_t count) {
     if (has_room(w, count))
         return 0;
-    for (int i = 0, spins = spin_budget_ns() == 0 ? 0 : SPINS; i < spins + YIELDS; i++) {
+    uint64_t now_ns = clock_boot_ns(), end_ns = now_ns + w->view.p.gate_timeout_ns;
+    for (int i = 0, spins = spin_budget_ns() == 0 ? 0 : SPINS; i < spins + YIELDS && now_ns < end_ns; i++) {
         i < spins ? spin_pause() : spin_yield();
         if (has_room(w, count))
             return 0;
+        if (i >= spins || i % SPINS_PER_CLOCK == 0)
+            now_ns = clock_boot_ns();
     }
-    uint64_t now_ns = clock_boot_ns(), end_ns = now_ns + w->view.p.gate_timeout_ns;
     for (;;) {
         clear_the_way(w, count, now_ns >= end_ns);
         if (has_room(w, count))
