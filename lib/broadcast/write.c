@@ -81,6 +81,8 @@ RP_API int rp_write(rp_writer *w, const void *data, size_t bytes) {
 RP_API int rp_write_batch(rp_writer *w, const struct rp_write_item *items, uint32_t count) {
     if (w == NULL || (items == NULL && count > 0))
         return fail(-EINVAL, "rp_write_batch: %s", w == NULL ? "no writer" : "no items");
+    if (!may_write(w, NULL, 0, 0)) /* also where there is nothing to write */
+        return refuse(w, 0, 0);
     for (uint32_t i = 0; i < count; i++)
         if (!may_write(w, items[i].data, items[i].bytes, w->view.p.message_bytes))
             return refuse(w, items[i].bytes, w->view.p.message_bytes);

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void every_size_comes_as_it_was(void **state) {
     (void)state;
@@ -411,6 +413,26 @@ static void batches_are_the_same_messages(void **state) {
     succeeds(rp_ring_close(ring));
 }
 
+static void a_forked_child_is_told_so_by_each_call(void **state) {
+    (void)state;
+    rp_ring *ring = make_ring(NULL);
+    rp_writer *w = make_writer(ring);
+    uint64_t number = 1;
+    const struct rp_write_item item = {&number, sizeof number};
+    pid_t child = fork();
+    if (child == 0)
+        _exit(rp_write_batch(w, &item, 0) == RP_FORKED && rp_write_batch(w, &item, 1) == RP_FORKED &&
+                      rp_write(w, "", 0) == RP_FORKED
+                  ? 0
+                  : 1);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(rp_write_batch(w, &item, 0), 0);
+    rp_writer_close(w);
+    succeeds(rp_ring_close(ring));
+}
+
 /* An error behind some messages is not lost, and comes once. */
 static void a_batch_ends_before_what_was_lost(void **state) {
     (void)state;
@@ -558,6 +580,7 @@ int main(void) {
         RING_TEST(writers_may_die_one_after_the_other),
         RING_TEST(reserved_room_is_sent_without_a_copy),
         RING_TEST(batches_are_the_same_messages),
+        RING_TEST(a_forked_child_is_told_so_by_each_call),
         RING_TEST(a_batch_ends_before_what_was_lost),
         RING_TEST(a_torn_message_is_passed_over),
         RING_TEST(damaged_words_are_noticed),
