@@ -53,7 +53,7 @@ struct rp_ring_options {
     uint32_t max_writers;     /**< writers at once, each of which has a lane, 1 .. 1000. Default 8 */
     uint32_t max_readers;     /**< readers with a seat at once, of RP_RING_GATE, 1 .. 1000. Default 64 */
     uint32_t overflow;        /**< enum rp_ring_overflow. Default RP_RING_OVERWRITE */
-    uint32_t mode;            /**< permission bits. Writers, and readers with a seat, need to write. Default 0600 */
+    uint32_t mode;            /**< permission bits, 0600 among them. Writers, and readers with a seat, need to write. Default 0600 */
     uint32_t prefault;        /**< 1: touch every page at creation, and when it is opened. Default 1 */
     uint64_t gate_timeout_ns; /**< how long one write waits for readers at most; up to a year. Default 1 s */
     const char *group;        /**< Unix group that owns it, by name or number; NULL: the creator's. Default NULL */
@@ -63,6 +63,7 @@ RP_API void rp_ring_options_init(struct rp_ring_options *o, size_t size);
 
 /**
  * Makes a ring, complete or not at all, and opens it. Errors: -EEXIST, -EINVAL, -EACCES, -ENOSPC, -ENOMEM, -ENOTSUP, -E2BIG, as rp_queue_create. May block on the file system.
+ * Should there be no memory to open it when it has been made, -ENOMEM, it stays, for rp_ring_open or rp_ring_unlink.
  * Crash: the ring is there or is not; what an unfinished one holds is removed by rp_collect.
  */
 RP_API int rp_ring_create(const char *name, const struct rp_ring_options *o, rp_ring **out);
@@ -78,7 +79,7 @@ RP_API int rp_ring_close(rp_ring *ring);
 
 /**
  * Removes the name. Writers get RP_GONE with their next write, readers when they have read what is there. Where somebody removes the file by other means, only those
- * who wait learn of it, within 100 ms. Errors: -ENOENT, -EACCES, -EINVAL, -ENOTSUP.
+ * who wait learn of it, within 100 ms. What a path leads to must be a ring, or begin like one. Errors: -ENOENT, -EACCES, -EINVAL, -ENOTSUP; RP_CORRUPT: it is none.
  */
 RP_API int rp_ring_unlink(const char *name);
 
@@ -136,7 +137,8 @@ RP_API int rp_write_batch(rp_writer *w, const struct rp_write_item *items, uint3
  */
 RP_API int rp_write_reserve(rp_writer *w, size_t bytes, void **out);
 
-/** Sends what was written there, the first `bytes` of it. -EINVAL: nothing is reserved, or more than was. Never waits. Crash: as rp_write. */
+/** Sends what was written there, the first `bytes` of it. -EINVAL: nothing is reserved, or more than was. Never waits. Crash: as rp_write.
+ * Non-temporal stores into the place need an sfence of the caller's before: the commit orders ordinary stores only. */
 RP_API int rp_write_commit(rp_writer *w, size_t bytes);
 
 /* ---- reading ---- */

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 RP_API void rp_ring_options_init(struct rp_ring_options *o, size_t size) {
     const struct rp_ring_options defaults = {
@@ -117,8 +118,9 @@ RP_API int rp_ring_create(const char *name, const struct rp_ring_options *given,
     int result = options_take(&o, sizeof o, given, "rp_ring_options");
     if (result < 0 || (result = ring_path(name, path)) < 0)
         return result;
-    if (out == NULL || o.mode > 0777)
-        return fail(-EINVAL, "rp_ring_create: %s", out == NULL ? "no place for the result" : "mode has more than permission bits");
+    if (out == NULL || o.mode > 0777 || (o.mode & 0600) != 0600) /* without these it could be made but not opened */
+        return fail(-EINVAL, "rp_ring_create: %s",
+                    out == NULL ? "no place for the result" : "mode is not 0600 and further permission bits");
     struct ring_parameters p = {
         .slots = o.slots,
         .slot_bytes = o.slot_bytes,
@@ -188,11 +190,26 @@ static void tell_removal(rp_ring *ring) {
         eventcount_wake(&everybody[i], INT_MAX);
 }
 
+/* A path may lead to anything, also to a queue: 0, or what keeps it from being a ring. Damaged ones pass, so that they can be removed. */
+static int begins_like_a_ring(const char *path) {
+    struct attach a;
+    uint64_t magic = 0;
+    int result = attach_begin(path, true, &a);
+    if (result < 0)
+        return result;
+    if (pread(a.fd, &magic, sizeof magic, 0) != sizeof magic || magic != RING_MAGIC)
+        result = fail(RP_CORRUPT, "'%.80s' is not a ring, and is not removed", path);
+    attach_end(&a);
+    return result;
+}
+
 RP_API int rp_ring_unlink(const char *name) {
     char path[SHM_PATH_MAX];
     rp_ring *ring = NULL;
     int result = ring_path(name, path);
     if (result < 0)
+        return result;
+    if (name[0] == '/' && (result = begins_like_a_ring(path)) < 0)
         return result;
     (void)attach_named(name, path, NULL, false, &ring); /* who may not write, or finds it damaged, removes it without a word */
     result = shm_remove(path);

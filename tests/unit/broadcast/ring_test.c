@@ -65,6 +65,7 @@ static void impossible_options_are_refused(void **state) {
     REFUSED(max_readers, 0);
     REFUSED(overflow, 2);
     REFUSED(mode, 01000);
+    REFUSED(mode, 0466);
     REFUSED(prefault, 2);
     REFUSED(gate_timeout_ns, UINT64_MAX);
     assert_int_equal(rp_ring_create("test.none", &good, NULL), -EINVAL);
@@ -78,6 +79,24 @@ static void the_largest_message_fits_into_the_info_word(void **state) {
     succeeds(ring_parameters_complete(&p));
     assert_int_equal(info_bytes(info_make(p.message_bytes, UINT64_MAX)), p.message_bytes);
     assert_int_equal(info_sequence(info_make(p.message_bytes, 5), 3), 5);
+}
+
+static void what_is_no_ring_is_not_removed(void **state) {
+    (void)state;
+    char path[96];
+    rp_ring *ring = make_ring(NULL);
+    snprintf(path, sizeof path, "/dev/shm/ringpost.%s", ring_name);
+    rp_queue *queue;
+    succeeds(rp_queue_create(ring_name, NULL, &queue));
+    int result = rp_ring_unlink(path);
+    assert_int_equal(rp_queue_unlink(ring_name), 0); /* it is still there */
+    assert_int_equal(result, RP_CORRUPT);
+    succeeds(rp_queue_close(queue));
+    assert_int_equal(rp_ring_unlink(path), -ENOENT);
+    snprintf(path, sizeof path, "/dev/shm/ringpost-ring.%s", ring_name);
+    assert_int_equal(rp_ring_unlink(path), 0);
+    assert_int_equal(rp_ring_unlink(path), -ENOENT);
+    succeeds(rp_ring_close(ring));
 }
 
 static void it_is_in_use_while_anybody_is_open(void **state) {
@@ -238,11 +257,17 @@ static void lanes_and_seats_are_listed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        RING_TEST(defaults_are_one_line_per_message),  RING_TEST(sizes_are_rounded),
-        RING_TEST(impossible_options_are_refused),     RING_TEST(the_largest_message_fits_into_the_info_word),
-        RING_TEST(it_is_in_use_while_anybody_is_open), RING_TEST(a_removed_ring_is_gone_at_once),
-        RING_TEST(who_waits_notices_a_removed_file),   RING_TEST(a_read_only_ring_is_read_and_not_written),
-        RING_TEST(inherited_handles_are_refused),      RING_TEST(a_damaged_header_is_refused),
+        RING_TEST(defaults_are_one_line_per_message),
+        RING_TEST(sizes_are_rounded),
+        RING_TEST(impossible_options_are_refused),
+        RING_TEST(the_largest_message_fits_into_the_info_word),
+        RING_TEST(what_is_no_ring_is_not_removed),
+        RING_TEST(it_is_in_use_while_anybody_is_open),
+        RING_TEST(a_removed_ring_is_gone_at_once),
+        RING_TEST(who_waits_notices_a_removed_file),
+        RING_TEST(a_read_only_ring_is_read_and_not_written),
+        RING_TEST(inherited_handles_are_refused),
+        RING_TEST(a_damaged_header_is_refused),
         RING_TEST(lanes_and_seats_are_listed),
     };
     return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
