@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Readers with a seat, and who waits for them. */
+#include "broadcast.h"
 #include "ring_fixture.h"
 
 #include <errno.h>
@@ -212,6 +213,29 @@ static void large_messages_and_batches_wait_too(void **state) {
     succeeds(rp_ring_close(ring));
 }
 
+/* Neither who finds it damaged when it reads nor who did when it was opened. */
+static void nobody_is_waited_for_in_a_damaged_lane(void **state) {
+    (void)state;
+    struct rp_ring_options o = gate_options(60 * SECOND);
+    rp_ring *ring = make_ring(&o);
+    rp_writer *w = make_writer(ring);
+    rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
+    succeeds(write_number(w, 0));
+    slot_at(&ring->view, w->slots, 8)->info = info_make(49, 0);
+    assert_int_equal(read_number(r), RP_CORRUPT);
+    rp_reader *late = make_reader(ring, RP_FROM_NEWEST); /* finds it damaged when it is opened */
+    for (uint64_t i = 1; i < 50; i++)                    /* more than a lap */
+        succeeds(write_number(w, i));
+    assert_int_equal(evictions_of(ring), 0);
+    assert_int_equal(read_number(r), RP_EMPTY);
+    assert_int_equal(read_number(late), RP_CORRUPT);
+    assert_int_equal(read_number(late), RP_EMPTY);
+    rp_reader_close(late);
+    rp_reader_close(r);
+    rp_writer_close(w);
+    succeeds(rp_ring_close(ring));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         RING_TEST(a_writer_waits_for_readers),
@@ -221,6 +245,7 @@ int main(void) {
         RING_TEST(seats_run_out_and_come_back),
         RING_TEST(a_newcomer_is_not_overtaken),
         RING_TEST(large_messages_and_batches_wait_too),
+        RING_TEST(nobody_is_waited_for_in_a_damaged_lane),
     };
     return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
 }
