@@ -56,7 +56,7 @@ static void impossible_options_are_refused(void **state) {
     REFUSED(slots, 3);
     REFUSED(slots, (1 << 24) + 1);
     REFUSED(message_bytes, 0);
-    REFUSED(message_bytes, 1 << 30);
+    REFUSED(message_bytes, (1 << 30) + 1);
     REFUSED(slot_bytes, 16);
     REFUSED(slot_bytes, 72);
     REFUSED(slot_bytes, 4112);
@@ -79,6 +79,8 @@ static void the_largest_message_fits_into_the_info_word(void **state) {
     succeeds(ring_parameters_complete(&p));
     assert_int_equal(info_bytes(info_make(p.message_bytes, UINT64_MAX)), p.message_bytes);
     assert_int_equal(info_sequence(info_make(p.message_bytes, 5), 3), 5);
+    p.message_bytes++;
+    assert_int_equal(ring_parameters_complete(&p), -EINVAL);
 }
 
 static void what_is_no_ring_is_not_removed(void **state) {
