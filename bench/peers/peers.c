@@ -5,6 +5,7 @@
 #define PEER(id) extern const struct peer peer_##id __attribute__((weak))
 PEER(ringpost);
 PEER(rp_ring);
+PEER(one_line);
 PEER(vyukov);
 PEER(pipe);
 PEER(unix_stream);
@@ -26,7 +27,8 @@ PEER(rabbitmq);
 
 const struct peer_entry peer_entries[] = {
     {&peer_ringpost, "ringpost", NULL},
-    {&peer_rp_ring, "rp_ring", "the library has no rp_ring"},
+    {&peer_rp_ring, "rp_ring", NULL},
+    {&peer_one_line, "one-line", NULL},
     {&peer_vyukov, "vyukov", NULL},
     {&peer_ck_spsc, "ck-spsc", "Concurrency Kit (Debian: libck-dev)"},
     {&peer_ck_mpmc, "ck-mpmc", "Concurrency Kit (Debian: libck-dev)"},
