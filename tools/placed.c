@@ -46,7 +46,7 @@ static json_t *nodes_json(uint64_t nodes) {
 /* {"0": bytes, ...}: the nodes that have some. */
 static json_t *bytes_json(const uint64_t *on) {
     json_t *object = json_object();
-    char name[8];
+    char name[16];
     for (int n = 0; n < RP_NODES_MOST; n++) {
         snprintf(name, sizeof name, "%d", n);
         if (on[n])

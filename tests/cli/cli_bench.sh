@@ -68,8 +68,9 @@ if command -v xmllint >/dev/null; then
     xmllint --noout --nonet "$dir/rtt.svg" || fail "the picture is not well-formed"
 fi
 compgen -G "$dir/rtt*.hgrm" >/dev/null || fail "no percentiles"
-rp bench rtt --bytes 64 --quick --against "$dir/rtt.json" --tolerance 1000% --fail >"$dir/out" 2>"$dir/err" || fail "--against: $(<"$dir/err")"
-grep -q 'then and now' "$dir/out" || grep -q 'as far from each other' "$dir/err" || fail "--against compared nothing and did not say so"
+# The host may have moved the processors meanwhile: then nothing can be compared, which it says, and with --fail that is no success.
+rp bench rtt --bytes 64 --quick --against "$dir/rtt.json" --tolerance 1000% --fail >"$dir/out" 2>"$dir/err" && grep -q 'then and now' "$dir/out" ||
+    grep -q 'as far from each other' "$dir/err" || fail "--against: $(<"$dir/err")"
 # Everything is worse than a ratio of next to nothing, wherever the processors lie today.
 best=$(grep -oE '\{"peer":"(ringpost|vyukov)","test":"rtt","bytes":[^}]*\}' "$dir/rtt.json" | head -n 1 |
     sed -E 's/"peer":"[a-z]*"/"peer":"ringpost"/; s/"bytes":[0-9]*/"bytes":64/; s/"ratio":[0-9.e+-]+/"ratio":0.001/')

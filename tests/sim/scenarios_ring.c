@@ -64,9 +64,11 @@ static void open_writer(struct place *p) {
     sim_call("writer_open");
     must(rp_writer_open(p->ring, NULL, &p->writer), "writer_open");
     const struct rp_writer *w = p->writer; /* or each death would leave readers and the next writer further behind */
-    if (w->number != (w->lane->newest == 0 ? 0 : w->lane->number + 1))
+    uint64_t newest = atomic_load_explicit(&w->lane->newest, memory_order_relaxed);
+    uint64_t number = atomic_load_explicit(&w->lane->number, memory_order_relaxed);
+    if (w->number != (newest == 0 ? 0 : number + 1))
         sim_fail("lane %u: message %llu comes next, the newest that is noted is %llu", w->index, (unsigned long long)w->number,
-                 (unsigned long long)w->lane->number);
+                 (unsigned long long)number);
     sim_return(true);
 }
 

@@ -221,7 +221,7 @@ static void nobody_is_waited_for_in_a_damaged_lane(void **state) {
     rp_writer *w = make_writer(ring);
     rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
     succeeds(write_number(w, 0));
-    slot_at(&ring->view, w->slots, 8)->info = info_make(49, 0);
+    atomic_store(&slot_at(&ring->view, w->slots, 8)->info, info_make(49, 0));
     assert_int_equal(read_number(r), RP_CORRUPT);
     rp_reader *late = make_reader(ring, RP_FROM_NEWEST); /* finds it damaged when it is opened */
     for (uint64_t i = 1; i < 50; i++)                    /* more than a lap */

@@ -243,7 +243,8 @@ static void sequences_are_compared_whole(void **state) {
     }
     /* A lane that is as far. */
     rp_reader *r = make_reader(ring, RP_FROM_NEWEST);
-    w->number = ring->view.lanes[0].number = (UINT64_C(3) << 34) - 2;
+    w->number = (UINT64_C(3) << 34) - 2;
+    atomic_store(&ring->view.lanes[0].number, w->number);
     for (uint64_t i = 0; i < 5; i++)
         succeeds(write_number(w, i));
     for (int64_t i = 0; i < 5; i++)
@@ -332,11 +333,11 @@ static void writers_may_die_one_after_the_other(void **state) {
     struct ring_lane *lane = &ring->view.lanes[0];
     for (uint64_t i = 0; i < 50; i++) {
         rp_writer *w = make_writer(ring);
-        uint64_t newest = lane->newest, number = lane->number;
+        uint64_t newest = atomic_load(&lane->newest), number = atomic_load(&lane->number);
         succeeds(write_number(w, i));
-        lane->newest = newest;
+        atomic_store(&lane->newest, newest);
         if (i % 2 == 0)
-            lane->number = number;
+            atomic_store(&lane->number, number);
         rp_writer_close(w);
         rp_reader *oldest = make_reader(ring, RP_FROM_OLDEST), *r = make_reader(ring, RP_FROM_NEWEST);
         uint64_t next;
@@ -477,7 +478,7 @@ static void a_torn_message_is_passed_over(void **state) {
     struct slot *second = slot_at(&ring->view, ring_slots(&ring->view, 0), 8 + 1);
     const uint64_t stamps[] = {STAMP_BUSY | (8 + 1 + 8), STAMP_CONTINUES | (8 + 1 + 8)};
     for (unsigned k = 0; k < 2; k++) {
-        second->stamp = stamps[k];
+        atomic_store(&second->stamp, stamps[k]);
         rp_reader *old = make_reader(ring, RP_FROM_OLDEST);
         rp_reader *const readers[] = {r, old};
         for (unsigned i = k; i < 2; i++) {
@@ -537,8 +538,8 @@ static void a_damaged_lane_shuts_nobody_out(void **state) {
     rp_writer_close(w[1]);
     for (int64_t k = 0; k < 3; k++)
         assert_int_equal(read_number(before), k);
-    ring->view.lanes[1].newest = UINT64_MAX / 2;
-    slot_at(&ring->view, ring_slots(&ring->view, 1), ring->view.p.slots + 1)->stamp = STAMP_POSITION;
+    atomic_store(&ring->view.lanes[1].newest, UINT64_MAX / 2);
+    atomic_store(&slot_at(&ring->view, ring_slots(&ring->view, 1), ring->view.p.slots + 1)->stamp, STAMP_POSITION);
     w[1] = make_writer(ring);
     assert_int_equal(rp_writer_lane(w[1]), 3);
     rp_reader *newest = make_reader(ring, RP_FROM_NEWEST), *oldest = make_reader(ring, RP_FROM_OLDEST);
