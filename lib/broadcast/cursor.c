@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "cursor.h"
 #include "error.h"
+#include <errno.h>
 
-enum { CATCH_UP_TRIES = 8 };
+enum {
+    CATCH_UP_TRIES = 8,
+    OVERTAKEN_MOST = 64 /* steps of one read, beyond a lap of messages that are passed over */
+};
 
 static int damaged(const struct ring_view *v, const struct cursor *c, uint64_t position) {
     return fail(RP_CORRUPT, "lane %u is damaged at slot %llu", (unsigned)(c->lane - v->lanes),
@@ -44,7 +48,7 @@ static int number_at(const struct ring_view *v, const struct cursor *c, uint64_t
     if (load_acquire(&s->stamp, stamp) != position)
         return RP_EMPTY;
     uint64_t near = load_relaxed(&c->lane->number, recheck), info = load_relaxed(&s->info, recheck);
-    if (!slots_unmoved(v, c->slots, position, 1))
+    if (!slot_unmoved(s, position))
         return RP_EMPTY;
     if (info_bytes(info) > v->p.message_bytes)
         return damaged(v, c, position);
@@ -121,7 +125,8 @@ int cursor_join_oldest(const struct ring_view *v, struct cursor *c) {
 
 /* ---- reading ---- */
 
-void cursor_load(const struct ring_view *v, const struct cursor *c, void *buffer, size_t bytes) {
+/* A message of several slots. */
+static void load_all(const struct ring_view *v, const struct cursor *c, void *buffer, size_t bytes) {
     unsigned char *to = buffer;
     for (uint64_t p = c->position; bytes > 0; p++) {
         size_t part = bytes < v->room ? bytes : v->room;
@@ -155,7 +160,8 @@ static int catch_up(const struct ring_view *v, struct cursor *c, uint64_t seen) 
     return -EAGAIN;
 }
 
-int cursor_miss(const struct ring_view *v, struct cursor *c, uint64_t stamp) {
+/* What to do where there is no message at the position. As that which follow, -EAGAIN: look again. */
+static int miss(const struct ring_view *v, struct cursor *c, uint64_t stamp) {
     if (c->damaged) {
         c->damaged = false;
         return fail(RP_CORRUPT, "lane %u is damaged", (unsigned)(c->lane - v->lanes));
@@ -166,9 +172,9 @@ int cursor_miss(const struct ring_view *v, struct cursor *c, uint64_t stamp) {
 }
 
 /*
- * The slots behind the first are overwritten before it. So a writer that was stopped there, or died, leaves a first slot that looks as if the message were complete: it is lost all the same.
+ * The message, of `count` slots, was overtaken while it was copied. The slots behind the first are overwritten before it. So a writer that was stopped there, or died, leaves a first slot that looks as if the message were complete: it is lost all the same.
  */
-int cursor_torn(const struct ring_view *v, struct cursor *c, uint32_t count) {
+static int torn(const struct ring_view *v, struct cursor *c, uint32_t count) {
     for (uint32_t i = 1; i < count && !MUTANT(ring_torn_tail_waits); i++) {
         uint64_t at = c->position + i, stamp = load_acquire(&slot_at(v, c->slots, at)->stamp, stamp);
         if (stamp == (STAMP_CONTINUES | at))
@@ -181,7 +187,8 @@ int cursor_torn(const struct ring_view *v, struct cursor *c, uint32_t count) {
     return -EAGAIN; /* the first slot's stamp says that it was overtaken */
 }
 
-int cursor_renumber(const struct ring_view *v, struct cursor *c, uint64_t *lost) {
+/* The message is not known to be the one that is wanted. */
+static int renumber(const struct ring_view *v, struct cursor *c, uint64_t *lost) {
     uint64_t number;
     uint32_t slots;
     int result = number_at(v, c, c->position, &number, &slots);
@@ -200,8 +207,45 @@ int cursor_renumber(const struct ring_view *v, struct cursor *c, uint64_t *lost)
     return *lost == 0 ? -EAGAIN : RP_LAPPED;
 }
 
-int cursor_bad_size(const struct ring_view *v, struct cursor *c, size_t bytes) {
-    if (!slots_unmoved(v, c->slots, c->position, 1))
+/* Too long, as it stands there. */
+static int bad_size(const struct ring_view *v, struct cursor *c, size_t bytes) {
+    if (!slot_unmoved(slot_at(v, c->slots, c->position), c->position))
         return -EAGAIN;
     return bytes > v->p.message_bytes ? damaged(v, c, c->position) : RP_TOO_BIG;
+}
+
+int cursor_read(const struct ring_view *v, struct cursor *c, void *buffer, size_t capacity, size_t *bytes, uint64_t *lost) {
+    for (uint32_t steps = 0; steps < v->p.slots + OVERTAKEN_MOST; steps++) { /* or passing over what is not wanted */
+        struct slot *s = slot_at(v, c->slots, c->position);
+        uint64_t stamp = load_acquire(&s->stamp, stamp);
+        int result;
+        if (stamp != c->position) {
+            if ((result = miss(v, c, stamp)) != -EAGAIN)
+                return result;
+            continue;
+        }
+        uint64_t info = load_relaxed(&s->info, recheck);
+        if (!cursor_wants(c, info)) {
+            if ((result = renumber(v, c, lost)) != -EAGAIN)
+                return result;
+            continue;
+        }
+        *bytes = info_bytes(info);
+        if (*bytes > capacity || *bytes > v->p.message_bytes) {
+            if ((result = bad_size(v, c, *bytes)) != -EAGAIN)
+                return result;
+            continue;
+        }
+        uint32_t count = slots_for(v, *bytes);
+        load_all(v, c, buffer, *bytes);
+        if (!slots_unmoved(v, c->slots, c->position, count) && !MUTANT(ring_copy_unchecked)) {
+            if ((result = torn(v, c, count)) != -EAGAIN)
+                return result;
+            continue;
+        }
+        c->position += count;
+        c->number++;
+        return 0;
+    }
+    return RP_EMPTY; /* writers are faster than this reader's steps: he looks again */
 }

@@ -121,7 +121,10 @@ int ring_attach(struct ring_view *v, void *memory, uint64_t bytes, bool read_onl
     *v = (struct ring_view){
         .p = *p,
         .created_wall_ns = h.created_wall_ns,
+        .slot_bytes = p->slot_bytes,
+        .mask = p->slots - 1,
         .room = p->slot_bytes - SLOT_HEAD,
+        .single = p->message_bytes < p->slot_bytes - SLOT_HEAD ? p->message_bytes : p->slot_bytes - SLOT_HEAD,
         .control = (struct ring_control *)(void *)(base + RING_CONTROL_AT),
         .lanes = (struct ring_lane *)(void *)(base + RING_LANES_AT),
         .seats = base + seats_at(p),

@@ -88,9 +88,12 @@ struct slot {
 
 /* A process's view of a ring. The parameters are a copy that is never read again from shared memory. */
 struct ring_view {
+    size_t slot_bytes;
+    uint64_t mask;   /* slots - 1 */
+    uint32_t room;   /* payload of a slot */
+    uint32_t single; /* the largest message that takes one slot */
     struct ring_parameters p;
     uint64_t created_wall_ns;
-    uint32_t room; /* payload of a slot */
     struct ring_control *control;
     struct ring_lane *lanes;
     unsigned char *seats;

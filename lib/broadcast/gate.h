@@ -46,9 +46,9 @@ static ALWAYS_INLINE void gate_passed(struct rp_reader *r, uint32_t lane, uint64
 void gate_wake(struct rp_reader *r, uint64_t tickets);
 
 static ALWAYS_INLINE void gate_passed(struct rp_reader *r, uint32_t lane, uint64_t before) {
-    uint64_t now = r->cursors[lane].position, quarter = r->view.p.slots / 4;
+    uint64_t now = r->cursors[lane].position;
     store_release(&r->seat->position[lane], now, gate_position);
-    if (((before ^ now) & ~(quarter - 1)) == 0)
+    if (((before ^ now) & ~(r->view.mask / 4)) == 0) /* still in the same quarter of the lane */
         return;
     fence_compiler();
     uint64_t tickets = load_relaxed(&r->view.control->room_tickets, hint);

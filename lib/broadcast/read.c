@@ -13,40 +13,69 @@ static __attribute__((cold)) int refuse(const rp_reader *r, const char *what) {
     return fail(-EINVAL, "%s", what);
 }
 
+/* What one read was asked for. */
+struct wanted {
+    rp_reader *reader;
+    void *buffer;
+    size_t capacity, bytes;
+};
+
+enum { READS_PER_ASKING = 64 };
+
+static ALWAYS_INLINE void took(rp_reader *r, uint32_t lane) {
+    r->status.sequence = r->cursors[lane].number - 1;
+    r->status.lane = lane;
+    r->status.read++;
+    r->turn = lane + 1 < r->lanes ? lane + 1 : 0;
+}
+
+/* What most reads find: the next message of the lane whose turn it is, in one slot. If not, nothing has happened. */
+static ALWAYS_INLINE bool look_ahead(rp_reader *r, void *buffer, size_t capacity, size_t *bytes) {
+    uint32_t lane = r->turn;
+    struct cursor *c = &r->cursors[lane];
+    if (r->status.read % READS_PER_ASKING == 0 || !cursor_try(&r->view, c, buffer, capacity, bytes))
+        return false;
+    if (r->seat != NULL)
+        gate_passed(r, lane, c->position - 1);
+    took(r, lane);
+    return true;
+}
+
 /* A lane, if there is anything in it. */
-static ALWAYS_INLINE int look_at_lane(rp_reader *r, uint32_t lane, struct rp_read_item *item) {
+static int look_at_lane(struct wanted *m, uint32_t lane) {
+    rp_reader *r = m->reader;
     struct cursor *c = &r->cursors[lane];
     uint64_t before = c->position, lost = 0;
-    int result = cursor_read(&r->view, c, item->buffer, item->capacity, &item->bytes, &lost);
+    int result = cursor_try(&r->view, c, m->buffer, m->capacity, &m->bytes)
+                     ? 0
+                     : cursor_read(&r->view, c, m->buffer, m->capacity, &m->bytes, &lost);
     if (result == RP_CORRUPT)
         cursor_close(c);
     if (r->seat != NULL && c->position != before)
         gate_passed(r, lane, before);
     if (result == 0) {
-        item->sequence = r->status.sequence = c->number - 1;
-        item->lane = r->status.lane = lane;
-        r->status.read++;
+        took(r, lane);
     } else if (result == RP_LAPPED) {
-        r->status.lane = lane;
+        r->turn = r->status.lane = lane;
         r->status.lost = lost;
         r->status.lost_all += lost;
     } else if (result == RP_CORRUPT) {
         r->status.lane = lane;
+        r->turn = lane + 1 < r->lanes ? lane + 1 : 0;
+    } else if (result == RP_TOO_BIG) {
+        r->turn = lane;
     }
     return result;
 }
 
 /* All lanes, from the one whose turn it is. */
-static int look(rp_reader *r, struct rp_read_item *item) {
+static int look(struct wanted *m) {
+    const rp_reader *r = m->reader;
     uint32_t lane = r->turn;
-    for (uint32_t i = 0; i < r->lanes; i++) {
-        int result = look_at_lane(r, lane, item);
-        uint32_t next = lane + 1 < r->lanes ? lane + 1 : 0;
-        if (result != RP_EMPTY) {
-            r->turn = result == 0 || result == RP_CORRUPT ? next : lane;
+    for (uint32_t i = 0; i < r->lanes; i++, lane = lane + 1 < r->lanes ? lane + 1 : 0) {
+        int result = cursor_waits(&r->view, &r->cursors[lane]) ? RP_EMPTY : look_at_lane(m, lane);
+        if (result != RP_EMPTY)
             return result;
-        }
-        lane = next;
     }
     return RP_EMPTY;
 }
@@ -60,24 +89,15 @@ static bool more_lanes(rp_reader *r) {
     return true;
 }
 
-enum { READS_PER_ASKING = 64 };
-
-static int look_everywhere(rp_reader *r, struct rp_read_item *item) {
+static int look_everywhere(struct wanted *m) {
+    rp_reader *r = m->reader;
     if (r->status.read % READS_PER_ASKING == 0) /* or it would not ask while some lane is never empty */
         (void)more_lanes(r);
-    int result = look(r, item);
-    return result == RP_EMPTY && more_lanes(r) ? look(r, item) : result;
+    int result = look(m);
+    return result == RP_EMPTY && more_lanes(r) ? look(m) : result;
 }
 
-struct wanted {
-    rp_reader *reader;
-    struct rp_read_item *item;
-};
-
-static int look_again(void *context) {
-    const struct wanted *w = context;
-    return look_everywhere(w->reader, w->item);
-}
+static int look_again(void *context) { return look_everywhere(context); }
 
 /* Evicted: it takes part anew, where it stands. What it has lost it finds out by itself. */
 static __attribute__((cold)) void join_again(rp_reader *r) {
@@ -85,34 +105,47 @@ static __attribute__((cold)) void join_again(rp_reader *r) {
     gate_join(r);
 }
 
-static ALWAYS_INLINE int read_one(rp_reader *r, struct rp_read_item *item, int64_t timeout_ns) {
-    if (r->seat != NULL && load_acquire(&r->seat->word, gate_seat) != r->seat_word)
+static bool was_evicted(const rp_reader *r) { return r->seat != NULL && load_acquire(&r->seat->word, gate_seat) != r->seat_word; }
+
+static __attribute__((noinline)) int read_slowly(rp_reader *r, void *buffer, size_t capacity, size_t *bytes, int64_t timeout_ns) {
+    struct wanted m = {r, buffer, capacity, 0};
+    if (was_evicted(r))
         join_again(r);
-    int result = look_everywhere(r, item);
-    if (result != RP_EMPTY)
-        return result;
-    if (r->seat != NULL) { /* all was read: writers that wait for a quarter of a lane need not */
+    int result = look_everywhere(&m);
+    if (result == RP_EMPTY && r->seat != NULL) { /* all was read: writers that wait for a quarter of a lane need not */
         fence_compiler();
         uint64_t tickets = load_relaxed(&r->view.control->room_tickets, hint);
         if (eventcount_waited_for(tickets))
             gate_wake(r, tickets);
     }
-    if (timeout_ns == 0)
-        return ring_removed(r->ring) ? fail(RP_GONE, "ring '%.80s' was removed", r->ring->name) : RP_EMPTY;
-    struct wanted w = {r, item};
-    return reader_wait(r, timeout_ns, look_again, &w);
+    if (result == RP_EMPTY && timeout_ns == 0 && ring_removed(r->ring))
+        result = fail(RP_GONE, "ring '%.80s' was removed", r->ring->name);
+    if (result == RP_EMPTY && timeout_ns != 0)
+        result = reader_wait(r, timeout_ns, look_again, &m);
+    *bytes = m.bytes;
+    return result;
+}
+
+static ALWAYS_INLINE int read_one(rp_reader *r, void *buffer, size_t capacity, size_t *bytes, int64_t timeout_ns) {
+    if (likely(!was_evicted(r) && look_ahead(r, buffer, capacity, bytes)))
+        return 0;
+    return read_slowly(r, buffer, capacity, bytes, timeout_ns);
+}
+
+/* What a batch left for this call. */
+static __attribute__((noinline)) int take_pending(rp_reader *r) {
+    int pending = r->pending;
+    r->pending = 0;
+    return pending;
 }
 
 RP_API int rp_read(rp_reader *r, void *buffer, size_t capacity, size_t *bytes, int64_t timeout_ns) {
     if (r == NULL || ring_is_inherited(r->canary) || bytes == NULL || (buffer == NULL && capacity > 0))
         return refuse(r, "rp_read: no place for the message, or for its length");
-    struct rp_read_item item = {.buffer = buffer, .capacity = capacity};
-    int result = r->pending;
-    r->pending = 0;
-    if (result == 0)
-        result = read_one(r, &item, timeout_ns);
-    *bytes = item.bytes;
-    return result;
+    if (likely(r->pending == 0))
+        return read_one(r, buffer, capacity, bytes, timeout_ns);
+    *bytes = 0;
+    return take_pending(r);
 }
 
 RP_API int rp_read_batch(rp_reader *r, struct rp_read_item *items, uint32_t count, int64_t timeout_ns) {
@@ -121,13 +154,18 @@ RP_API int rp_read_batch(rp_reader *r, struct rp_read_item *items, uint32_t coun
     for (uint32_t i = 0; i < count; i++)
         if (items[i].buffer == NULL && items[i].capacity > 0)
             return refuse(r, "rp_read_batch: an item without a buffer");
-    int result = r->pending;
-    r->pending = 0;
-    if (result < 0)
-        return result;
+    if (r->pending != 0)
+        return take_pending(r);
     uint32_t done = 0;
-    while (done < count && (result = read_one(r, &items[done], done == 0 ? timeout_ns : 0)) == 0)
-        done++;
+    int result = 0;
+    for (; done < count; done++) {
+        struct rp_read_item *item = &items[done];
+        result = read_one(r, item->buffer, item->capacity, &item->bytes, done == 0 ? timeout_ns : 0);
+        if (result < 0)
+            break;
+        item->sequence = r->status.sequence;
+        item->lane = r->status.lane;
+    }
     if (done == 0)
         return result;
     if (result == RP_LAPPED || result == RP_CORRUPT)

@@ -45,7 +45,7 @@ static inline uint64_t info_sequence(uint64_t info, uint64_t near) {
 }
 
 static inline struct slot *slot_at(const struct ring_view *v, unsigned char *slots, uint64_t position) {
-    return (struct slot *)(void *)(slots + (position & (v->p.slots - 1)) * v->p.slot_bytes);
+    return (struct slot *)(void *)(slots + (position & v->mask) * v->slot_bytes);
 }
 
 /* How many slots a message takes. */
@@ -60,6 +60,7 @@ static inline uint32_t slots_for(const struct ring_view *v, size_t bytes) {
  * memcpy, though the language knows no such thing; what it could do wrong to bytes that are in motion, tear them, the stamps notice as well.
  */
 enum {
+    WORD = sizeof(uint64_t),
 #if defined(RP_SIM) || defined(FENCES_UNKNOWN)
     COPY_WORDS = MESSAGE_MAX /* the simulator and TSan shall see each word */
 #else
@@ -74,22 +75,46 @@ enum {
 #define BYTE_AT(i) (56 - 8 * (i))
 #endif
 
+static ALWAYS_INLINE void word_store(a64 *to, const unsigned char *from, size_t i) {
+    uint64_t word;
+    memcpy(&word, from + i * WORD, WORD);
+    store_relaxed(to + i, word, own);
+}
+
+static ALWAYS_INLINE void word_load(unsigned char *to, const a64 *from, size_t i) {
+    uint64_t word = load_relaxed(from + i, recheck);
+    memcpy(to + i * WORD, &word, WORD);
+}
+
+/* Calls `move(to, from, i)` for the words from `words` - 1, at most seven, down to 0: without a loop. */
+#define WORDS_BELOW_EIGHT(words, move, to, from)  \
+    switch (words) {                              \
+    case 7: move(to, from, 6); /* fall through */ \
+    case 6: move(to, from, 5); /* fall through */ \
+    case 5: move(to, from, 4); /* fall through */ \
+    case 4: move(to, from, 3); /* fall through */ \
+    case 3: move(to, from, 2); /* fall through */ \
+    case 2: move(to, from, 1); /* fall through */ \
+    case 1: move(to, from, 0); /* fall through */ \
+    default: break;                               \
+    }
+
 static ALWAYS_INLINE void payload_store(a64 *to, const void *from, size_t bytes) {
     const unsigned char *at = from;
     if (bytes > COPY_WORDS) {
         memcpy((void *)to, from, bytes);
         return;
     }
-    for (; bytes >= 8; bytes -= 8, at += 8, to++) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        store_relaxed(to, word, own);
+    for (; bytes >= 8 * WORD; bytes -= 8 * WORD, at += 8 * WORD, to += 8) {
+        word_store(to, at, 7);
+        WORDS_BELOW_EIGHT(7, word_store, to, at)
     }
-    if (bytes > 0) {
+    WORDS_BELOW_EIGHT(bytes / WORD, word_store, to, at)
+    if (bytes % WORD > 0) {
         uint64_t word = 0;
-        for (size_t i = 0; i < bytes; i++)
-            word |= (uint64_t)at[i] << BYTE_AT(i);
-        store_relaxed(to, word, own);
+        for (size_t i = 0; i < bytes % WORD; i++)
+            word |= (uint64_t)at[bytes / WORD * WORD + i] << BYTE_AT(i);
+        store_relaxed(to + bytes / WORD, word, own);
     }
 }
 
@@ -99,14 +124,15 @@ static ALWAYS_INLINE void payload_load(void *to, const a64 *from, size_t bytes) 
         memcpy(to, (const void *)from, bytes);
         return;
     }
-    for (; bytes >= 8; bytes -= 8, at += 8, from++) {
-        uint64_t word = load_relaxed(from, recheck);
-        memcpy(at, &word, 8);
+    for (; bytes >= 8 * WORD; bytes -= 8 * WORD, at += 8 * WORD, from += 8) {
+        word_load(at, from, 7);
+        WORDS_BELOW_EIGHT(7, word_load, at, from)
     }
-    if (bytes > 0) {
-        uint64_t word = load_relaxed(from, recheck);
-        for (size_t i = 0; i < bytes; i++)
-            at[i] = (unsigned char)(word >> BYTE_AT(i));
+    WORDS_BELOW_EIGHT(bytes / WORD, word_load, at, from)
+    if (bytes % WORD > 0) {
+        uint64_t word = load_relaxed(from + bytes / WORD, recheck);
+        for (size_t i = 0; i < bytes % WORD; i++)
+            at[bytes / WORD * WORD + i] = (unsigned char)(word >> BYTE_AT(i));
     }
 }
 
@@ -125,10 +151,15 @@ static ALWAYS_INLINE void slot_end(struct slot *s, uint64_t info, uint64_t stamp
 
 /* ---- reading ---- */
 
+/* Does it hold what was at `position` when it was looked at first? After it was copied. */
+static ALWAYS_INLINE bool slot_unmoved(const struct slot *s, uint64_t position) {
+    fence_acquire();
+    return load_relaxed(&s->stamp, recheck) == position;
+}
+
 /* Did none of `count` slots change since the first was found to hold a message at `position`? After they were copied. */
 static ALWAYS_INLINE bool slots_unmoved(const struct ring_view *v, unsigned char *slots, uint64_t position, uint32_t count) {
-    fence_acquire();
-    bool same = load_relaxed(&slot_at(v, slots, position)->stamp, recheck) == position;
+    bool same = slot_unmoved(slot_at(v, slots, position), position);
     for (uint32_t i = 1; i < count && same && !MUTANT(ring_one_stamp); i++)
         same = load_relaxed(&slot_at(v, slots, position + i)->stamp, recheck) == (STAMP_CONTINUES | (position + i));
     return same;

@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <limits.h>
 
-#define likely(x) __builtin_expect(!!(x), 1)
-
 static __attribute__((cold)) int refuse(const rp_writer *w, size_t bytes, size_t most) {
     if (w == NULL)
         return fail(-EINVAL, "no writer");
@@ -25,20 +23,35 @@ static ALWAYS_INLINE bool may_write(const rp_writer *w, const void *data, size_t
 }
 
 /* Slots from the writer's position on, to be overwritten: they are, or were waited for. */
-static ALWAYS_INLINE int make_room(rp_writer *w, uint64_t count) {
-    return likely(w->position + count <= w->limit) || MUTANT(gate_unasked) ? 0 : gate_wait(w, count);
+static ALWAYS_INLINE bool fits(const rp_writer *w, uint64_t count) {
+    return likely(w->position + count <= w->limit) || MUTANT(gate_unasked);
 }
 
-static ALWAYS_INLINE void wake_readers(rp_writer *w) {
-    fence_compiler(); /* a sleeper's membarrier does the rest */
-    uint64_t tickets = load_relaxed(&w->view.control->tickets, hint);
-    if (likely(!eventcount_waited_for(tickets)) || MUTANT(ring_wakes_nobody))
-        return;
+static ALWAYS_INLINE int make_room(rp_writer *w, uint64_t count) { return fits(w, count) ? 0 : gate_wait(w, count); }
+
+static __attribute__((noinline)) void wake_all(const rp_writer *w, uint64_t tickets) {
     struct eventcount e = ring_sleepers(&w->view);
     eventcount_wake_sleepers(&e, tickets, INT_MAX);
 }
 
-/* A message of several slots: those behind the first one before it. */
+static ALWAYS_INLINE void wake_readers(const rp_writer *w) {
+    fence_compiler(); /* a sleeper's membarrier does the rest */
+    uint64_t tickets = load_relaxed(&w->view.control->tickets, hint);
+    if (!likely(!eventcount_waited_for(tickets)) && !MUTANT(ring_wakes_nobody))
+        wake_all(w, tickets);
+}
+
+/* A message of one slot, for which there is room, complete and in its place. */
+static ALWAYS_INLINE void write_single(rp_writer *w, const void *data, size_t bytes) {
+    struct slot *s = slot_at(&w->view, w->slots, w->position);
+    slot_begin(s, w->position);
+    payload_store(s->payload, data, bytes);
+    slot_end(s, info_make(bytes, w->number), w->position);
+    w->position++;
+    w->number++;
+}
+
+/* What is behind the first slot of a message. */
 static void write_tail(const rp_writer *w, const unsigned char *data, size_t bytes) {
     const struct ring_view *v = &w->view;
     uint64_t p = w->position + 1;
@@ -50,32 +63,51 @@ static void write_tail(const rp_writer *w, const unsigned char *data, size_t byt
     }
 }
 
-/* One message, for which there is room, complete and in its place. */
-static ALWAYS_INLINE void write_message(rp_writer *w, const void *data, size_t bytes) {
+/* The same of several, that before the first one. */
+static __attribute__((noinline)) void write_several(rp_writer *w, const void *data, size_t bytes, uint32_t count) {
     struct slot *s = slot_at(&w->view, w->slots, w->position);
-    uint32_t count = slots_for(&w->view, bytes);
-    if (count > 1 && !MUTANT(ring_tail_last))
+    if (!MUTANT(ring_tail_last))
         write_tail(w, data, bytes);
     slot_begin(s, w->position);
-    payload_store(s->payload, data, count == 1 ? bytes : w->view.room);
+    payload_store(s->payload, data, w->view.room);
     slot_end(s, info_make(bytes, w->number), w->position);
-    if (count > 1 && MUTANT(ring_tail_last))
+    if (MUTANT(ring_tail_last))
         write_tail(w, data, bytes);
     w->position += count;
     w->number++;
 }
 
-RP_API int rp_write(rp_writer *w, const void *data, size_t bytes) {
+/* Of more than one slot, or where the gate must be asked, or where something is wrong. */
+static __attribute__((noinline)) int write_slowly(rp_writer *w, const void *data, size_t bytes) {
     if (!may_write(w, data, bytes, w != NULL ? w->view.p.message_bytes : 0))
         return refuse(w, bytes, w != NULL ? w->view.p.message_bytes : 0);
-    int result = make_room(w, slots_for(&w->view, bytes));
+    uint32_t count = slots_for(&w->view, bytes);
+    int result = make_room(w, count);
     if (result < 0)
         return result;
     uint64_t position = w->position;
-    write_message(w, data, bytes);
+    if (count == 1)
+        write_single(w, data, bytes);
+    else
+        write_several(w, data, bytes, count);
     note_newest(w, position, w->number - 1);
     wake_readers(w);
     return 0;
+}
+
+RP_API int rp_write(rp_writer *w, const void *data, size_t bytes) {
+    if (!may_write(w, data, bytes, w != NULL ? w->view.single : 0) || !fits(w, 1))
+        return write_slowly(w, data, bytes);
+    write_single(w, data, bytes);
+    note_newest(w, w->position - 1, w->number - 1);
+    wake_readers(w);
+    return 0;
+}
+
+/* Those who join, or sleep, shall find what is complete. `last` is where its last message begins. */
+static ALWAYS_INLINE void show_batch(rp_writer *w, uint64_t last) {
+    note_newest(w, last, w->number - 1);
+    wake_readers(w);
 }
 
 RP_API int rp_write_batch(rp_writer *w, const struct rp_write_item *items, uint32_t count) {
@@ -84,32 +116,33 @@ RP_API int rp_write_batch(rp_writer *w, const struct rp_write_item *items, uint3
     if (!may_write(w, NULL, 0, 0)) /* also where there is nothing to write */
         return refuse(w, 0, 0);
     for (uint32_t i = 0; i < count; i++)
-        if (!may_write(w, items[i].data, items[i].bytes, w->view.p.message_bytes))
+        if (items[i].bytes > w->view.p.message_bytes || (items[i].data == NULL && items[i].bytes > 0))
             return refuse(w, items[i].bytes, w->view.p.message_bytes);
-    uint64_t noted = w->position, before = w->position;
+    uint64_t noted = w->position, last = w->position;
     uint32_t done = 0;
     int result = 0;
     for (; done < count; done++) {
-        uint32_t slots = slots_for(&w->view, items[done].bytes);
-        if (w->position + slots > w->limit) { /* who is asked for room, or joins meanwhile, shall find what is there */
-            if (done > 0) {
-                note_newest(w, before, w->number - 1);
-                wake_readers(w);
-            }
-            if ((result = make_room(w, slots)) < 0)
+        const struct rp_write_item *item = &items[done];
+        uint32_t slots = slots_for(&w->view, item->bytes);
+        if (!fits(w, slots)) {
+            if (done > 0)
+                show_batch(w, last);
+            if ((result = gate_wait(w, slots)) < 0)
                 break;
         }
-        before = w->position;
-        write_message(w, items[done].data, items[done].bytes);
+        last = w->position;
+        if (slots == 1)
+            write_single(w, item->data, item->bytes);
+        else
+            write_several(w, item->data, item->bytes, slots);
         if (w->position - noted >= w->view.p.slots / 8) { /* so that `newest` lags by less than a lap: cursor.c */
-            note_newest(w, before, w->number - 1);
+            note_newest(w, last, w->number - 1);
             noted = w->position;
         }
     }
     if (done == 0)
         return result;
-    note_newest(w, before, w->number - 1);
-    wake_readers(w);
+    show_batch(w, last);
     return (int)done;
 }
 

@@ -163,9 +163,10 @@ bool sim_site(const char *file, int line);
 
 /* Brings a line here before it is needed; for_write asks for it exclusively. Hints to the processor, no meaning. */
 #define prefetch_read(address) __builtin_prefetch((const void *)(address), 0, 3)
+#define prefetch_write(address) __builtin_prefetch((const void *)(address), 1, 3)
+
 /* For the steps of the way of a message, where a call costs as much as what it calls. */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
-
-#define prefetch_write(address) __builtin_prefetch((const void *)(address), 1, 3)
+#define likely(x) __builtin_expect(!!(x), 1)
 
 #endif
