@@ -48,13 +48,13 @@ struct rp_ring_options {
         slots; /**< of each lane: messages of one slot that it holds. Raised to a power of two, and to four of the largest messages. 4 .. 2^24. Default 1024 */
     uint32_t message_bytes; /**< largest message, 1 .. 2^30 - 1. Default 48 */
     uint32_t
-        slot_bytes; /**< of a slot, 16 of which are not payload: a multiple of 16, 32 .. 4096; larger messages take several slots. 0: as large as the largest message needs, at least
-                                   64 and at most 4096. Slots of 64 bytes cost one cache line for messages of up to 48. Default 0 */
-    uint32_t max_writers;     /**< writers at once, each of which has a lane, 1 .. 1000. Default 8 */
-    uint32_t max_readers;     /**< readers with a seat at once, of RP_RING_GATE, 1 .. 1000. Default 64 */
-    uint32_t overflow;        /**< enum rp_ring_overflow. Default RP_RING_OVERWRITE */
-    uint32_t mode;            /**< permission bits, 0600 among them. Writers, and readers with a seat, need to write. Default 0600 */
-    uint32_t prefault;        /**< 1: touch every page at creation, and when it is opened. Default 1 */
+        slot_bytes; /**< of a slot, 16 of which are not payload: a multiple of 16, 32 .. 4096; larger messages take several slots. 0: whole cache lines of 64, as many as the largest message
+                                   needs, and at most 4096: no two messages share a line, so messages of up to 48 cost one line, and of up to 112 two. Default 0 */
+    uint32_t max_writers; /**< writers at once, each of which has a lane, 1 .. 1000. Default 8 */
+    uint32_t max_readers; /**< readers with a seat at once, of RP_RING_GATE, 1 .. 1000. Default 64 */
+    uint32_t overflow;    /**< enum rp_ring_overflow. Default RP_RING_OVERWRITE */
+    uint32_t mode;        /**< permission bits, 0600 among them. Writers, and readers with a seat, need to write. Default 0600 */
+    uint32_t prefault;    /**< 1: touch every page at creation, and when it is opened. Default 1 */
     uint64_t gate_timeout_ns; /**< how long one write waits for readers at most; up to a year. Default 1 s */
     const char *group;        /**< Unix group that owns it, by name or number; NULL: the creator's. Default NULL */
 };
@@ -157,9 +157,10 @@ struct rp_reader_options {
         observe; /**< 1: takes no seat in a ring of RP_RING_GATE, and holds nobody back. Of itself so where the ring was opened read-only. Default 0 */
     uint64_t
         poll_ns; /**< longest nap of a reader that cannot be woken, since its ring was opened read-only or the kernel has no membarrier. 50 us .. 1 s. Default 1 ms */
-    const uint64_t *sequences; /**< for RP_FROM_SEQUENCE: entry i is the first number wanted of lane i, not UINT64_MAX; NULL: none. Default NULL */
-    uint32_t sequence_count;   /**< entries; of lanes beyond, the oldest that is there. Default 0 */
-    uint32_t reserved;         /**< 0 */
+    const uint64_t *
+        sequences; /**< for RP_FROM_SEQUENCE: entry i is the first number wanted of lane i, not UINT64_MAX; NULL: none. Default NULL */
+    uint32_t sequence_count; /**< entries; of lanes beyond, the oldest that is there. Default 0 */
+    uint32_t reserved;       /**< 0 */
 };
 
 RP_API void rp_reader_options_init(struct rp_reader_options *o, size_t size);

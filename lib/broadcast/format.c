@@ -58,8 +58,8 @@ static int check_ranges(const struct ring_parameters *p) {
 
 int ring_parameters_complete(struct ring_parameters *p) {
     if (p->slot_bytes == 0 && p->message_bytes <= MESSAGE_MAX) {
-        uint64_t whole = round_up((uint64_t)p->message_bytes + SLOT_HEAD, SLOT_HEAD);
-        p->slot_bytes = (uint32_t)(whole < RING_LINE ? RING_LINE : whole > SLOT_BYTES_MAX ? SLOT_BYTES_MAX : whole);
+        uint64_t whole = round_up((uint64_t)p->message_bytes + SLOT_HEAD, RING_LINE);
+        p->slot_bytes = (uint32_t)(whole > SLOT_BYTES_MAX ? SLOT_BYTES_MAX : whole);
     }
     int result = check_ranges(p);
     if (result < 0)

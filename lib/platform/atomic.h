@@ -161,9 +161,16 @@ bool sim_site(const char *file, int line);
 #endif
 #define field_write(word, value) (FIELD_SETTLE atomic_store_explicit((word), (value), memory_order_relaxed))
 
-/* Brings a line here before it is needed; for_write asks for it exclusively. Hints to the processor, no meaning. */
+/*
+ * Bring a line here before it is needed, prefetch_write to have it alone. Hints to the processor, no meaning. Compilers make a plain prefetch of __builtin_prefetch(p, 1) unless they are told that
+ * the processor has the other one. All with 64 bits have it, or take it for no operation.
+ */
 #define prefetch_read(address) __builtin_prefetch((const void *)(address), 0, 3)
+#ifdef __x86_64__
+#define prefetch_write(address) __asm__ volatile("prefetchw %0" : : "m"(*(const unsigned char *)(const void *)(address)))
+#else
 #define prefetch_write(address) __builtin_prefetch((const void *)(address), 1, 3)
+#endif
 
 /* For the steps of the way of a message, where a call costs as much as what it calls. */
 #define ALWAYS_INLINE inline __attribute__((always_inline))

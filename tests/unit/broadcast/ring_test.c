@@ -30,9 +30,9 @@ static void sizes_are_rounded(void **state) {
     static const struct {
         uint32_t slots, message_bytes, slot_bytes, have_slots, have_slot_bytes;
     } rows[] = {
-        {8, 1, 0, 8, 64},      {9, 48, 0, 16, 64},    {1000, 49, 0, 1024, 80},   {8, 64, 0, 8, 80},
-        {8, 4080, 0, 8, 4096}, {8, 4081, 0, 8, 4096}, {8, 100000, 0, 128, 4096}, /* four of 25 slots */
-        {8, 480, 64, 64, 64},                                                    /* four of 10 */
+        {8, 1, 0, 8, 64},     {9, 48, 0, 16, 64},    {1000, 49, 0, 1024, 128}, {8, 112, 0, 8, 128},
+        {8, 113, 0, 8, 192},  {8, 4080, 0, 8, 4096}, {8, 4081, 0, 8, 4096},    {8, 100000, 0, 128, 4096}, /* four of 25 slots */
+        {8, 480, 64, 64, 64},                                                                             /* four of 10 */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct rp_ring_options o = ring_options(rows[i].slots, RP_RING_OVERWRITE);
