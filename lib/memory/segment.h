@@ -87,6 +87,20 @@ static inline a64 *time_at(const struct segment *s, unsigned group, uint32_t c) 
     return group == 0 ? &segment_cell(s, c)->time : &segment_delivery(s, group, c)->time;
 }
 
+/* The words that say everything about one cell and one group: found once, used by all steps of a call. */
+struct words {
+    struct cell *cell;
+    a64 *delivery;
+    a64 *time;
+};
+static inline struct words words_at(const struct segment *s, unsigned group, uint32_t c) {
+    struct cell *cell = segment_cell(s, c);
+    if (likely(group == 0))
+        return (struct words){cell, &cell->delivery, &cell->time};
+    struct delivery *d = segment_delivery(s, group, c);
+    return (struct words){cell, &d->word, &d->time};
+}
+
 /* How many cells may be used: the first capacity + 8 x seats. Checked. */
 static inline uint32_t cells_in_play(const struct segment *s) {
     uint64_t n = load_relaxed(&s->control->cells_in_play, hint);

@@ -102,7 +102,7 @@ static inline uint32_t hold_returned(uint32_t hold) { /* of either */
     return MUTANT(returned_keeps_hold) ? hold : hold_plus(hold, 2) & ~UINT32_C(1);
 }
 static inline uint64_t delivery_of_hold(enum delivery_state state, uint32_t owner, uint32_t v1, uint32_t v2, uint32_t hold) {
-    return delivery_word(state, owner, v1, v2, hold >> 8, hold);
+    return delivery_word(state, owner, v1, v2, 0, 0) | (hold & 0x7fffffff);
 }
 
 static inline bool taken(uint64_t d, uint64_t w) { return delivery_incarnation(d) == (cell_generation(w) & 0x7fffff); }

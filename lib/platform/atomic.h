@@ -175,5 +175,7 @@ bool sim_site(const char *file, int line);
 /* For the steps of the way of a message, where a call costs as much as what it calls. */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define likely(x) __builtin_expect(!!(x), 1)
+/* And for what is beside the way: nothing on it is made ready for such a call. */
+#define COLD __attribute__((cold, noinline))
 
 #endif

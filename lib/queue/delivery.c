@@ -60,33 +60,18 @@ static inline enum clear clear_bit(struct actor *a, unsigned group, uint32_t c, 
     return CLEAR_NOT;
 }
 
-/* The common case in a few instructions: the last bit of a cell whose bytes are not counted. False: it is another case, or was not done. */
-static ALWAYS_INLINE bool clear_last_bit(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
-    a64 *word = &segment_cell(a->segment, c)->word;
-    uint64_t w = load_acquire(word, cell_word);
-    bool last = cell_pending(w) == UINT32_C(1) << group;
-    if (!last || !cell_is_published(w) || (cell_generation(w) & 0x7fffff) != incarnation ||
-        !cas_seq_cst(word, &w, cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)), cell_word))
-        return false;
-    pool_freed(&a->pool, c);
-    return true;
-}
-
 static __attribute__((noinline)) bool settle_keyed(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
     const struct segment *s = a->segment;
     uint64_t place = keyed_place(s, c);
-    if (s->parameters.max_bytes > 0 || !clear_last_bit(a, group, c, incarnation))
+    if (s->parameters.max_bytes > 0 || !settle_last(a, segment_cell(s, c), group, c, incarnation))
         return clear_bit(a, group, c, incarnation, CELL_FREE) != CLEAR_NOT;
     keyed_released(s, group, c, incarnation, place);
     return true;
 }
 
 bool settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
-    const struct parameters *p = &a->segment->parameters;
-    if (p->keyed)
-        return settle_keyed(a, group, c, incarnation);
-    return (p->max_bytes == 0 && clear_last_bit(a, group, c, incarnation)) ||
-           clear_bit(a, group, c, incarnation, CELL_FREE) != CLEAR_NOT;
+    return a->segment->parameters.keyed ? settle_keyed(a, group, c, incarnation)
+                                        : clear_bit(a, group, c, incarnation, CELL_FREE) != CLEAR_NOT;
 }
 
 bool settle_own(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {

@@ -42,6 +42,22 @@ uint64_t delivery_with(enum delivery_state state, const struct viewers *v, uint3
 /* `hold` is settled for `group`: clears its bit; whoever clears the last one frees the cell. Idempotent; anybody may. True: this call did. */
 bool settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation);
 
+/* The common case in a few instructions: the last bit of a cell whose bytes are not counted. False: it is another case, or was not done. */
+static ALWAYS_INLINE bool settle_last(struct actor *a, struct cell *cell, unsigned group, uint32_t c, uint32_t incarnation) {
+    uint64_t w = load_acquire(&cell->word, cell_word);
+    bool last = cell_pending(w) == UINT32_C(1) << group;
+    if (!last || !cell_is_published(w) || (cell_generation(w) & 0x7fffff) != incarnation ||
+        !cas_seq_cst(&cell->word, &w, cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)), cell_word))
+        return false;
+    pool_freed(&a->pool, c);
+    return true;
+}
+static ALWAYS_INLINE void settle_here(struct actor *a, struct cell *cell, unsigned group, uint32_t c, uint32_t incarnation) {
+    const struct parameters *p = &a->segment->parameters;
+    if (!likely(p->max_bytes == 0 && !p->keyed && settle_last(a, cell, group, c, incarnation)))
+        (void)settle(a, group, c, incarnation);
+}
+
 /* The same, but the cell that would become free is the caller's instead: OWNED, by the same CAS. True: it is. */
 bool settle_own(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation);
 

@@ -15,9 +15,7 @@
 static inline bool lane_exists(const struct segment *s, uint32_t lane) { return lane < s->parameters.lane_count; }
 
 static inline struct index_ring lane_ring(const struct segment *s, uint32_t lane) {
-    return (struct index_ring){.slots = s->lanes + (size_t)lane * s->layout.lane_slot_count,
-                               .tail = &s->lane_ends[lane].tail,
-                               .shift = s->layout.lane_slot_shift};
+    return ring_make(s->lanes + (size_t)lane * s->layout.lane_slot_count, &s->lane_ends[lane].tail, s->layout.lane_slot_shift);
 }
 
 /* The lane that the cell's position names; it may be damaged. */

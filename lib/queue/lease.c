@@ -11,49 +11,23 @@ bool due_lower(const struct segment *s, uint64_t ms) {
     return false;
 }
 
-static __attribute__((noinline)) void announce_earlier(struct actor *a, unsigned group, uint64_t ms) {
+COLD void lease_announce_earlier(struct actor *a, unsigned group, uint64_t ms) {
     if (ms == TIME_NEVER || !due_lower(a->segment, ms) || ms > segment_now_ms(a->segment) + TICK_MS)
         return;
     group_wake(a->segment, group, 1);
 }
 
-/* Makes known that something is due at `ms`; a sleeper's timeout may now be too long, unless it ends before anyway: nobody sleeps for more than a tick. */
-static inline void announce(struct actor *a, unsigned group, uint64_t ms) {
-    if (ms < load_seq_cst(&a->segment->control->next_due_ms, next_due))
-        announce_earlier(a, group, ms);
-}
-
-static ALWAYS_INLINE void set_time(struct actor *a, unsigned group, uint32_t c, enum delivery_state state, uint32_t hold,
-                                   uint64_t until_ms, bool over_own) {
-    a64 *time = time_at(a->segment, group, c);
-    for (;;) {
-        uint64_t early = MUTANT(time_after_word) ? load_acquire(delivery_at(a->segment, group, c), delivery) : 0;
-        uint64_t f = load_acquire(time, time);
-        if (stamp_is_of(f, hold) && (!over_own || stamp_value(f) == until_ms))
-            return;
-        uint64_t d = MUTANT(time_after_word) ? early : load_acquire(delivery_at(a->segment, group, c), delivery);
-        if (delivery_state(d) != state || delivery_hold(d) != hold)
-            return;
-        if (cas_acq_rel(time, &f, stamp(hold, until_ms), time))
-            break;
-    }
-    announce(a, group, until_ms);
-}
-
-void lease_install(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms) {
-    set_time(a, group, c, DELIVERY_LEASED, hold, until_ms, false);
-}
-
 /* The time, then the word: as long as that is `d`, nobody can have installed a time for this hold. */
-void lease_forget_stale(struct actor *a, unsigned group, uint32_t c, uint64_t d, uint32_t hold) {
-    a64 *time = time_at(a->segment, group, c);
-    uint64_t f = load_acquire(time, time);
-    if (stamp_is_of(f, hold) && load_acquire(delivery_at(a->segment, group, c), delivery) == d)
-        (void)cas_acq_rel(time, &f, stamp(hold - 0x100, 0), time);
+COLD void lease_forget_stale(struct words at, uint64_t d, uint32_t hold) {
+    uint64_t f = load_acquire(at.time, time);
+    if (stamp_is_of(f, hold) && load_acquire(at.delivery, delivery) == d)
+        (void)cas_acq_rel(at.time, &f, stamp(hold - 0x100, 0), time);
 }
 
 void lease_delay(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms, bool over_sweepers) {
-    set_time(a, group, c, DELIVERY_DELAYED, hold, until_ms, over_sweepers);
+    const struct words at = words_at(a->segment, group, c);
+    if (lease_set(at, DELIVERY_DELAYED, hold, until_ms, over_sweepers))
+        lease_announce(a, group, until_ms);
 }
 
 /* The lease in `d` is over and its time says EXPIRED: takes the message back; its holder stays on record as a viewer. */
@@ -83,7 +57,7 @@ int lease_extend(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uin
         if (cas_acq_rel(time, &f, stamp(hold, until_ms), time))
             break;
     }
-    announce(a, group, until_ms);
+    lease_announce(a, group, until_ms);
     return 0;
 }
 
@@ -97,7 +71,8 @@ static int sweep_leased(struct actor *a, unsigned group, uint32_t c, uint64_t d,
         uint64_t lease_ns = a->segment->parameters.lease_ns;
         /* Counted from now, not from when the sweep began: the claim may be younger. */
         uint64_t until = lease_until(segment_now_ms(a->segment), lease_ns == 0 ? TIME_NEVER : duration_ms(lease_ns));
-        lease_install(a, group, c, hold, until);
+        const struct words at = words_at(a->segment, group, c);
+        lease_install(a, group, at, hold, until);
         *due_ms = until < *due_ms ? until : *due_ms;
         return 1;
     }

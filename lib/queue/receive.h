@@ -5,6 +5,9 @@
 
 #include "handle.h"
 
+/* May a call use it? If not, receive_check says why. */
+static ALWAYS_INLINE bool receive_usable(const struct rp_consumer *c) { return c != NULL && *c->actor.queue->canary != 0; }
+
 /* 0; -EINVAL, RP_FORKED with the detail set. */
 int receive_check(const struct rp_consumer *c);
 

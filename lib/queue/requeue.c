@@ -17,12 +17,12 @@ struct index_ring delivery_ring(const struct segment *s, struct ring_name n) {
     const struct layout *l = &s->layout;
     a64 *slots = segment_group_rings(s, n.group);
     if (n.which == RING_DEATHS)
-        return (struct index_ring){slots + 2 * (size_t)segment_again_lanes(s) * l->slot_count, &s->groups[n.group].deaths_tail,
-                                   l->death_slot_shift};
+        return ring_make(slots + 2 * (size_t)segment_again_lanes(s) * l->slot_count, &s->groups[n.group].deaths_tail,
+                         l->death_slot_shift);
     struct lane_start *start = segment_lane_start(s, n.group, n.lane);
     slots += 2 * (size_t)n.lane * l->slot_count;
-    return n.which == RING_EARLY ? (struct index_ring){slots, &start->early_tail, l->slot_shift}
-                                 : (struct index_ring){slots + l->slot_count, &start->returned_tail, l->slot_shift};
+    return n.which == RING_EARLY ? ring_make(slots, &start->early_tail, l->slot_shift)
+                                 : ring_make(slots + l->slot_count, &start->returned_tail, l->slot_shift);
 }
 
 a64 *delivery_ring_head(const struct segment *s, struct ring_name n) {

@@ -3,22 +3,12 @@
 #include "dead.h"
 #include "seen.h"
 
-struct view *view_enter(struct rp_consumer *c, uint32_t cell, uint32_t hold) {
-    struct view *v;
+struct view *view_new(struct rp_consumer *c) {
     uint32_t used = load_relaxed(&c->views_used, own);
-    if (c->view_free != 0) {
-        v = &c->views[c->view_free - 1];
-        c->view_free = v->next_free;
-    } else if (used < c->view_room) {
-        v = &c->views[used];
-        store_release(&c->views_used, used + 1, views);
-    } else {
+    if (used == c->view_room)
         return NULL;
-    }
-    v->hold = hold;
-    v->serial = ++c->serial;
-    store_relaxed(&v->cell, cell + 1, own); /* the claim's CAS, which follows, releases it */
-    return v;
+    store_release(&c->views_used, used + 1, views);
+    return &c->views[used];
 }
 
 static void put_back(struct rp_consumer *c, struct view *v) {
@@ -67,20 +57,6 @@ void view_withdraw(struct rp_consumer *c, struct view *v) {
     }
 }
 
-struct view *view_of(struct rp_consumer *c, const struct rp_message *m) {
-    uint64_t index = m->receipt[0];
-    if (m->receipt[2] != (uint64_t)(uintptr_t)c || index == 0 || index > load_relaxed(&c->views_used, own))
-        return NULL;
-    struct view *v = &c->views[index - 1];
-    return v->serial == m->receipt[1] && v->serial != 0 ? v : NULL;
-}
-
-void view_receipt(struct rp_consumer *c, const struct view *v, struct rp_message *m) {
-    m->receipt[0] = (uint64_t)(v - c->views) + 1;
-    m->receipt[1] = v->serial;
-    m->receipt[2] = (uint64_t)(uintptr_t)c;
-}
-
 bool view_leased(const struct rp_consumer *c, const struct view *v) {
     uint32_t cell = load_relaxed(&v->cell, own) - 1;
     uint64_t d = load_acquire(delivery_at(c->actor.segment, c->group, cell), delivery);
@@ -108,7 +84,7 @@ static enum fail_result end_lease(struct rp_consumer *c, uint32_t cell, uint64_t
  * With viewers on record, or the lease lost, or a failure, which may be refused: under the lock, so that the CAS and the end of the view are one step for
  * the other threads of this process.
  */
-static int end_locked(struct rp_consumer *c, struct view *v, uint32_t cell, struct failure *failure) {
+static COLD int end_locked(struct rp_consumer *c, struct view *v, uint32_t cell, struct failure *failure) {
     struct actor *a = &c->actor;
     pthread_mutex_lock(&a->queue->lock);
     int result = RP_LEASE_LOST;
@@ -131,31 +107,34 @@ static int end_locked(struct rp_consumer *c, struct view *v, uint32_t cell, stru
     return result;
 }
 
-int view_end(struct rp_consumer *c, struct view *v, struct failure *failure) {
+int view_settle(struct rp_consumer *c, struct view *v) {
     struct actor *a = &c->actor;
     uint32_t cell = load_relaxed(&v->cell, own) - 1;
-    int result;
-    if (failure == NULL) {
-        if (v->seen != 0 && !MUTANT(seen_after_ack))
-            seen_end(c, v, true); /* first: what was worked on must not be again, whatever becomes of the ack */
-        uint64_t alone = delivery_of_hold(DELIVERY_LEASED, a->seat, NOBODY, NOBODY, v->hold);
-        uint64_t settled = delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, v->hold);
-        store_release(&v->cell, 0, views); /* before the CAS, so that nobody waits for a view that has ended */
-        if (MUTANT(ack_without_cas))
-            store_release(delivery_at(a->segment, c->group, cell), settled, delivery);
-        if (MUTANT(ack_without_cas) || cas_seq_cst(delivery_at(a->segment, c->group, cell), &alone, settled, delivery)) {
-            settle(a, c->group, cell, hold_incarnation(v->hold));
-            result = 0;
-        } else {
-            result = end_locked(c, v, cell, NULL);
-        }
-        if (MUTANT(seen_after_ack) && v->seen != 0)
-            seen_end(c, v, true);
-    } else {
-        result = end_locked(c, v, cell, failure);
-        if (result != RP_FULL && v->seen != 0)
-            seen_end(c, v, false);
-    }
+    const struct words at = words_at(a->segment, c->group, cell);
+    int result = 0;
+    if (v->seen != 0 && !MUTANT(seen_after_ack))
+        seen_end(c, v, true); /* first: what was worked on must not be again, whatever becomes of the ack */
+    uint64_t alone = delivery_of_hold(DELIVERY_LEASED, a->seat, NOBODY, NOBODY, v->hold);
+    uint64_t settled = delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, v->hold);
+    store_release(&v->cell, 0, views); /* before the CAS, so that nobody waits for a view that has ended */
+    if (MUTANT(ack_without_cas))
+        store_release(at.delivery, settled, delivery);
+    if (MUTANT(ack_without_cas) || cas_seq_cst(at.delivery, &alone, settled, delivery))
+        settle_here(a, at.cell, c->group, cell, hold_incarnation(v->hold));
+    else
+        result = end_locked(c, v, cell, NULL);
+    if (MUTANT(seen_after_ack) && v->seen != 0)
+        seen_end(c, v, true);
+    put_back(c, v);
+    return result;
+}
+
+int view_end(struct rp_consumer *c, struct view *v, struct failure *failure) {
+    if (failure == NULL)
+        return view_settle(c, v);
+    int result = end_locked(c, v, load_relaxed(&v->cell, own) - 1, failure);
+    if (result != RP_FULL && v->seen != 0)
+        seen_end(c, v, false);
     if (result != RP_FULL)
         put_back(c, v);
     return result;

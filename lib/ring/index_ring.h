@@ -22,10 +22,14 @@ struct index_ring {
     a64 *slots;
     a64 *tail; /* hint: positions below are filled */
     uint32_t shift;
+    uint32_t mask; /* of the slot in a position */
 };
 
-static inline uint64_t ring_slots(const struct index_ring *r) { return UINT64_C(1) << r->shift; }
-static inline a64 *ring_slot(const struct index_ring *r, uint64_t t) { return &r->slots[t & (ring_slots(r) - 1)]; }
+static inline struct index_ring ring_make(a64 *slots, a64 *tail, uint32_t shift) {
+    return (struct index_ring){slots, tail, shift, (UINT32_C(1) << shift) - 1};
+}
+static inline uint64_t ring_slots(const struct index_ring *r) { return (uint64_t)r->mask + 1; }
+static inline a64 *ring_slot(const struct index_ring *r, uint64_t t) { return &r->slots[t & r->mask]; }
 static inline uint64_t ring_lap(const struct index_ring *r, uint64_t t) { return (t >> r->shift) & LAP_MASK; }
 
 /* Does the slot of position t hold this entry? */
@@ -110,15 +114,10 @@ enum ring_look_at {
     RING_BROKEN /* a lap that cannot be */
 };
 
-/* `head` is the readers' shared hint. */
-static inline enum ring_look_at ring_look(const struct index_ring *r, const a64 *head, uint64_t *h, uint64_t *s) {
-    *s = load_seq_cst(ring_slot(r, *h), slot);
-    int32_t ahead = lap_ahead(slot_lap(*s), ring_lap(r, *h));
-    if (ahead == 0)
-        return RING_ENTRY;
-    if (ahead < 0)
-        return RING_END;
-    /* Filled again `ahead` laps later: what may still count lies within the last lap before that. */
+/* The slot of position *h was filled again `ahead` laps later. */
+static inline __attribute__((cold)) enum ring_look_at ring_look_past(const struct index_ring *r, const a64 *head, uint64_t *h,
+                                                                     int32_t ahead) {
+    /* What may still count lies within the last lap before that. */
     uint64_t oldest = *h + (uint64_t)(ahead - 1) * ring_slots(r) + (MUTANT(ring_past_too_far) ? 2 : 1),
              tail = load_acquire(r->tail, hints);
     uint64_t shared = load_acquire(head, hints);
@@ -129,6 +128,13 @@ static inline enum ring_look_at ring_look(const struct index_ring *r, const a64 
     }
     *h = oldest;
     return RING_PAST;
+}
+
+/* `head` is the readers' shared hint. */
+static ALWAYS_INLINE enum ring_look_at ring_look(const struct index_ring *r, const a64 *head, uint64_t *h, uint64_t *s) {
+    *s = load_seq_cst(ring_slot(r, *h), slot);
+    int32_t ahead = lap_ahead(slot_lap(*s), ring_lap(r, *h));
+    return likely(ahead == 0) ? RING_ENTRY : ahead < 0 ? RING_END : ring_look_past(r, head, h, ahead);
 }
 
 /* A private head that was not used for long: laps wrap, the shared 64-bit hint does not. */

@@ -17,7 +17,7 @@ static void set_bit(const struct segment *s, uint32_t cell) {
     (void)fetch_or_acq_rel(&s->bitmap[cell / 64], UINT64_C(1) << (cell % 64), free_bits);
 }
 
-static void flush_freed(struct pool *p) {
+void pool_flush_freed(struct pool *p) {
     int count = (int)p->freed_count;
     while (p->freed_count > 0) { /* cells of one word with one operation */
         uint32_t word = p->freed[0] / 64, kept = 0;
@@ -37,17 +37,9 @@ static void flush_freed(struct pool *p) {
 void pool_flush(struct pool *p) {
     p->barren_ms =
         UINT64_MAX; /* the last look before a sleep is at the words: a bit may be in somebody's batch, whose word is FREE */
-    flush_freed(p);
+    pool_flush_freed(p);
     while (p->candidate_count > 0)
         set_bit(p->segment, p->candidates[--p->candidate_count]);
-}
-
-void pool_freed(struct pool *p, uint32_t cell) {
-    struct control *control = p->segment->control;
-    p->freed[p->freed_count++] = cell;
-    if (p->freed_count < POOL_BATCH && load_seq_cst(&control->starved, starved) == 0)
-        return;
-    flush_freed(p);
 }
 
 static bool own(struct pool *p, uint32_t cell) {

@@ -62,8 +62,15 @@ bool pool_search(struct pool *p, uint64_t now_ms, uint32_t *cell);
  */
 bool pool_promising(const struct pool *p);
 
+/* Sets the bits of what this handle freed. */
+void pool_flush_freed(struct pool *p);
+
 /* The cell's word has just become FREE, by a sequentially consistent CAS of this thread: spread the news. */
-void pool_freed(struct pool *p, uint32_t cell);
+static ALWAYS_INLINE void pool_freed(struct pool *p, uint32_t cell) {
+    p->freed[p->freed_count++] = cell;
+    if (p->freed_count == POOL_BATCH || load_seq_cst(&p->segment->control->starved, starved) != 0)
+        pool_flush_freed(p);
+}
 
 /* Gives an owned, unpublished cell back. */
 void pool_give_back(struct pool *p, uint32_t cell);

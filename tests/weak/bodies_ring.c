@@ -20,7 +20,7 @@ static struct toy {
 /* A ring of two slots, one lap old, in which `filled` entries were put and taken. */
 static void ring_of_two(uint64_t filled) {
     w = weak_allocate(sizeof *w);
-    w->ring = (struct index_ring){.slots = w->slots, .tail = &w->tail, .shift = 1};
+    w->ring = ring_make(w->slots, &w->tail, 1);
     uint64_t first = LAP_MASK - 1;
     for (int i = 0; i < 2; i++)
         store_relaxed(&w->slots[i], slot_word(first, 0, NO_CELL), init);

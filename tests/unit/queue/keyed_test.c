@@ -77,7 +77,7 @@ static void what_an_entry_is(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         store_release(word, delivery_of_hold(rows[i].state, rows[i].owner, NOBODY, NOBODY, hold), delivery);
         assert_int_equal(judge(0, 1, 0), rows[i].entry);
-        assert_int_equal(keyed_holds(s, 1, at(&(struct index_ring){.shift = s->layout.lane_slot_shift}, 0), slot_at(1, 0)),
+        assert_int_equal(keyed_holds(s, 1, s->parameters.first_lap << s->layout.lane_slot_shift, slot_at(1, 0)),
                          rows[i].entry != KEYED_PAST);
     }
     store_release(word, before, delivery);

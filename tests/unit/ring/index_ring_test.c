@@ -7,7 +7,7 @@
 enum { SHIFT = 3, SLOTS = 1 << SHIFT, ROUNDS = 20000 };
 
 static a64 slots[SLOTS], tail, head;
-static const struct index_ring ring = {.slots = slots, .tail = &tail, .shift = SHIFT};
+static const struct index_ring ring = {.slots = slots, .tail = &tail, .shift = SHIFT, .mask = (1 << SHIFT) - 1};
 static bool live[4096]; /* by cell */
 
 static bool is_live(const void *context, uint64_t old_position, uint64_t s) {
