@@ -113,6 +113,7 @@ struct rp_producer {
     struct rp_producer *next;
     uint64_t next_id, id_end; /* a block of ids of our own */
     struct sender_lane *lanes;
+    size_t most_bytes;           /* of a message */
     bool plain;                  /* no keys, no time to live: without options a message has nothing beside its payload */
     uint32_t lane_turn;          /* keyed: where the next message without a key goes */
     uint64_t next_check_wall_ns; /* when to look whether the name is still there */

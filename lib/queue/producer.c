@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOANS_AT_FIRST = 8 };
+enum {
+    LOANS_AT_FIRST = 8,
+    SENDS_PER_LOOK = 16 /* of a batch, at the clock */
+};
 
 RP_API void rp_producer_options_init(struct rp_producer_options *o, size_t size) {
     const struct rp_producer_options defaults = {.size = sizeof defaults};
@@ -56,6 +59,8 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
     p->loans = loans;
     p->loan_room = LOANS_AT_FIRST;
     p->lanes = lanes;
+    const uint64_t limit = q->segment.parameters.message_bytes, whole = q->segment.parameters.max_bytes;
+    p->most_bytes = whole > 0 && whole < limit ? whole : limit;
     p->plain = !q->segment.parameters.keyed && q->segment.parameters.ttl_ns == 0;
     for (uint32_t i = 0; i < lane_count; i++) {
         lanes[i].ring = lane_ring(&q->segment, i);
@@ -118,29 +123,12 @@ static inline void copy_in(unsigned char *to, const unsigned char *from, size_t 
     }
 }
 
-static ALWAYS_INLINE int send_one_as(struct rp_producer *p, const void *data, size_t bytes, size_t content,
-                                     const struct rp_send_options *o, struct once *once, int64_t timeout_ns, uint64_t *id,
-                                     bool wake) {
-    uint32_t c;
-    int result = room_take(p, content, timeout_ns, &c);
-    if (result < 0)
-        return result;
-    struct cell *cell = segment_cell(p->actor.segment, c);
-    if (!MUTANT(payload_late))
-        copy_in(cell->payload, data, bytes);
-    result = send_cell(p, c, bytes, content, o, once, timeout_ns, id, wake);
-    if (MUTANT(payload_late))
-        copy_in(cell->payload, data, bytes);
-    if (result < 0)
-        pool_give_back(&p->actor.pool, c);
-    return result;
-}
-
 /* Asks first, before anybody makes room for a message that was sent. */
-static __attribute__((noinline)) int send_one_with(struct rp_producer *p, const void *data, size_t bytes,
-                                                   const struct rp_send_options *o, int64_t timeout_ns, uint64_t *id, bool wake) {
+static __attribute__((noinline)) int send_with(struct rp_producer *p, const void *data, size_t bytes,
+                                               const struct rp_send_options *o, int64_t timeout_ns, uint64_t *id, bool wake) {
     struct once asked, *once = NULL;
     size_t content = bytes;
+    uint32_t c;
     int result = send_ask(p, o, id);
     if (result == 0 && send_has_headers(o))
         result = send_measure(p, bytes, o, &content);
@@ -149,16 +137,51 @@ static __attribute__((noinline)) int send_one_with(struct rp_producer *p, const 
         result = dedup_ask(once, &p->actor, o->dedup_id, o->dedup_id_bytes, room_patience(p, timeout_ns), id);
         timeout_ns = once_patience(once);
     }
-    return result < 0 ? result : send_one_as(p, data, bytes, content, o, once, timeout_ns, id, wake);
+    if (result < 0 || (result = room_take(p, content, timeout_ns, &c)) < 0)
+        return result;
+    copy_in(segment_cell(p->actor.segment, c)->payload, data, bytes);
+    result = send_cell(p, c, bytes, content, o, once, timeout_ns, id, wake);
+    if (result < 0)
+        pool_give_back(&p->actor.pool, c);
+    return result;
 }
 
-static int send_one(struct rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *o, int64_t timeout_ns,
-                    uint64_t *id, bool wake) {
-    return o == &send_plainly ? send_one_as(p, data, bytes, bytes, o, NULL, timeout_ns, id, wake)
-                              : send_one_with(p, data, bytes, o, timeout_ns, id, wake);
+/*
+ * A message that has nothing beside its payload, as most. *wall_ns: the time, if the caller has looked at the clock just now; else 0, and receives it. Who waited for room looks
+ * again.
+ */
+static ALWAYS_INLINE int send_plain(struct rp_producer *p, const void *data, size_t bytes, uint64_t *id, bool wake,
+                                    uint64_t *wall_ns) {
+    uint32_t c;
+    int result = 0;
+    if (!likely(room_at_hand(p, &c))) {
+        if ((result = room_seek(p, bytes, RP_TIMEOUT_POLICY, &c)) < 0)
+            return result;
+        *wall_ns = 0;
+    }
+    if (*wall_ns == 0)
+        *wall_ns = clock_wall_coarse_ns();
+    struct cell *cell = segment_cell(p->actor.segment, c);
+    if (!MUTANT(payload_late))
+        copy_in(cell->payload, data, bytes);
+    send_label(p, cell, bytes, *wall_ns);
+    if (id != NULL)
+        *id = cell->id;
+    result = send_check_gone(p, *wall_ns);
+    if (likely(result == 0))
+        result = publish_here(p, 0, cell, c, 0, wake);
+    if (result == RP_FULL)
+        result = room_seek_place(p, 0, c, 0, RP_TIMEOUT_POLICY, wake);
+    if (MUTANT(payload_late))
+        copy_in(cell->payload, data, bytes);
+    if (result < 0)
+        pool_give_back(&p->actor.pool, c);
+    return result;
 }
 
-RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *given) {
+/* With options, or with something wrong. Those may be of another size than ours. `id` may be NULL: the options say where it goes. */
+static __attribute__((noinline)) int send_given(struct rp_producer *p, const void *data, size_t bytes,
+                                                const struct rp_send_options *given, uint64_t *id, bool wake) {
     struct rp_send_options copy;
     const struct rp_send_options *o;
     int result = send_check(p, bytes);
@@ -166,7 +189,23 @@ RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct 
         return result;
     if (data == NULL && bytes > 0)
         return fail(-EINVAL, "rp_send: %zu bytes of nothing", bytes);
-    return send_one(p, data, bytes, o, o->timeout_ns, o->id_out, true);
+    return id != NULL ? send_with(p, data, bytes, o, RP_TIMEOUT_POLICY, id, wake)
+                      : send_with(p, data, bytes, o, o->timeout_ns, o->id_out, wake);
+}
+
+/* Nothing but a payload, which may be sent? */
+static ALWAYS_INLINE bool is_plain(const struct rp_producer *p, const void *data, size_t bytes,
+                                   const struct rp_send_options *given) {
+    return likely(p->plain && given == NULL && bytes <= p->most_bytes && (data != NULL || bytes == 0));
+}
+
+RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *given) {
+    int result = send_check(p, bytes);
+    if (result < 0)
+        return result;
+    uint64_t wall_ns = 0;
+    return is_plain(p, data, bytes, given) ? send_plain(p, data, bytes, NULL, true, &wall_ns)
+                                           : send_given(p, data, bytes, given, NULL, true);
 }
 
 static void wake_all_groups(struct rp_producer *p, size_t sent) {
@@ -180,22 +219,22 @@ RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t coun
     if (items == NULL || count == 0 || count > INT32_MAX)
         return fail(-EINVAL, "rp_send_batch: %zu items", count);
     size_t sent = 0, told = 0;
+    uint64_t wall_ns = 0;
     int result = 0;
     for (; sent < count; sent++) {
         struct rp_send_item *item = &items[sent];
-        struct rp_send_options copy;
-        const struct rp_send_options *o;
-        if ((result = send_check(p, item->bytes)) < 0 || (result = send_options(p, item->options, &copy, &o)) < 0)
-            break;
-        if (item->data == NULL && item->bytes > 0) {
-            result = fail(-EINVAL, "rp_send_batch: item %zu has no data", sent);
-            break;
+        if (sent % SENDS_PER_LOOK == 0) {
+            wall_ns = 0;
+            if ((result = send_check(p, 0)) < 0)
+                break;
         }
         if (sent > told && !pool_ready(&p->actor.pool)) { /* we may have to wait for those that sleep */
             wake_all_groups(p, sent - told);
             told = sent;
         }
-        result = send_one(p, item->data, item->bytes, o, RP_TIMEOUT_POLICY, &item->id, false);
+        result = is_plain(p, item->data, item->bytes, item->options)
+                     ? send_plain(p, item->data, item->bytes, &item->id, false, &wall_ns)
+                     : send_given(p, item->data, item->bytes, item->options, &item->id, false);
         if (result < 0 && result != RP_DUPLICATE)
             break;
         item->result = result;

@@ -10,19 +10,21 @@
 int room_seek(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_t *cell);
 int room_seek_place(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake);
 
-/*
- * Takes a cell for a message of `bytes`: OWNED by us, its bytes counted, and the send admitted (pause.h). Waits or drops as allowed. RP_FULL, RP_PAUSED, -EINTR, RP_GONE,
- * RP_CORRUPT.
- */
-static inline int room_take(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_t *cell) {
+/* Takes a cell for a message: OWNED by us, and the send admitted (pause.h). False: that needs more than a look. */
+static ALWAYS_INLINE bool room_at_hand(struct rp_producer *p, uint32_t *cell) {
     const struct segment *s = p->actor.segment;
     bool asked_early = MUTANT(pause_before_cell) && !pause_stops_sends(s);
-    if (s->parameters.max_bytes == 0 && pool_take(&p->actor.pool, cell)) {
-        if (asked_early || !pause_stops_sends(s))
-            return 0;
-        pool_give_back(&p->actor.pool, *cell);
-    }
-    return room_seek(p, bytes, timeout_ns, cell);
+    if (!likely(s->parameters.max_bytes == 0 && pool_take(&p->actor.pool, cell)))
+        return false;
+    if (likely(asked_early || !pause_stops_sends(s)))
+        return true;
+    pool_give_back(&p->actor.pool, *cell);
+    return false;
+}
+
+/* The same for a message of `bytes`, which are counted. Waits or drops as allowed. RP_FULL, RP_PAUSED, -EINTR, RP_GONE, RP_CORRUPT. */
+static inline int room_take(struct rp_producer *p, uint64_t bytes, int64_t timeout_ns, uint32_t *cell) {
+    return room_at_hand(p, cell) ? 0 : room_seek(p, bytes, timeout_ns, cell);
 }
 
 /* Publishes; where the lane has no place, because entries left out of order, waits for one or drops as allowed. */

@@ -8,15 +8,13 @@
 #include <errno.h>
 #include <string.h>
 
-enum { GONE_CHECK_NS = TICK_MS * 1000000 };
-
 const struct rp_send_options send_plainly = {.size = sizeof send_plainly, .timeout_ns = RP_TIMEOUT_POLICY, .ttl_ns = RP_TTL_POLICY};
 
 RP_API void rp_send_options_init(struct rp_send_options *o, size_t size) {
     options_fill(o, size, &send_plainly, sizeof send_plainly);
 }
 
-int send_check(struct rp_producer *p, size_t bytes) {
+COLD int send_refuse(const struct rp_producer *p, size_t bytes) {
     if (p == NULL)
         return fail(-EINVAL, "no producer");
     struct rp_queue *q = p->actor.queue;
@@ -29,9 +27,7 @@ int send_check(struct rp_producer *p, size_t bytes) {
     if (room_never(p->actor.segment, bytes))
         return fail(RP_TOO_BIG, "queue '%s': message of %zu bytes, and the whole queue holds at most %llu", q->name, bytes,
                     (unsigned long long)p->actor.segment->parameters.max_bytes);
-    if (queue_is_gone(q))
-        return fail(RP_GONE, "queue '%s' was removed", q->name);
-    return 0;
+    return fail(RP_GONE, "queue '%s' was removed", q->name);
 }
 
 /* Does the queue have what the options ask for? */
@@ -117,9 +113,7 @@ void send_refresh(struct rp_producer *p) {
         head_refresh(&p->lanes[i].tail, p->lanes[i].ring.tail);
 }
 
-int send_check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
-    if (now_wall_ns < p->next_check_wall_ns && now_wall_ns + 2 * GONE_CHECK_NS > p->next_check_wall_ns)
-        return 0;
+COLD int send_look_for_name(struct rp_producer *p, uint64_t now_wall_ns) {
     p->next_check_wall_ns = now_wall_ns + GONE_CHECK_NS;
     send_refresh(p);
     notice_removal(p->actor.queue);

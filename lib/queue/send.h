@@ -11,8 +11,13 @@
 /* What a send without options asks for. */
 extern const struct rp_send_options send_plainly;
 
+int send_refuse(const struct rp_producer *p, size_t bytes);
 /* May this producer send so many bytes? 0, or a negative result with the detail set. */
-int send_check(struct rp_producer *p, size_t bytes);
+static ALWAYS_INLINE int send_check(const struct rp_producer *p, size_t bytes) {
+    return likely(p != NULL && *p->actor.queue->canary != 0 && bytes <= p->most_bytes && !queue_is_gone(p->actor.queue))
+               ? 0
+               : send_refuse(p, bytes);
+}
 
 /* *o: the caller's options, checked. `copy` is for a caller whose struct is shorter or longer than ours. */
 int send_options_given(const struct rp_producer *p, const struct rp_send_options *given, struct rp_send_options *copy,
@@ -47,7 +52,12 @@ uint32_t send_describe_more(struct rp_producer *p, uint32_t c, size_t payload, s
 void send_refresh(struct rp_producer *p);
 
 /* Now and then: is the name still there, and are we? The coarse time of sending tells when. 0 or RP_GONE: who was idle must not send into what was removed meanwhile. */
-int send_check_gone(struct rp_producer *p, uint64_t now_wall_ns);
+int send_look_for_name(struct rp_producer *p, uint64_t now_wall_ns);
+enum { GONE_CHECK_NS = TICK_MS * 1000000 };
+static inline int send_check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
+    bool lately = now_wall_ns < p->next_check_wall_ns && now_wall_ns + 2 * GONE_CHECK_NS > p->next_check_wall_ns;
+    return likely(lately) ? 0 : send_look_for_name(p, now_wall_ns);
+}
 
 /* Commits a cell that has a time or a sequence, or refuses a damaged one. */
 int send_special(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake);
@@ -62,17 +72,21 @@ int send_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, 
 
 enum { SEND_IDS_PER_BLOCK = 256 };
 
-/* Fills in what a receiver needs to know beside the payload. -> the cell's flags. */
-static ALWAYS_INLINE uint32_t send_describe(struct rp_producer *p, uint32_t c, size_t payload, size_t content,
-                                            const struct rp_send_options *o) {
+/* Fills in what each receiver is told beside the payload. */
+static ALWAYS_INLINE void send_label(struct rp_producer *p, struct cell *cell, size_t content, uint64_t now_wall_ns) {
     if (p->next_id == p->id_end) {
         p->next_id = fetch_add_relaxed(&p->actor.segment->control->next_id, SEND_IDS_PER_BLOCK, hint);
         p->id_end = p->next_id + SEND_IDS_PER_BLOCK;
     }
-    struct cell *cell = segment_cell(p->actor.segment, c);
     cell->id = p->next_id++;
-    cell->sent_wall_ns = clock_wall_coarse_ns();
+    cell->sent_wall_ns = now_wall_ns;
     cell->bytes = (uint32_t)content;
+}
+
+/* The same with what the options ask for. -> the cell's flags. */
+static ALWAYS_INLINE uint32_t send_describe(struct rp_producer *p, uint32_t c, size_t payload, size_t content,
+                                            const struct rp_send_options *o) {
+    send_label(p, segment_cell(p->actor.segment, c), content, clock_wall_coarse_ns());
     return p->plain && o == &send_plainly ? 0 : send_describe_more(p, c, payload, content, o);
 }
 

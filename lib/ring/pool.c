@@ -42,38 +42,20 @@ void pool_flush(struct pool *p) {
         set_bit(p->segment, p->candidates[--p->candidate_count]);
 }
 
-static bool own(struct pool *p, uint32_t cell) {
-    a64 *word = &segment_cell(p->segment, cell)->word;
-    uint64_t w = load_relaxed(word, recheck);
-    /* Sequentially consistent: a sender takes the cell, then asks whether sending is paused; who drains pauses it, then asks for the cell (queue/pause.h). */
-    if (cell_state(w) != CELL_FREE || !cas_seq_cst(word, &w, cell_word(CELL_OWNED, p->seat, 0, cell_generation(w)), cell_word))
-        return false;
-    byte_room_own(p->segment, cell);
-    return true;
-}
-
-static inline void prefetch_cell(const struct pool *p, uint32_t cell) {
-    const unsigned char *at = (const unsigned char *)segment_cell(p->segment, cell);
-    prefetch_write(at);
-    if (p->segment->layout.cell_stride > LINE)
-        prefetch_write(at + LINE);
-}
-
 /* Takes the lowest candidates of a bitmap word, at most a batch. */
 static void draw(struct pool *p, uint32_t word) {
-    uint64_t there = load_seq_cst(&p->segment->bitmap[word], free_bits), wanted = 0;
-    for (uint32_t n = 0; there != 0 && n < POOL_BATCH; n++) {
-        wanted |= there & -there;
-        there &= there - 1;
-    }
-    if (wanted == 0)
+    uint64_t there = load_seq_cst(&p->segment->bitmap[word], free_bits), rest = there;
+    if (there == 0)
         return;
+    for (uint32_t n = 0; n < POOL_BATCH; n++)
+        rest &= rest - 1; /* 0 stays 0 */
+    uint64_t wanted = there & ~rest;
     uint64_t got = fetch_and_acq_rel(&p->segment->bitmap[word], ~wanted, free_bits) & wanted;
     for (; got != 0; got &= got - 1) {
         uint32_t cell = word * 64 + (uint32_t)__builtin_ctzll(got);
         if (!segment_has_cell(p->segment, cell))
             continue; /* a damaged bitmap */
-        prefetch_cell(p, cell);
+        pool_prefetch(p, cell);
         p->candidates[p->candidate_count++] = cell;
     }
 }
@@ -105,7 +87,7 @@ bool pool_search(struct pool *p, uint64_t now_ms, uint32_t *cell) {
         uint32_t c = p->search_cursor < count ? p->search_cursor : 0;
         p->search_cursor = c + 1;
         uint64_t w = load_seq_cst(&segment_cell(p->segment, c)->word, cell_word);
-        if (cell_state(w) == CELL_FREE && own(p, c)) {
+        if (cell_state(w) == CELL_FREE && pool_own(p, c)) {
             *cell = c;
             p->barren_ms = UINT64_MAX; /* it was freed while nobody said that he starved: perhaps others, too */
             return true;
@@ -115,16 +97,10 @@ bool pool_search(struct pool *p, uint64_t now_ms, uint32_t *cell) {
     return false;
 }
 
-bool pool_take(struct pool *p, uint32_t *cell) {
-    do {
-        while (p->candidate_count > 0) {
-            *cell = p->candidates[--p->candidate_count];
-            if (p->candidate_count > 0)
-                prefetch_cell(p, p->candidates[p->candidate_count - 1]);
-            if (own(p, *cell))
-                return true;
-        }
-    } while (refill(p));
+bool pool_take_more(struct pool *p, uint32_t *cell) {
+    while (p->candidate_count > 0 || refill(p))
+        if (pool_try(p, cell))
+            return true;
     return false;
 }
 

@@ -10,6 +10,7 @@
 #ifndef RP_RING_POOL_H
 #define RP_RING_POOL_H
 
+#include "byte_room.h"
 #include "eventcount.h"
 #include "segment.h"
 
@@ -40,8 +41,37 @@ void pool_open(struct pool *p, const struct segment *s, uint32_t seat);
 /* Gives candidates and bits back to the bitmap: before a sleep, and at the end. The look after it spares no word. */
 void pool_flush(struct pool *p);
 
+/* A candidate becomes ours. False: it is not free any more. */
+static ALWAYS_INLINE bool pool_own(struct pool *p, uint32_t cell) {
+    a64 *word = &segment_cell(p->segment, cell)->word;
+    uint64_t w = load_relaxed(word, recheck);
+    /* Sequentially consistent: a sender takes the cell, then asks whether sending is paused; who drains pauses it, then asks for the cell (queue/pause.h). */
+    if (cell_state(w) != CELL_FREE || !cas_seq_cst(word, &w, cell_word(CELL_OWNED, p->seat, 0, cell_generation(w)), cell_word))
+        return false;
+    byte_room_own(p->segment, cell);
+    return true;
+}
+
+static ALWAYS_INLINE void pool_prefetch(const struct pool *p, uint32_t cell) {
+    const unsigned char *at = (const unsigned char *)segment_cell(p->segment, cell);
+    prefetch_write(at);
+    if (p->segment->layout.cell_stride > LINE)
+        prefetch_write(at + LINE);
+}
+
+/* Tries the next candidate, of which there is one. */
+static ALWAYS_INLINE bool pool_try(struct pool *p, uint32_t *cell) {
+    *cell = p->candidates[--p->candidate_count];
+    if (likely(p->candidate_count > 0))
+        pool_prefetch(p, p->candidates[p->candidate_count - 1]);
+    return pool_own(p, *cell);
+}
+
+bool pool_take_more(struct pool *p, uint32_t *cell);
 /* Takes a cell that the bitmap knows: OWNED by `seat` from here on. False: it knows none. */
-bool pool_take(struct pool *p, uint32_t *cell);
+static ALWAYS_INLINE bool pool_take(struct pool *p, uint32_t *cell) {
+    return likely(p->candidate_count > 0 && pool_try(p, cell)) || pool_take_more(p, cell);
+}
 
 enum { GLANCE_WORDS = 16 };
 /*
