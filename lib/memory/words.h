@@ -56,7 +56,12 @@ static inline uint32_t cell_pending(uint64_t w) { return (uint32_t)bits(w, 30, 2
 static inline uint64_t cell_generation(uint64_t w) { return bits(w, 0, 30); }
 static inline uint64_t cell_without_group(uint64_t w, unsigned group) { return w & ~(UINT64_C(1) << (30 + group)); }
 static inline bool cell_is_published(uint64_t w) { return cell_state(w) == CELL_PUBLISHED || cell_state(w) == CELL_COMMITTED; }
-static inline bool cell_pends(uint64_t w, unsigned group) { return cell_is_published(w) && (cell_pending(w) >> group & 1); }
+static inline bool cell_pends(uint64_t w, unsigned group) { return cell_is_published(w) && (w >> (30 + group) & 1); }
+/* For this group alone, and of this incarnation? */
+static inline bool cell_pends_only(uint64_t w, unsigned group, uint32_t incarnation) {
+    const uint64_t of = cell_word(CELL_FREE, 0, UINT32_C(0xfffff), 0x7fffff);
+    return cell_is_published(w) && (w & of) == (UINT64_C(1) << (30 + group) | incarnation);
+}
 
 /* ---- delivery word ---- */
 
@@ -134,6 +139,8 @@ static inline uint64_t slot_word(uint64_t lap, uint64_t full_tag, uint32_t cell)
 }
 static inline uint64_t slot_lap(uint64_t s) { return bits(s, 36, LAP_BITS); }
 static inline uint32_t slot_tag(uint64_t s) { return (uint32_t)bits(s, 22, 14); }
+/* Does it carry what it can of this generation? */
+static inline bool slot_is_of(uint64_t s, uint64_t generation) { return ((s >> 22 ^ generation) & TAG_MASK) == 0; }
 static inline uint32_t slot_cell(uint64_t s) { return (uint32_t)bits(s, 0, 22); }
 
 /* How far lap `a` is ahead of lap `b`, over the wrap: negative when behind. */

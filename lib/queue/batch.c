@@ -5,15 +5,12 @@
 #include "wait.h"
 #include <errno.h>
 
-/* One more for a batch that has some already. */
+/* Waits for one more for a batch that has some already. */
 static int one_more(struct rp_consumer *c, struct rp_message *m, uint64_t until_ns) {
-    int result = receive_next(c, m);
-    if (result != RP_EMPTY || c->batch_wait_ns == 0)
-        return result;
     uint64_t now_ns = clock_boot_ns();
     if (now_ns >= until_ns)
         return RP_EMPTY;
-    result = receive_wait(c, m, until_ns == UINT64_MAX ? -1 : (int64_t)(until_ns - now_ns));
+    int result = receive_wait(c, m, until_ns == UINT64_MAX ? -1 : (int64_t)(until_ns - now_ns));
     if (result == -EINTR)
         c->actor.interrupts_seen--; /* what we have is worth more; the next wait says it */
     return result;
@@ -31,7 +28,11 @@ RP_API int rp_receive_batch(rp_consumer *c, struct rp_message *m, size_t max, in
     uint64_t until_ns = 0;
     if (c->batch_wait_ns > 0)
         until_ns = wait_deadline_ns(clock_boot_ns(), c->batch_wait_ns < INT64_MAX ? (int64_t)c->batch_wait_ns : -1);
-    while (count < max && one_more(c, &m[count], until_ns) == 0)
+    while (count < max) {
+        count += receive_more(c, &m[count], max - count, &result);
+        if (count == max || result != RP_EMPTY || c->batch_wait_ns == 0 || one_more(c, &m[count], until_ns) != 0)
+            break;
         count++;
+    }
     return (int)count;
 }

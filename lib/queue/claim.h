@@ -4,12 +4,7 @@
 #define RP_QUEUE_CLAIM_H
 
 #include "view.h"
-
-/*
- * Claims the next message. 0: `*v` is the view of it, leased to this process until `now_ms` + the consumer's lease. RP_EMPTY: at some moment during
- * the call there was nothing in the rings. RP_GONE (the group was removed), RP_CORRUPT, -ENOBUFS with the detail set.
- */
-int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v);
+#include <errno.h>
 
 /* Compares this consumer's heads with the shared ones: once a tick, and at the end. */
 void claim_refresh(struct rp_consumer *c);
@@ -25,7 +20,9 @@ bool claim_in_group(struct rp_consumer *c);
 enum attempt { CLAIM_DONE, CLAIM_MISSED, CLAIM_NO_ROOM, CLAIM_GONE };
 
 /* What a receive makes of an attempt that is not tried again: 0, RP_EMPTY (go on), -ENOBUFS, RP_GONE. */
-int claim_outcome(enum attempt attempt);
+static inline int claim_outcome(enum attempt attempt) {
+    return likely(attempt == CLAIM_DONE) ? 0 : attempt == CLAIM_NO_ROOM ? -ENOBUFS : attempt == CLAIM_GONE ? RP_GONE : RP_EMPTY;
+}
 
 /* The CAS that makes a message ours: the linearization point of its delivery. `d` is what the word must be, `claimed` what it becomes. */
 enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms, struct view **out);

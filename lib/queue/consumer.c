@@ -174,7 +174,7 @@ static ALWAYS_INLINE int settled(struct rp_consumer *c, int result, enum counter
 RP_API int rp_ack(rp_consumer *c, struct rp_message *m) {
     struct view *v;
     int result = find_view(c, m, &v);
-    return result < 0 ? result : settled(c, view_settle(c, v), COUNT_ACKED);
+    return result < 0 ? result : settled(c, view_settle_here(c, v), COUNT_ACKED);
 }
 
 static int check_reason(const char *reason) {

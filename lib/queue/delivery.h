@@ -45,8 +45,7 @@ bool settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation);
 /* The common case in a few instructions: the last bit of a cell whose bytes are not counted. False: it is another case, or was not done. */
 static ALWAYS_INLINE bool settle_last(struct actor *a, struct cell *cell, unsigned group, uint32_t c, uint32_t incarnation) {
     uint64_t w = load_acquire(&cell->word, cell_word);
-    bool last = cell_pending(w) == UINT32_C(1) << group;
-    if (!last || !cell_is_published(w) || (cell_generation(w) & 0x7fffff) != incarnation ||
+    if (!cell_pends_only(w, group, incarnation) ||
         !cas_seq_cst(&cell->word, &w, cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)), cell_word))
         return false;
     pool_freed(&a->pool, c);

@@ -132,8 +132,9 @@ struct view {
     a32 cell; /* cell + 1; 0: unused */
     uint32_t hold;
     uint64_t serial; /* odd numbers never repeat: tells a used-up receipt */
-    uint32_t next_free;
-    uint32_t seen; /* the entry of its id, rp_seen, + 1; 0: none */
+    struct view *next_free;
+    uint32_t seen;  /* the entry of its id, rp_seen, + 1; 0: none */
+    uint32_t index; /* among the consumer's */
 };
 
 /* What a consumer knows of a lane. */
@@ -161,8 +162,9 @@ struct rp_consumer {
     struct receiver_lane *lanes;
     uint64_t lease_ms; /* TIME_NEVER: until death */
     struct view *views;
-    a32 views_used;                /* entries ever used; others look at these */
-    uint32_t view_room, view_free; /* first of the free list + 1 */
+    a32 views_used; /* entries ever used; others look at these */
+    uint32_t view_room;
+    struct view *view_free; /* the first of those that were used before and are not now */
     uint64_t serial;
     struct rp_message *ahead; /* prefetched, in order */
     uint32_t prefetch, ahead_count, ahead_first;

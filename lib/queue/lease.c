@@ -18,15 +18,15 @@ COLD void lease_announce_earlier(struct actor *a, unsigned group, uint64_t ms) {
 }
 
 /* The time, then the word: as long as that is `d`, nobody can have installed a time for this hold. */
-COLD void lease_forget_stale(struct words at, uint64_t d, uint32_t hold) {
+COLD void lease_forget_stale(const struct segment *s, unsigned group, uint32_t c, uint64_t d, uint32_t hold) {
+    const struct words at = words_at(s, group, c);
     uint64_t f = load_acquire(at.time, time);
     if (stamp_is_of(f, hold) && load_acquire(at.delivery, delivery) == d)
         (void)cas_acq_rel(at.time, &f, stamp(hold - 0x100, 0), time);
 }
 
 void lease_delay(struct actor *a, unsigned group, uint32_t c, uint32_t hold, uint64_t until_ms, bool over_sweepers) {
-    const struct words at = words_at(a->segment, group, c);
-    if (lease_set(at, DELIVERY_DELAYED, hold, until_ms, over_sweepers))
+    if (lease_set(words_at(a->segment, group, c), DELIVERY_DELAYED, hold, until_ms, over_sweepers))
         lease_announce(a, group, until_ms);
 }
 
@@ -71,8 +71,7 @@ static int sweep_leased(struct actor *a, unsigned group, uint32_t c, uint64_t d,
         uint64_t lease_ns = a->segment->parameters.lease_ns;
         /* Counted from now, not from when the sweep began: the claim may be younger. */
         uint64_t until = lease_until(segment_now_ms(a->segment), lease_ns == 0 ? TIME_NEVER : duration_ms(lease_ns));
-        const struct words at = words_at(a->segment, group, c);
-        lease_install(a, group, at, hold, until);
+        lease_install(a, group, words_at(a->segment, group, c), hold, until);
         *due_ms = until < *due_ms ? until : *due_ms;
         return 1;
     }

@@ -14,7 +14,9 @@
 
 #include "delivery.h"
 
-/* Sets the time beside a word that is in `state` as `hold`, unless that was done; with `over_own`, also over another time of this hold. True: this call did. */
+/*
+ * Sets the time beside a word that is in `state` as `hold`, unless somebody did; with `over_own`, also over another time of this hold. True: this call did.
+ */
 static ALWAYS_INLINE bool lease_set(struct words at, enum delivery_state state, uint32_t hold, uint64_t until_ms, bool over_own) {
     for (;;) {
         uint64_t early = MUTANT(time_after_word) ? load_acquire(at.delivery, delivery) : 0;
@@ -24,29 +26,30 @@ static ALWAYS_INLINE bool lease_set(struct words at, enum delivery_state state, 
         uint64_t d = MUTANT(time_after_word) ? early : load_acquire(at.delivery, delivery);
         if (delivery_state(d) != state || delivery_hold(d) != hold)
             return false;
-        if (cas_acq_rel(at.time, &f, stamp(hold, until_ms), time))
+        if (likely(cas_acq_rel(at.time, &f, stamp(hold, until_ms), time)))
             return true;
     }
 }
 
 void lease_announce_earlier(struct actor *a, unsigned group, uint64_t ms);
 /* Makes known that something is due at `ms`; a sleeper's timeout may now be too long, unless it ends before anyway: nobody sleeps for more than a tick. */
-static inline void lease_announce(struct actor *a, unsigned group, uint64_t ms) {
+static ALWAYS_INLINE void lease_announce(struct actor *a, unsigned group, uint64_t ms) {
     if (ms < load_seq_cst(&a->segment->control->next_due_ms, next_due))
         lease_announce_earlier(a, group, ms);
 }
 
 /* Sets the end of a lease, unless somebody did. */
 static ALWAYS_INLINE void lease_install(struct actor *a, unsigned group, struct words at, uint32_t hold, uint64_t until_ms) {
-    if (lease_set(at, DELIVERY_LEASED, hold, until_ms, false))
+    if (likely(lease_set(at, DELIVERY_LEASED, hold, until_ms, false)))
         lease_announce(a, group, until_ms);
 }
 
-void lease_forget_stale(struct words at, uint64_t d, uint32_t hold);
+void lease_forget_stale(const struct segment *s, unsigned group, uint32_t c, uint64_t d, uint32_t hold);
 /* The delivery word is `d`, and the caller is about to lease it as `hold`: a time that bears its stamp already is of a message long ago. */
-static inline void lease_forget(struct words at, uint64_t d, uint32_t hold) {
+static ALWAYS_INLINE void lease_forget(const struct segment *s, unsigned group, uint32_t c, struct words at, uint64_t d,
+                                       uint32_t hold) {
     if (stamp_is_of(load_relaxed(at.time, recheck), hold))
-        lease_forget_stale(at, d, hold);
+        lease_forget_stale(s, group, c, d, hold);
 }
 
 /* Sets the end of a backoff. A sweeper keeps what is there; the one who failed the delivery knows better than a sweeper that was faster. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "receive.h"
-#include "claim.h"
+#include "claim_lane.h"
 #include "error.h"
 #include "expiry.h"
 #include "headers.h"
@@ -155,13 +155,27 @@ static __attribute__((noinline)) int take_ahead(struct rp_consumer *c, struct rp
 
 static inline bool nothing_ahead(const struct rp_consumer *c) { return c->prefetch == 0 && c->ahead_first == c->ahead_count; }
 
-static ALWAYS_INLINE int receive_here(struct rp_consumer *c, struct rp_message *m) {
+int receive_next(struct rp_consumer *c, struct rp_message *m) {
     if (pause_stops_receives(c->actor.segment, c->pause_mask))
         return pause_meet(c);
-    return likely(nothing_ahead(c)) ? take_at(c, m, look_at_clock(c)) : take_ahead(c, m);
+    return nothing_ahead(c) ? take(c, m) : take_ahead(c, m);
 }
 
-int receive_next(struct rp_consumer *c, struct rp_message *m) { return receive_here(c, m); }
+enum { RECEIVES_PER_LOOK = 16 }; /* of a batch, at the clock */
+
+size_t receive_more(struct rp_consumer *c, struct rp_message *m, size_t max, int *result) {
+    uint64_t now_ms = 0;
+    size_t count = 0;
+    for (; count < max; count++) {
+        if (count % RECEIVES_PER_LOOK == 0)
+            now_ms = look_at_clock(c);
+        bool direct = !pause_stops_receives(c->actor.segment, c->pause_mask) && nothing_ahead(c);
+        *result = likely(direct) ? take_at(c, &m[count], now_ms) : receive_next(c, &m[count]);
+        if (*result != 0)
+            break;
+    }
+    return count;
+}
 
 struct receive {
     struct rp_consumer *consumer;
@@ -208,7 +222,8 @@ static COLD int refuse(const struct rp_consumer *c, const struct rp_message *m, 
 RP_API int rp_receive(rp_consumer *c, struct rp_message *m, int64_t timeout_ns) {
     if (!likely(receive_usable(c) && m != NULL && timeout_ns >= -1 && !queue_is_gone(c->actor.queue)))
         return refuse(c, m, timeout_ns);
-    int result = receive_here(c, m);
+    bool direct = !pause_stops_receives(c->actor.segment, c->pause_mask) && nothing_ahead(c);
+    int result = likely(direct) ? take_at(c, m, look_at_clock(c)) : receive_next(c, m);
     if ((result == RP_EMPTY || result == RP_PAUSED) && timeout_ns != 0)
         result = receive_wait(c, m, timeout_ns);
     return likely(c->doorbell == NULL) ? result : doorbell_receive(c, m, result);

@@ -14,7 +14,10 @@ int receive_check(const struct rp_consumer *c);
 /* The next message: from those claimed ahead, or claimed now. RP_EMPTY, RP_PAUSED, RP_GONE, RP_CORRUPT, -ENOBUFS. */
 int receive_next(struct rp_consumer *c, struct rp_message *m);
 
-/* The same, waiting for it. RP_PAUSED: it was so when the timeout was over. -EINTR besides. */
+/* Up to `max` of those that are there now. -> how many. *result: why not more, as receive_next. */
+size_t receive_more(struct rp_consumer *c, struct rp_message *m, size_t max, int *result);
+
+/* The next message, waiting for it. RP_PAUSED: it was so when the timeout was over. -EINTR besides. */
 int receive_wait(struct rp_consumer *c, struct rp_message *m, int64_t timeout_ns);
 
 /* Is there nothing to receive now, which may change? */

@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "view.h"
 #include "dead.h"
-#include "seen.h"
 
 struct view *view_new(struct rp_consumer *c) {
     uint32_t used = load_relaxed(&c->views_used, own);
     if (used == c->view_room)
         return NULL;
+    c->views[used].index = used;
     store_release(&c->views_used, used + 1, views);
     return &c->views[used];
-}
-
-static void put_back(struct rp_consumer *c, struct view *v) {
-    v->serial = 0;
-    v->next_free = c->view_free;
-    c->view_free = (uint32_t)(v - c->views) + 1;
 }
 
 /* Does any consumer of this process have a view of the cell, in this group, other than `but`? Under the lock. */
@@ -48,7 +42,7 @@ void view_withdraw(struct rp_consumer *c, struct view *v) {
     struct actor *a = &c->actor;
     uint32_t cell = load_relaxed(&v->cell, own) - 1;
     store_seq_cst(&v->cell, 0, views);
-    put_back(c, v);
+    view_put_back(c, v);
     /* A leaver of this process may have seen our view and left the record to us. */
     if (delivery_views(load_seq_cst(delivery_at(a->segment, c->group, cell), delivery), a->seat)) {
         pthread_mutex_lock(&a->queue->lock);
@@ -84,7 +78,7 @@ static enum fail_result end_lease(struct rp_consumer *c, uint32_t cell, uint64_t
  * With viewers on record, or the lease lost, or a failure, which may be refused: under the lock, so that the CAS and the end of the view are one step for
  * the other threads of this process.
  */
-static COLD int end_locked(struct rp_consumer *c, struct view *v, uint32_t cell, struct failure *failure) {
+COLD int view_end_locked(struct rp_consumer *c, struct view *v, uint32_t cell, struct failure *failure) {
     struct actor *a = &c->actor;
     pthread_mutex_lock(&a->queue->lock);
     int result = RP_LEASE_LOST;
@@ -107,35 +101,15 @@ static COLD int end_locked(struct rp_consumer *c, struct view *v, uint32_t cell,
     return result;
 }
 
-int view_settle(struct rp_consumer *c, struct view *v) {
-    struct actor *a = &c->actor;
-    uint32_t cell = load_relaxed(&v->cell, own) - 1;
-    const struct words at = words_at(a->segment, c->group, cell);
-    int result = 0;
-    if (v->seen != 0 && !MUTANT(seen_after_ack))
-        seen_end(c, v, true); /* first: what was worked on must not be again, whatever becomes of the ack */
-    uint64_t alone = delivery_of_hold(DELIVERY_LEASED, a->seat, NOBODY, NOBODY, v->hold);
-    uint64_t settled = delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, v->hold);
-    store_release(&v->cell, 0, views); /* before the CAS, so that nobody waits for a view that has ended */
-    if (MUTANT(ack_without_cas))
-        store_release(at.delivery, settled, delivery);
-    if (MUTANT(ack_without_cas) || cas_seq_cst(at.delivery, &alone, settled, delivery))
-        settle_here(a, at.cell, c->group, cell, hold_incarnation(v->hold));
-    else
-        result = end_locked(c, v, cell, NULL);
-    if (MUTANT(seen_after_ack) && v->seen != 0)
-        seen_end(c, v, true);
-    put_back(c, v);
-    return result;
-}
+int view_settle(struct rp_consumer *c, struct view *v) { return view_settle_here(c, v); }
 
 int view_end(struct rp_consumer *c, struct view *v, struct failure *failure) {
     if (failure == NULL)
         return view_settle(c, v);
-    int result = end_locked(c, v, load_relaxed(&v->cell, own) - 1, failure);
+    int result = view_end_locked(c, v, load_relaxed(&v->cell, own) - 1, failure);
     if (result != RP_FULL && v->seen != 0)
         seen_end(c, v, false);
     if (result != RP_FULL)
-        put_back(c, v);
+        view_put_back(c, v);
     return result;
 }
