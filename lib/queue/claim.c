@@ -22,7 +22,7 @@ bool claim_in_group(struct rp_consumer *c) { return in_group(c); }
 
 enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t claimed, uint64_t now_ms, struct view **out) {
     const struct words at = words_at(c->actor.segment, c->group, cell);
-    return claim_here(c, at, cell, d, claimed, now_ms, out);
+    return claim_here(c, c->group, at, cell, d, claimed, now_ms, out);
 }
 
 int claim_broken(const struct rp_consumer *c, const char *ring, uint32_t lane, uint64_t position) {
@@ -76,7 +76,7 @@ COLD int claim_follow(struct rp_consumer *c, struct receiver_lane *l, uint64_t n
 __attribute__((noinline)) int claim_lane_on(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v) {
     bool end;
     for (uint64_t steps = 16 * ring_slots(&l->lane) + 4096; steps > 0; steps--) {
-        int result = lane_step(c, l, now_ms, v, &end);
+        int result = lane_step(c, c->group, l, now_ms, v, &end);
         if (result != RP_EMPTY || end)
             return result;
     }
@@ -127,7 +127,8 @@ __attribute__((no_sanitize("thread"))) static bool aged(struct rp_consumer *c, s
         if (slot_lap(slot) != ring_lap(ring, *h) || !segment_has_cell(s, slot_cell(slot)))
             return false;
         at = words_at(s, c->group, slot_cell(slot));
-        if (which == RING_NONE ? !lane_claimable(c, at, l->number, *h, slot, &d, &mine) : !requeue_counts(s, name, *h, slot, &d))
+        if (which == RING_NONE ? !lane_claimable(c, c->group, at, l->number, *h, slot, &d, &mine)
+                               : !requeue_counts(s, name, *h, slot, &d))
             continue;
         uint64_t sent = *(const volatile uint64_t *)&segment_cell(s, slot_cell(slot))->sent_wall_ns, now = clock_wall_coarse_ns();
         return now > sent && now - sent > s->parameters.ageing_ns;
@@ -148,7 +149,7 @@ __attribute__((noinline)) int claim_lanes(struct rp_consumer *c, uint64_t now_ms
     bool lowest_first = c->actor.segment->parameters.ageing_ns > 0 && c->lane_count > 1 && claim_aged(c);
     int result = RP_EMPTY;
     for (uint32_t level = c->lane_count + lowest_first; level-- > 0 && result == RP_EMPTY;) /* else the highest first */
-        result = claim_level(c, &c->lanes[level < c->lane_count ? level : 0], now_ms, v);
+        result = claim_level(c, c->group, &c->lanes[level < c->lane_count ? level : 0], now_ms, v);
     return result;
 }
 

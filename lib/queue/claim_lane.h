@@ -22,12 +22,12 @@ int claim_follow(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms
 int claim_lane_on(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v);
 /* Before anybody believes that there is nothing: what returned had no place for. */
 int claim_missed(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v);
-/* A queue of several lanes. */
+/* Several lanes, or not the first group. */
 int claim_lanes(struct rp_consumer *c, uint64_t now_ms, struct view **v);
 /* Nothing was claimed: `result`, with the detail set. */
 int claim_nothing(struct rp_consumer *c, int result);
 
-/* ---- the way ---- */
+/* ---- the way; `group` is the consumer's, and known to the compiler where it is the first one's ---- */
 
 /* Is the consumer's group still there? A load of a line that is at hand, unless the groups changed. */
 static inline bool in_group(struct rp_consumer *c) {
@@ -35,8 +35,8 @@ static inline bool in_group(struct rp_consumer *c) {
     return likely(groups == c->groups_seen) || claim_group_changed(c, groups);
 }
 
-static ALWAYS_INLINE enum attempt claim_here(struct rp_consumer *c, struct words at, uint32_t cell, uint64_t d, uint64_t claimed,
-                                             uint64_t now_ms, struct view **out) {
+static ALWAYS_INLINE enum attempt claim_here(struct rp_consumer *c, unsigned group, struct words at, uint32_t cell, uint64_t d,
+                                             uint64_t claimed, uint64_t now_ms, struct view **out) {
     /*
      * The words were read before, and with them whatever their sender had seen: if the message is for another group that came to this place, we see that
      * group now. If the words move from here on, the CAS fails.
@@ -45,33 +45,33 @@ static ALWAYS_INLINE enum attempt claim_here(struct rp_consumer *c, struct words
         return CLAIM_GONE;
     struct actor *a = &c->actor;
     if (field_read(&at.cell->flags) & CELL_EXPIRES && !MUTANT(claim_expired) && expiry_over(a->segment, cell)) {
-        (void)expiry_end(a, c->group, cell, d);
+        (void)expiry_end(a, group, cell, d);
         return CLAIM_MISSED;
     }
     uint32_t hold = delivery_hold(claimed);
     struct view *v = view_enter(c, cell, hold);
     if (v == NULL)
         return CLAIM_NO_ROOM;
-    lease_forget(a->segment, c->group, cell, at, d, hold);
+    lease_forget(a->segment, group, cell, at, d, hold);
     if (MUTANT(claim_without_cas))
         store_release(at.delivery, claimed, delivery);
     else if (!cas_acq_rel(at.delivery, &d, claimed, delivery)) {
         view_withdraw(c, v);
         return CLAIM_MISSED;
     }
-    lease_install(a, c->group, at, hold, lease_until(now_ms + COARSE_CLOCK_MS, c->lease_ms));
+    lease_install(a, group, at, hold, lease_until(now_ms + COARSE_CLOCK_MS, c->lease_ms));
     *out = v;
     return CLAIM_DONE;
 }
 
 /* Is the entry `slot` at lane position h still to be taken by the group? `d` is what to expect, `mine` what to make of it. */
-static ALWAYS_INLINE bool lane_claimable(const struct rp_consumer *c, struct words at, uint32_t lane, uint64_t h, uint64_t slot,
-                                         uint64_t *d, uint64_t *mine) {
+static ALWAYS_INLINE bool lane_claimable(const struct rp_consumer *c, unsigned group, struct words at, uint32_t lane, uint64_t h,
+                                         uint64_t slot, uint64_t *d, uint64_t *mine) {
     /* In this order: if the CAS of the delivery word succeeds, it did not move, so the cell's word could not move either. */
     *d = load_acquire(at.delivery, delivery);
     uint64_t w = load_acquire(&at.cell->word, cell_word);
     uint64_t generation = cell_generation(w);
-    if (!cell_pends(w, c->group) || (!MUTANT(claim_no_generation) && !slot_is_of(slot, generation)) ||
+    if (!cell_pends(w, group) || (!MUTANT(claim_no_generation) && !slot_is_of(slot, generation)) ||
         (!MUTANT(claim_no_position) && load_acquire(&at.cell->position, position) != position_word(generation, lane, h)))
         return false;
     uint32_t hold = hold_make(generation, 0);
@@ -109,7 +109,8 @@ static ALWAYS_INLINE void lane_passed(struct receiver_lane *l, uint64_t h) {
 }
 
 /* One step of claim_lane: looks at the lane's head. *end: there is nothing more. RP_EMPTY without it: look again. */
-static ALWAYS_INLINE int lane_step(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v, bool *end) {
+static ALWAYS_INLINE int lane_step(struct rp_consumer *c, unsigned group, struct receiver_lane *l, uint64_t now_ms, struct view **v,
+                                   bool *end) {
     const struct segment *s = c->actor.segment;
     uint64_t slot, d, mine;
     enum ring_look_at look = ring_look(&l->lane, &l->start->lane_head, &l->lane_head, &slot);
@@ -121,12 +122,12 @@ static ALWAYS_INLINE int lane_step(struct rp_consumer *c, struct receiver_lane *
         return claim_again(c, l, RING_EARLY, now_ms, v);
     if (look == RING_BROKEN || !segment_has_cell(s, slot_cell(slot)))
         return claim_broken(c, "lane", l->number, h);
-    const struct words at = words_at(s, c->group, slot_cell(slot));
+    const struct words at = words_at(s, group, slot_cell(slot));
     prefetch_cell(s, at.cell);
     prefetch_following(s, &l->lane, h);
-    if (!lane_claimable(c, at, l->number, h, slot, &d, &mine))
+    if (!lane_claimable(c, group, at, l->number, h, slot, &d, &mine))
         return claim_follow(c, l, now_ms, v);
-    enum attempt attempt = claim_here(c, at, slot_cell(slot), d, mine, now_ms, v);
+    enum attempt attempt = claim_here(c, group, at, slot_cell(slot), d, mine, now_ms, v);
     if (attempt == CLAIM_MISSED && !MUTANT(claim_skip_on_failure))
         return RP_EMPTY; /* somebody was faster, or moved it: look at this position again */
     if (attempt != CLAIM_NO_ROOM && attempt != CLAIM_GONE)
@@ -135,9 +136,10 @@ static ALWAYS_INLINE int lane_step(struct rp_consumer *c, struct receiver_lane *
 }
 
 /* Nearly always the first step is the last one. */
-static ALWAYS_INLINE int claim_lane(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v) {
+static ALWAYS_INLINE int claim_lane(struct rp_consumer *c, unsigned group, struct receiver_lane *l, uint64_t now_ms,
+                                    struct view **v) {
     bool end;
-    int result = lane_step(c, l, now_ms, v, &end);
+    int result = lane_step(c, group, l, now_ms, v, &end);
     return likely(result != RP_EMPTY) || end ? result : claim_lane_on(c, l, now_ms, v);
 }
 
@@ -151,14 +153,15 @@ static inline int claim_returned(struct rp_consumer *c, struct receiver_lane *l,
 }
 
 /* One lane, or one level: new messages and redeliveries take turns, so that neither starves the other. */
-static ALWAYS_INLINE int claim_level(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v) {
+static ALWAYS_INLINE int claim_level(struct rp_consumer *c, unsigned group, struct receiver_lane *l, uint64_t now_ms,
+                                     struct view **v) {
     int result = claim_early(c, l, now_ms, v);
     if (result != RP_EMPTY)
         return result;
     bool returned_first = ++l->turn % TURN_EVERY == 0;
     if (returned_first && (result = claim_returned(c, l, now_ms, v)) != RP_EMPTY)
         return result;
-    result = claim_lane(c, l, now_ms, v);
+    result = claim_lane(c, group, l, now_ms, v);
     if (result == RP_EMPTY && !returned_first)
         result = claim_returned(c, l, now_ms, v);
     return result != RP_EMPTY ? result : claim_missed(c, l, now_ms, v);
@@ -169,7 +172,7 @@ static ALWAYS_INLINE int claim_level(struct rp_consumer *c, struct receiver_lane
  * the call there was nothing in the rings. RP_GONE (the group was removed), RP_CORRUPT, -ENOBUFS with the detail set.
  */
 static ALWAYS_INLINE int claim_next(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
-    int result = likely(c->plain) ? claim_level(c, c->lanes, now_ms, v) : claim_lanes(c, now_ms, v);
+    int result = likely(c->plain) ? claim_level(c, 0, c->lanes, now_ms, v) : claim_lanes(c, now_ms, v);
     return likely(result == 0) ? 0 : claim_nothing(c, result);
 }
 

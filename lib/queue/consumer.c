@@ -41,7 +41,7 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
     if (o->ack == RP_ACK_NONE)
         c->copy = malloc((size_t)segment_room(s) + KEY_BYTES);
     c->lane_count = s->parameters.lane_count;
-    c->plain = c->lane_count == 1 && !s->parameters.keyed;
+    c->plain = c->lane_count == 1 && !s->parameters.keyed && c->group == 0;
     c->lanes = calloc(c->lane_count, sizeof *c->lanes);
     if (c->lanes == NULL || c->views == NULL || (c->prefetch > 0 && c->ahead == NULL) || (o->ack == RP_ACK_NONE && c->copy == NULL))
         return fail(-ENOMEM, "no memory for a consumer of queue '%s'", q->name);
@@ -174,7 +174,9 @@ static ALWAYS_INLINE int settled(struct rp_consumer *c, int result, enum counter
 RP_API int rp_ack(rp_consumer *c, struct rp_message *m) {
     struct view *v;
     int result = find_view(c, m, &v);
-    return result < 0 ? result : settled(c, view_settle_here(c, v), COUNT_ACKED);
+    if (result < 0)
+        return result;
+    return settled(c, likely(c->plain) ? view_settle_here(c, 0, v) : view_settle(c, v), COUNT_ACKED);
 }
 
 static int check_reason(const char *reason) {

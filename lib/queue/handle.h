@@ -157,7 +157,7 @@ struct rp_consumer {
     uint32_t ack_mode;
     struct eventcount ready;
     uint32_t lane_count;
-    bool plain;         /* one lane, and no keys */
+    bool plain;         /* one lane, no keys, the first group */
     uint32_t lane_turn; /* keyed: the lane that was received from last; with ageing: counts receives */
     struct receiver_lane *lanes;
     uint64_t lease_ms; /* TIME_NEVER: until death */

@@ -179,18 +179,17 @@ static ALWAYS_INLINE int send_plain(struct rp_producer *p, const void *data, siz
     return result;
 }
 
-/* With options, or with something wrong. Those may be of another size than ours. `id` may be NULL: the options say where it goes. */
+/* With options, which may be of another size than ours; or of nothing. */
 static __attribute__((noinline)) int send_given(struct rp_producer *p, const void *data, size_t bytes,
-                                                const struct rp_send_options *given, uint64_t *id, bool wake) {
+                                                const struct rp_send_options *given) {
     struct rp_send_options copy;
     const struct rp_send_options *o;
-    int result = send_check(p, bytes);
-    if (result < 0 || (result = send_options(p, given, &copy, &o)) < 0)
+    int result = send_options(p, given, &copy, &o);
+    if (result < 0)
         return result;
     if (data == NULL && bytes > 0)
         return fail(-EINVAL, "rp_send: %zu bytes of nothing", bytes);
-    return id != NULL ? send_with(p, data, bytes, o, RP_TIMEOUT_POLICY, id, wake)
-                      : send_with(p, data, bytes, o, o->timeout_ns, o->id_out, wake);
+    return send_with(p, data, bytes, o, o->timeout_ns, o->id_out, true);
 }
 
 /* Nothing but a payload, which may be sent? */
@@ -204,8 +203,7 @@ RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct 
     if (result < 0)
         return result;
     uint64_t wall_ns = 0;
-    return is_plain(p, data, bytes, given) ? send_plain(p, data, bytes, NULL, true, &wall_ns)
-                                           : send_given(p, data, bytes, given, NULL, true);
+    return is_plain(p, data, bytes, given) ? send_plain(p, data, bytes, NULL, true, &wall_ns) : send_given(p, data, bytes, given);
 }
 
 static void wake_all_groups(struct rp_producer *p, size_t sent) {
@@ -213,6 +211,18 @@ static void wake_all_groups(struct rp_producer *p, size_t sent) {
     for (uint32_t rest = groups_active(s, groups_load(s)); rest != 0; rest &= rest - 1) {
         group_wake(s, (unsigned)__builtin_ctz(rest), (int)sent);
     }
+}
+
+/* One of a batch that has options, or may not be sent. */
+static __attribute__((noinline)) int send_item(struct rp_producer *p, struct rp_send_item *item, size_t number) {
+    struct rp_send_options copy;
+    const struct rp_send_options *o;
+    int result = send_check(p, item->bytes);
+    if (result < 0 || (result = send_options(p, item->options, &copy, &o)) < 0)
+        return result;
+    if (item->data == NULL && item->bytes > 0)
+        return fail(-EINVAL, "rp_send_batch: item %zu has no data", number);
+    return send_with(p, item->data, item->bytes, o, RP_TIMEOUT_POLICY, &item->id, false);
 }
 
 RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t count) {
@@ -234,7 +244,7 @@ RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t coun
         }
         result = is_plain(p, item->data, item->bytes, item->options)
                      ? send_plain(p, item->data, item->bytes, &item->id, false, &wall_ns)
-                     : send_given(p, item->data, item->bytes, item->options, &item->id, false);
+                     : send_item(p, item, sent);
         if (result < 0 && result != RP_DUPLICATE)
             break;
         item->result = result;

@@ -101,7 +101,7 @@ COLD int view_end_locked(struct rp_consumer *c, struct view *v, uint32_t cell, s
     return result;
 }
 
-int view_settle(struct rp_consumer *c, struct view *v) { return view_settle_here(c, v); }
+int view_settle(struct rp_consumer *c, struct view *v) { return view_settle_here(c, c->group, v); }
 
 int view_end(struct rp_consumer *c, struct view *v, struct failure *failure) {
     if (failure == NULL)

@@ -58,11 +58,11 @@ static inline void view_put_back(struct rp_consumer *c, struct view *v) {
 
 int view_end_locked(struct rp_consumer *c, struct view *v, uint32_t cell, struct failure *failure);
 
-/* Ends a view, and settles its message (ack). 0; RP_LEASE_LOST: it was not ours any more. */
-static ALWAYS_INLINE int view_settle_here(struct rp_consumer *c, struct view *v) {
+/* Ends a view, and settles its message (ack). 0; RP_LEASE_LOST: it was not ours any more. `group`: as in claim_lane.h. */
+static ALWAYS_INLINE int view_settle_here(struct rp_consumer *c, unsigned group, struct view *v) {
     struct actor *a = &c->actor;
     uint32_t cell = load_relaxed(&v->cell, own) - 1;
-    const struct words at = words_at(a->segment, c->group, cell);
+    const struct words at = words_at(a->segment, group, cell);
     int result = 0;
     if (v->seen != 0 && !MUTANT(seen_after_ack))
         seen_end(c, v, true); /* first: what was worked on must not be again, whatever becomes of the ack */
@@ -72,7 +72,7 @@ static ALWAYS_INLINE int view_settle_here(struct rp_consumer *c, struct view *v)
     if (MUTANT(ack_without_cas))
         store_release(at.delivery, settled, delivery);
     if (likely(MUTANT(ack_without_cas) || cas_seq_cst(at.delivery, &alone, settled, delivery)))
-        settle_here(a, at.cell, c->group, cell, hold_incarnation(v->hold));
+        settle_here(a, at.cell, group, cell, hold_incarnation(v->hold));
     else
         result = view_end_locked(c, v, cell, NULL);
     if (MUTANT(seen_after_ack) && v->seen != 0)
