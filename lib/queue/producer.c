@@ -150,12 +150,12 @@ static __attribute__((noinline)) int send_with(struct rp_producer *p, const void
  * A message that has nothing beside its payload, as most. *wall_ns: the time, if the caller has looked at the clock just now; else 0, and receives it. Who waited for room looks
  * again.
  */
-static ALWAYS_INLINE int send_plain(struct rp_producer *p, const void *data, size_t bytes, uint64_t *id, bool wake,
-                                    uint64_t *wall_ns) {
+static ALWAYS_INLINE int send_plain(struct rp_producer *p, const void *data, size_t bytes, int64_t timeout_ns, uint64_t *id,
+                                    bool wake, uint64_t *wall_ns) {
     uint32_t c;
     int result = 0;
     if (!likely(room_at_hand(p, &c))) {
-        if ((result = room_seek(p, bytes, RP_TIMEOUT_POLICY, &c)) < 0)
+        if ((result = room_seek(p, bytes, timeout_ns, &c)) < 0)
             return result;
         *wall_ns = 0;
     }
@@ -171,12 +171,18 @@ static ALWAYS_INLINE int send_plain(struct rp_producer *p, const void *data, siz
     if (likely(result == 0))
         result = publish_here(p, 0, cell, c, 0, wake);
     if (result == RP_FULL)
-        result = room_seek_place(p, 0, c, 0, RP_TIMEOUT_POLICY, wake);
+        result = room_seek_place(p, 0, c, 0, timeout_ns, wake);
     if (MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
     if (result < 0)
         pool_give_back(&p->actor.pool, c);
     return result;
+}
+
+/* Do options that were checked ask for nothing that is kept with the message? */
+static bool leaves_plain(const struct rp_send_options *o) {
+    return (o->delay_ns | o->at_ns | (uint64_t)o->ttl_ns | o->sequence | o->priority | o->header_count) == 0 && o->key == NULL &&
+           o->dedup_id == NULL && o->carry == NULL;
 }
 
 /* With options, which may be of another size than ours; or of nothing. */
@@ -189,7 +195,9 @@ static __attribute__((noinline)) int send_given(struct rp_producer *p, const voi
         return result;
     if (data == NULL && bytes > 0)
         return fail(-EINVAL, "rp_send: %zu bytes of nothing", bytes);
-    return send_with(p, data, bytes, o, o->timeout_ns, o->id_out, true);
+    uint64_t wall_ns = 0;
+    return p->plain && leaves_plain(o) ? send_plain(p, data, bytes, o->timeout_ns, o->id_out, true, &wall_ns)
+                                       : send_with(p, data, bytes, o, o->timeout_ns, o->id_out, true);
 }
 
 /* Nothing but a payload, which may be sent? */
@@ -203,7 +211,8 @@ RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct 
     if (result < 0)
         return result;
     uint64_t wall_ns = 0;
-    return is_plain(p, data, bytes, given) ? send_plain(p, data, bytes, NULL, true, &wall_ns) : send_given(p, data, bytes, given);
+    return is_plain(p, data, bytes, given) ? send_plain(p, data, bytes, RP_TIMEOUT_POLICY, NULL, true, &wall_ns)
+                                           : send_given(p, data, bytes, given);
 }
 
 static void wake_all_groups(struct rp_producer *p, size_t sent) {
@@ -243,7 +252,7 @@ RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t coun
             told = sent;
         }
         result = is_plain(p, item->data, item->bytes, item->options)
-                     ? send_plain(p, item->data, item->bytes, &item->id, false, &wall_ns)
+                     ? send_plain(p, item->data, item->bytes, RP_TIMEOUT_POLICY, &item->id, false, &wall_ns)
                      : send_item(p, item, sent);
         if (result < 0 && result != RP_DUPLICATE)
             break;
