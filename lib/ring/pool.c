@@ -53,10 +53,8 @@ static void draw(struct pool *p, uint32_t word) {
     uint64_t got = fetch_and_acq_rel(&p->segment->bitmap[word], ~wanted, free_bits) & wanted;
     for (; got != 0; got &= got - 1) {
         uint32_t cell = word * 64 + (uint32_t)__builtin_ctzll(got);
-        if (!segment_has_cell(p->segment, cell))
-            continue; /* a damaged bitmap */
-        pool_prefetch(p, cell);
-        p->candidates[p->candidate_count++] = cell;
+        if (segment_has_cell(p->segment, cell)) /* else the bitmap is damaged */
+            p->candidates[p->candidate_count++] = cell;
     }
 }
 
