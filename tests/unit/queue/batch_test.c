@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Receiving up to so many messages, or until so much time has passed since the first. */
+#include "clock.h"
 #include "fixture.h"
 #include <errno.h>
 
@@ -11,6 +12,7 @@ static rp_consumer *open_with(uint64_t batch_wait_ns, uint32_t ack, uint64_t lea
     struct rp_consumer_options patient;
     rp_consumer *c;
     o.lease_ns = lease_ns;
+    o.capacity = 64;
     q = make_queue(&o);
     succeeds(rp_producer_open(q, NULL, &p));
     rp_consumer_options_init(&patient, sizeof patient);
@@ -40,6 +42,40 @@ static void what_is_there(void **state) {
     assert_int_equal(rp_receive_batch(c, m, 2, -1), 2);
     assert_int_equal(rp_receive_batch(c, m, 8, -1), 1);
     assert_true(time_ns() - start < 10 * SECOND);
+    close_all(c);
+}
+
+/* More than share a look at the clock; some go the long way, one is empty. */
+static void long_ones(void **state) {
+    (void)state;
+    enum { COUNT = 40 };
+    struct rp_send_item items[COUNT] = {{.data = NULL}};
+    struct rp_send_options lasting;
+    struct rp_message m[COUNT + 1];
+    unsigned char data[COUNT];
+    rp_consumer *c = open_all(0, RP_ACK_EXPLICIT);
+    rp_send_options_init(&lasting, sizeof lasting);
+    lasting.ttl_ns = 3600 * SECOND;
+    for (unsigned i = 0; i < COUNT; i++) {
+        data[i] = (unsigned char)i;
+        items[i] = (struct rp_send_item){.data = &data[i], .bytes = 1, .options = i % 3 == 0 ? &lasting : NULL, .result = 1};
+    }
+    items[20] = (struct rp_send_item){.data = NULL, .bytes = 0};
+    uint64_t begin_ns = clock_wall_coarse_ns();
+    assert_int_equal(rp_send_batch(p, items, COUNT), COUNT);
+    assert_int_equal(rp_receive_batch(c, m, COUNT + 1, 0), COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        assert_int_equal(items[i].result, 0);
+        assert_true(m[i].id == items[i].id && (i == 0 || m[i].id > m[i - 1].id));
+        assert_true(m[i].sent_ns >= begin_ns && m[i].sent_ns <= clock_wall_coarse_ns());
+        assert_int_equal(m[i].bytes, i == 20 ? 0 : 1);
+        assert_true(i == 20 || *(const unsigned char *)m[i].data == i);
+        succeeds(rp_ack(c, &m[i]));
+        assert_int_equal(rp_ack(c, &m[i]), -EINVAL);
+    }
+    items[30].bytes = 1 << 20;
+    assert_int_equal(rp_send_batch(p, items, COUNT), 30);
+    assert_int_equal(rp_receive_batch(c, m, COUNT, 0), 30);
     close_all(c);
 }
 
@@ -123,8 +159,13 @@ static void not_as_long_as_a_lease(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(what_is_there),   TEST(until_the_time_is_over), TEST(until_there_are_enough), TEST(an_interrupt_is_not_lost),
-        TEST(a_pause_ends_it), TEST(not_as_long_as_a_lease),
+        TEST(what_is_there),
+        TEST(until_the_time_is_over),
+        TEST(until_there_are_enough),
+        TEST(an_interrupt_is_not_lost),
+        TEST(a_pause_ends_it),
+        TEST(not_as_long_as_a_lease),
+        TEST(long_ones),
     };
     return cmocka_run_group_tests_name("batch", tests, NULL, NULL);
 }
