@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-static const double DISAGREE = 0.20, NEAR_NS = 80, FAR_NS = 200;
+static const double DISAGREE = 0.20, NEAR_NS = 80, FAR_NS = 200; /* from there on near, and far */
 
 static double bare_ns(const struct slice *s) { return (s->before_ns + s->after_ns) / 2; }
 
@@ -28,11 +28,11 @@ bool series_add(struct series *s, const struct slice *slice) {
 }
 
 enum regime slice_regime(const struct slice *s) {
-    return bare_ns(s) < NEAR_NS ? REGIME_SIBLINGS : bare_ns(s) < FAR_NS ? REGIME_NEAR : REGIME_FAR;
+    return bare_ns(s) < NEAR_NS ? REGIME_CLOSE : bare_ns(s) < FAR_NS ? REGIME_NEAR : REGIME_FAR;
 }
 
 const char *regime_name(enum regime r) {
-    static const char *const names[] = {"siblings", "near", "far"};
+    static const char *const names[] = {"close", "near", "far"};
     return names[r];
 }
 

@@ -15,8 +15,11 @@
 
 enum { SERIES_VALUES_MAX = 4 };
 
-/* The bare round trip decides. Below 80 ns: two threads of one core; below 200 ns: two cores that share a cache; else far. */
-enum regime { REGIME_SIBLINGS, REGIME_NEAR, REGIME_FAR, REGIME_COUNT };
+/*
+ * The bare round trip alone decides: below 80 ns, below 200 ns, else far. What lies behind it cannot be told: two threads of a core are close, and so are two cores
+ * under one cache of some processors.
+ */
+enum regime { REGIME_CLOSE, REGIME_NEAR, REGIME_FAR, REGIME_COUNT };
 
 struct slice {
     uint32_t round;   /* slices of different series in the same round lie close together in time */
