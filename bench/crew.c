@@ -30,7 +30,6 @@ struct record {
     _Atomic unsigned count; /* of files, those that are being entered included */
     struct {
         _Atomic bool entered;
-        bool of_trial;
         char path[CREW_PATH_MAX];
     } files[FILES_MAX];
     _Atomic bool failed; /* in the present trial; the first to set it writes the reason */
@@ -180,7 +179,6 @@ void crew_file(const char *path) {
         crew_fail("more than %d files, or too long a name", FILES_MAX);
     }
     strcpy(record->files[at].path, path);
-    record->files[at].of_trial = in_trial;
     atomic_store(&record->files[at].entered, true);
 }
 
@@ -263,12 +261,14 @@ void crew_join(void) {
 
 /* -- trials -- */
 
-static void remove_files_of_trial(void) {
-    for (unsigned i = 0; i < FILES_MAX; i++) {
-        if (record->files[i].of_trial && atomic_exchange(&record->files[i].entered, false)) {
+/* Those from `first` on; their places are the next trial's. One that went well has removed them itself. */
+static void forget_files_of_trial(unsigned first, bool unlink_them) {
+    for (unsigned i = first; i < FILES_MAX; i++) {
+        if (atomic_exchange(&record->files[i].entered, false) && unlink_them) {
             unlink(record->files[i].path);
         }
     }
+    atomic_store(&record->count, first);
 }
 
 /* With all signals blocked, so that the pid is known before anything can happen. */
@@ -293,6 +293,7 @@ static pid_t fork_trial(void) {
 
 bool crew_trial(unsigned stall_s, void (*body)(void *), void *argument, char reason[CREW_REASON_MAX]) {
     atomic_store(&record->failed, false);
+    unsigned first_file = atomic_load(&record->count);
     if (fork_trial() == 0) {
         in_trial = true;
         lead(stall_s);
@@ -308,8 +309,8 @@ bool crew_trial(unsigned stall_s, void (*body)(void *), void *argument, char rea
     bool good = status == 0 && !atomic_load(&record->failed);
     if (!good) {
         snprintf(reason, CREW_REASON_MAX, "%s", atomic_load(&record->failed) ? record->reason : "its first process died");
-        remove_files_of_trial();
     }
+    forget_files_of_trial(first_file, !good);
     return good;
 }
 

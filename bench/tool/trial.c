@@ -188,7 +188,7 @@ static void run(void *argument) {
     crew_join();
     shared->outcome.preempted = atomic_load_explicit(&shared->preempted, memory_order_relaxed);
     if (trips) {
-        shared->outcome.messages = shared->outcome.ticks.count;
+        shared->outcome.messages = shared->outcome.ticks.count - shared->outcome.unsent;
     } else {
         verify(job, PHASE_WARM_UP);
         verify(job, PHASE_MEASURED);
@@ -204,5 +204,6 @@ bool trial_run(const struct machine *m, const struct trial_job *job, const struc
     struct trial t = {.machine = m, .job = job};
     memset(shared, 0, sizeof *shared);
     *outcome = &shared->outcome;
-    return crew_trial(job->stall_s, run, &t, reason);
+    uint64_t duration_s = (job->warm_ns + job->measure_ns) / 1000000000 + 1;
+    return crew_trial(job->stall_s + (unsigned)duration_s, run, &t, reason);
 }

@@ -29,7 +29,7 @@ struct trial_job {
     uint64_t interval_ns; /* TRIAL_RATE: between two questions */
     uint64_t warm_ns, measure_ns;
     uint64_t probe_rounds;
-    unsigned stall_s;
+    unsigned stall_s; /* beyond what it should take: then it has failed */
 };
 
 struct trial_outcome {

@@ -78,6 +78,15 @@ static void *create_and_give_up(const struct peer_setup *setup) {
     crew_fail("no %s today", "rings");
 }
 
+static void *create_with_files(const struct peer_setup *setup) {
+    for (int i = 0; i < 100; i++) {
+        char path[CREW_PATH_MAX];
+        snprintf(path, sizeof path, "/dev/shm/ringpost-trial-test.%ld.%d", (long)getpid(), i);
+        crew_file(path);
+    }
+    return create(setup);
+}
+
 /* -- a peer in which each of two consumers has a queue of its own, which no producer's last message can be the last of -- */
 
 static void *second_end; /* a producer's */
@@ -143,6 +152,11 @@ static void sound_peers_pass_in_every_shape(void **state) {
     job = job_of(&peer_vyukov, TRIAL_RATE);
     assert_passes(job);
     assert_in_range(outcome->ticks.count, 50, 51); /* 5 ms, one each 0.1 ms, sent or not */
+    assert_int_equal(outcome->messages + outcome->unsent, outcome->ticks.count);
+    job.interval_ns = 10; /* nobody is as fast */
+    assert_passes(job);
+    assert_true(outcome->unsent > 0);
+    assert_int_equal(outcome->messages + outcome->unsent, outcome->ticks.count);
     job = job_of(&peer_vyukov, TRIAL_FLOW);
     assert_passes(job);
     assert_true(outcome->message_ns > 0);
@@ -218,6 +232,24 @@ static void the_run_lives_on_and_files_are_gone(void **state) {
     assert_passes(job_of(&peer_vyukov, TRIAL_TRIP));
 }
 
+/* Names with the pid of a trial are new ones each time. */
+static void files_of_earlier_trials_do_not_count(void **state) {
+    (void)state;
+    struct peer many = peer_vyukov;
+    many.create = create_with_files;
+    for (int i = 0; i < 4; i++) {
+        assert_passes(job_of(&many, TRIAL_TRIP));
+    }
+}
+
+static void a_long_slice_is_no_stall(void **state) {
+    (void)state;
+    struct trial_job job = job_of(&peer_vyukov, TRIAL_FLOW);
+    job.measure_ns = 1500000000;
+    job.stall_s = 1;
+    assert_passes(job);
+}
+
 static int remove_left_behind(void **state) {
     (void)state;
     unlink(left_behind);
@@ -230,6 +262,8 @@ int main(void) {
         cmocka_unit_test(faults_are_noticed_in_streams),
         cmocka_unit_test(faults_are_noticed_in_round_trips),
         cmocka_unit_test(consumers_with_queues_of_their_own_end_together),
+        cmocka_unit_test(files_of_earlier_trials_do_not_count),
+        cmocka_unit_test(a_long_slice_is_no_stall),
         cmocka_unit_test_teardown(the_run_lives_on_and_files_are_gone, remove_left_behind),
     };
     if (!machine_read(&machine, NULL)) {
