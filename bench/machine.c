@@ -73,6 +73,11 @@ static bool read_cpu_list(struct machine *m, const char *list) {
         if (end == at || errno != 0 || cpu < 0 || cpu >= CPU_SETSIZE || m->cpu_count == MACHINE_CPUS_MAX) {
             return false;
         }
+        for (int i = 0; i < m->cpu_count; i++) {
+            if (m->cpus[i] == (int)cpu) {
+                return false; /* two parties that spin for each other would share it, and take it for two */
+            }
+        }
         m->cpus[m->cpu_count++] = (int)cpu;
         if (*end == 0) {
             return true;
@@ -95,6 +100,19 @@ static void read_allowed_cpus(struct machine *m) {
             m->cpus[m->cpu_count++] = (int)cpu;
         }
     }
+}
+
+/* Known before anything is measured, and not from each slice. */
+static bool can_pin_to_all(const struct machine *m) {
+    cpu_set_t before;
+    bool restore = sched_getaffinity(0, sizeof before, &before) == 0, good = true;
+    for (int i = 0; i < m->cpu_count && good; i++) {
+        good = machine_pin(m->cpus[i]);
+    }
+    if (restore) {
+        sched_setaffinity(0, sizeof before, &before);
+    }
+    return good;
 }
 
 /* Against the kernel's clock, over 30 ms: good to a few parts in a million, on a guest too. */
@@ -120,11 +138,14 @@ bool machine_read(struct machine *m, const char *cpu_list) {
     if (cpu_list == NULL) {
         read_allowed_cpus(m);
     } else if (!read_cpu_list(m, cpu_list)) {
-        fprintf(stderr, "bench: --cpus %s: expected processor numbers, as in 0,1\n", cpu_list);
+        fprintf(stderr, "bench: --cpus %s: expected processor numbers, each once, as in 0,1\n", cpu_list);
         return false;
     }
-    if (m->cpu_count < 2 || m->cpus[0] == m->cpus[1]) {
+    if (m->cpu_count < 2) {
         fprintf(stderr, "bench: two different processors are needed; taskset, cpuset or --cpus leave fewer\n");
+        return false;
+    }
+    if (!can_pin_to_all(m)) {
         return false;
     }
     calibrate(m);

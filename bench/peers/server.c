@@ -234,6 +234,7 @@ static bool await_server(const struct server *s, const char *name, int port, int
             return true;
         }
         nanosleep(&(struct timespec){.tv_nsec = AWAIT_STEP_MS * 1000000}, NULL);
+        crew_progress(); /* one that starts slowly is no stall of the run */
     }
     return false;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool read_number(const char **at, uint64_t *out) {
@@ -64,9 +65,18 @@ static bool within(const struct numbers *n, uint64_t least, uint64_t most, uint6
 /* A run takes minutes; that its result cannot be kept should be known before. */
 static bool can_write(const char *path) {
     char folder[4096];
+    struct stat st;
     const char *slash = path != NULL ? strrchr(path, '/') : NULL;
     snprintf(folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash - path) + 1 : 1, slash != NULL ? path : ".");
-    if (path == NULL || access(folder, W_OK) == 0) {
+    if (path == NULL) {
+        return true;
+    }
+    if (stat(path, &st) == 0) {
+        errno = EISDIR;
+        if (!S_ISDIR(st.st_mode) && access(path, W_OK) == 0) {
+            return true;
+        }
+    } else if (errno == ENOENT && *path != 0 && path[strlen(path) - 1] != '/' && access(folder, W_OK) == 0) {
         return true;
     }
     cli_error("%s: %s", path, strerror(errno));

@@ -42,7 +42,16 @@ run 2 bench rtt --peers vjukov
 has "a peer with a typing error" "$err" "did you mean 'vyukov'"
 run 1 bench rtt --cpus 0
 has "one processor" "$err" "two different processors"
+run 1 bench rtt --quick --cpus 0,1,0
+has "a processor twice" "$err" "each once"
+run 1 bench rtt --quick --cpus 0,1023
+has "a processor that is not there" "$err" "cannot run on processor 1023"
+is "what was measured without it" "$out" ""
 run 1 bench rtt --svg /nowhere/at/all.svg
+run 1 bench rtt --quick --save "$dir"
+has "a folder" "$err" "Is a directory"
+run 1 bench rtt --quick --hgrm "$dir/"
+run 1 bench rtt --quick --svg ''
 run 1 bench rtt --against "$dir/none.json"
 echo '{"a": 1}' >"$dir/other.json"
 run 1 bench rtt --against "$dir/other.json"
