@@ -4,8 +4,8 @@
 #include <string.h>
 
 /* What must be equal for two results to be about the same thing. */
-static const char *const identity[] = {"peer",      "test",  "regime",     "bytes",      "producers",
-                                       "consumers", "batch", "per_second", "reply_first"};
+static const char *const identity[] = {"peer",  "test",       "regime",      "bytes",    "producers", "consumers",
+                                       "batch", "per_second", "reply_first", "capacity", "poll",      "mixed"};
 
 static bool same(const json_t *a, const json_t *b) {
     bool stream =
@@ -46,6 +46,11 @@ static void print(FILE *out, const json_t *now, double then_ratio, double now_ra
             text(now, "regime"), then_ratio, now_ratio, 100 * (now_ratio / then_ratio - 1), verdict);
 }
 
+static const char *processor(const json_t *run) {
+    const char *name = json_string_value(json_object_get(json_object_get(run, "machine"), "cpu"));
+    return name != NULL ? name : "unknown";
+}
+
 int report_against(const struct plan *p, const json_t *earlier, double tolerance, FILE *out, json_t *into) {
     const json_t *before = json_object_get(earlier, "results");
     json_t *present = report_json(p), *list = json_array();
@@ -64,6 +69,10 @@ int report_against(const struct plan *p, const json_t *earlier, double tolerance
         bool is_worse = now_ratio > then_ratio * (1 + tolerance), is_better = now_ratio < then_ratio / (1 + tolerance);
         worse += is_worse;
         if (out != NULL && json_array_size(list) == 0) {
+            if (strcmp(processor(earlier), processor(present)) != 0) {
+                fprintf(out, "\nThe earlier run was on another processor, %s: what differs may be the machine.\n",
+                        processor(earlier));
+            }
             fprintf(out,
                     "\nRatios to the bare cache line, then and now; more than %.0f %% is a difference.\n  %-18s %-7s %-28s %-9s "
                     "%9s %9s %9s\n",

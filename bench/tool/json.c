@@ -32,8 +32,17 @@ static json_t *shape_json(const struct measure *m) {
         json_object_set_new(o, "per_second", json_real(1e9 / (double)j->interval_ns));
         json_object_set_new(o, "unsent", json_integer((json_int_t)m->unsent));
     }
+    if (j->peer != NULL) {
+        json_object_set_new(o, "capacity", json_integer(j->capacity));
+    }
     if (j->reply_first) {
         json_object_set_new(o, "reply_first", json_true());
+    }
+    if (j->poll) {
+        json_object_set_new(o, "poll", json_true());
+    }
+    if (j->mixed) {
+        json_object_set_new(o, "mixed", json_true());
     }
     return o;
 }
@@ -76,6 +85,8 @@ json_t *report_json(const struct plan *p) {
             json_array_append_new(results, o);
         }
     }
-    return json_pack("{s:o, s:o, s:f}", "machine", machine_json(p->machine), "results", results, "preemptions_per_s",
-                     plan_preemptions(p));
+    const struct trial_job *any = &p->measures[p->count - 1].job;
+    return json_pack("{s:o, s:I, s:I, s:I, s:o, s:f}", "machine", machine_json(p->machine), "rounds", (json_int_t)p->rounds,
+                     "slice_ns", (json_int_t)any->measure_ns, "warm_up_ns", (json_int_t)any->warm_ns, "results", results,
+                     "preemptions_per_s", plan_preemptions(p));
 }

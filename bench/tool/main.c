@@ -173,7 +173,8 @@ static int report(const struct plan *p, bool everything) {
     if (options.earlier != NULL) {
         worse = report_against(p, options.earlier, options.tolerance, options.json ? NULL : stdout, json);
         if (worse < 0) {
-            cli_error("%s: nothing that was measured now, with the processors as far from each other", options.against);
+            cli_error("%s: nothing that was measured now, in the same way and with the processors as far from each other",
+                      options.against);
         }
     }
     if (options.json) {

@@ -153,10 +153,13 @@ enum regime plan_regime(const struct plan *p) {
     return (enum regime)best;
 }
 
+/* Parties for whom threads or processes of the peer's own work have to share with those. */
+static bool has_helpers(const struct peer *peer) { return peer->kind == PEER_SERVER || peer->scatters; }
+
 double plan_preemptions(const struct plan *p) {
     double preempted = 0, seconds = 0;
     for (const struct measure *m = p->measures + 1; m < p->measures + p->count; m++) {
-        if (m->job.producers + m->job.consumers <= (uint32_t)p->machine->cpu_count) {
+        if (!has_helpers(m->job.peer) && m->job.producers + m->job.consumers <= (uint32_t)p->machine->cpu_count) {
             preempted += (double)m->preempted;
             seconds += (double)(m->series.count + m->series.dropped) * (double)m->job.measure_ns / 1e9;
         }

@@ -37,7 +37,10 @@ const char *measure_peer(const struct measure *m);
 
 /* The regime in which most slices were measured. */
 enum regime plan_regime(const struct plan *p);
-/* How often a second parties lost their processors to somebody else, where there were no more of them than processors. */
+/*
+ * How often a second parties lost their processors to somebody else, where there were no more of them than processors and they did all work
+ * themselves.
+ */
 double plan_preemptions(const struct plan *p);
 size_t plan_dropped(const struct plan *p);
 

@@ -26,7 +26,7 @@ bool report_leads(const struct plan *p, const struct measure *m);
 
 void report_table(FILE *out, const struct plan *p);
 
-/* {"machine": {...}, "results": [...]}; NULL: out of memory. */
+/* {"machine": {...}, "rounds": .., "slice_ns": .., "warm_up_ns": .., "results": [...], "preemptions_per_s": ..}; NULL: out of memory. */
 json_t *report_json(const struct plan *p);
 
 /* False, and a message, if the file could not be written. */

@@ -198,7 +198,8 @@ void report_table(FILE *out, const struct plan *p) {
         fprintf(out, "%s %d", i == 0 ? "" : ",", p->machine->cpus[i]);
     }
     const struct trial_job *job = &p->measures[p->count - 1].job;
-    fprintf(out, "; %u rounds, slices of %.0f ms\n", p->rounds, (double)job->measure_ns / 1e6);
+    fprintf(out, "; %u rounds, slices of %.0f ms, queues of %u messages%s%s\n", p->rounds, (double)job->measure_ns / 1e6,
+            job->capacity, job->poll ? ", asked again and again" : "", job->mixed ? ", producers and consumers mixed" : "");
     for (int r = 0; r < REGIME_COUNT; r++) {
         print_regime(out, p, (enum regime)r, ranked, sums);
     }

@@ -115,6 +115,44 @@ static void a_ratio_beyond_the_tolerance_is_worse(void **state) {
     assert_int_equal(worse_than(2, 300, 2, 0.1), -1);   /* the processors were elsewhere */
 }
 
+/* Asking again and again, another capacity or shared processors are something else. */
+static void what_was_done_otherwise_is_not_compared(void **state) {
+    (void)state;
+    struct plan then, now;
+    make(&then, 2, 100);
+    json_t *earlier = report_json(&then);
+    for (int way = 0; way < 4; way++) {
+        make(&now, 3, 100);
+        for (size_t i = 1; i < now.count; i++) {
+            struct trial_job *job = &now.measures[i].job;
+            *(way == 0 ? &job->poll : &job->mixed) = way < 2;
+            job->capacity = way == 2 ? 64 : 0;
+        }
+        assert_int_equal(report_against(&now, earlier, 0.1, NULL, NULL), way < 3 ? -1 : 1);
+        release(&now);
+    }
+    json_decref(earlier);
+    release(&then);
+}
+
+/* What shares its processors with helpers of its own is not disturbed by others. */
+static void preemptions_by_ones_own_do_not_count(void **state) {
+    (void)state;
+    struct plan p;
+    make(&p, 2, 100);
+    struct peer helped = fast;
+    for (int i = 0; i < 2; i++) {
+        helped.kind = i == 0 ? PEER_SERVER : PEER_KERNEL;
+        helped.scatters = i == 1;
+        p.measures[1].job.peer = &helped;
+        p.measures[1].job.measure_ns = p.measures[3].job.measure_ns = 1000000000;
+        p.measures[1].preempted = 1000;
+        p.measures[3].preempted = 7;
+        assert_true(plan_preemptions(&p) == 7);
+    }
+    release(&p);
+}
+
 static void what_is_no_result_is_not_compared(void **state) {
     (void)state;
     struct plan p;
@@ -254,6 +292,8 @@ int main(void) {
         cmocka_unit_test(json_has_the_figures),
         cmocka_unit_test(a_ratio_beyond_the_tolerance_is_worse),
         cmocka_unit_test(what_is_no_result_is_not_compared),
+        cmocka_unit_test(what_was_done_otherwise_is_not_compared),
+        cmocka_unit_test(preemptions_by_ones_own_do_not_count),
         cmocka_unit_test(the_picture_is_whole_and_stands_alone),
         cmocka_unit_test(the_best_stands_first),
         cmocka_unit_test(nothing_measured_is_a_picture_too),
