@@ -9,6 +9,7 @@
 #include <ringpost/error.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -151,6 +152,39 @@ static void lead(unsigned stall_s) {
     setitimer(ITIMER_REAL, &every, NULL);
 }
 
+/*
+ * A process that sleeps until all others of the run are gone, and then removes what they had no time to: after kill -9 nobody else can. They hold the other end of its
+ * pipe; whatever else we have open it closes, so that nobody waits for its end.
+ */
+static void leave_a_cleaner(void) {
+    enum { PIPE = 3 };
+    int ends[2];
+    char nothing;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        crew_fail("pipe2: %s", strerror(errno));
+    }
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0) {
+        crew_fail("fork: %s", strerror(errno));
+    }
+    if (pid > 0) {
+        close(ends[0]);
+        return;
+    }
+    setsid(); /* a Ctrl-C is not for us */
+    int null = open("/dev/null", O_RDWR);
+    for (int fd = 0; fd < PIPE; fd++) {
+        dup2(null, fd);
+    }
+    dup2(ends[0], PIPE);
+    close_range(PIPE + 1, ~0u, 0);
+    while (read(PIPE, &nothing, 1) < 0 && errno == EINTR) {
+    }
+    clean_up();
+    _exit(0);
+}
+
 void crew_begin(const char *program) {
     crew_program = program;
     run_pid = getpid();
@@ -162,6 +196,7 @@ void crew_begin(const char *program) {
         priority = s.sched_priority;
     }
     record = crew_share(sizeof *record);
+    leave_a_cleaner();
     lead(STALL_S);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The processes of a benchmark, and leaving nothing behind: children die with their parent, a child that fails ends the run, and whatever ends the run (an error,
- * Ctrl-C, SIGTERM, a crash, a stall) removes the queues and files that it made. In a trial it ends the trial, and the run goes on.
+ * Ctrl-C, SIGTERM, kill -9, a crash, a stall) removes the queues and files that it made. In a trial it ends the trial, and the run goes on.
  */
 #ifndef RP_BENCH_CREW_H
 #define RP_BENCH_CREW_H

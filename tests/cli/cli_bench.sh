@@ -115,4 +115,10 @@ status_of "$!"
 is "ended by SIGTERM" "$status" 143
 gone() { ! compgen -G "/dev/shm/ringpost.ringpost-bench-$1-*" >/dev/null; }
 eventually gone "$!"
+"$RINGPOST" bench throughput --slices 1000 --peers ringpost >/dev/null 2>&1 &
+pids+=($!)
+there() { ! gone "$1"; }
+eventually there "$!"
+kill -KILL "$!"
+eventually gone "$!"
 finish
