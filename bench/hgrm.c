@@ -13,11 +13,11 @@ struct spread {
 static struct spread spread_of(const struct histogram *h) {
     double sum = 0, squares = 0, count = h->count > 0 ? (double)h->count : 1;
     for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        sum += h->buckets[i] * ((double)histogram_bucket_low(i) + (double)histogram_bucket_high(i)) / 2;
+        sum += (double)h->buckets[i] * ((double)histogram_bucket_low(i) + (double)histogram_bucket_high(i)) / 2;
     }
     for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
         double off = ((double)histogram_bucket_low(i) + (double)histogram_bucket_high(i)) / 2 - sum / count;
-        squares += h->buckets[i] * off * off;
+        squares += (double)h->buckets[i] * off * off;
     }
     return (struct spread){.mean = sum / count, .deviation = sqrt(squares / count)};
 }

@@ -34,7 +34,7 @@ static double bucket_value(uint32_t bucket) {
 static double count_below(const struct histogram *h, double x, double below, uint32_t first, uint32_t last, double grain) {
     for (uint32_t i = first; i <= last; i++) {
         double part = (x - bucket_value(i)) / grain + 0.5;
-        below += h->buckets[i] * (part < 0 ? 0 : part > 1 ? 1 : part);
+        below += (double)h->buckets[i] * (part < 0 ? 0 : part > 1 ? 1 : part);
     }
     return below;
 }
@@ -54,7 +54,7 @@ double histogram_quantile(const struct histogram *h, double share, double grain)
     uint32_t first = histogram_bucket(lowest > 0 ? (uint64_t)lowest : 0), last = histogram_bucket((uint64_t)(high + grain));
     double below = 0;
     for (uint32_t i = 0; i < first; i++) {
-        below += h->buckets[i];
+        below += (double)h->buckets[i];
     }
     for (int step = 0; step < 30; step++) {
         double middle = (low + high) / 2;

@@ -17,7 +17,7 @@ enum {
 struct histogram {
     uint64_t count;
     uint64_t largest;
-    uint32_t buckets[HISTOGRAM_BUCKETS];
+    uint64_t buckets[HISTOGRAM_BUCKETS]; /* a long run has more than 2^32 in one */
 };
 
 void histogram_clear(struct histogram *h);

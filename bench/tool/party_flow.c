@@ -119,7 +119,9 @@ void party_fan_out(struct party *p, uint64_t duration_ns) {
     struct party_board *board = &p->shared->producers[p->phase][p->index];
     struct histogram *h = &p->shared->outcome.ticks;
     histogram_clear(h);
-    uint64_t sent = 0, burst = p->job->capacity / 2 < FAN_BURST_MAX ? p->job->capacity / 2 : FAN_BURST_MAX;
+    uint64_t sent = 0;
+    const uint64_t burst = p->job->capacity / 2 < FAN_BURST_MAX ? p->job->capacity / 2 : FAN_BURST_MAX;
+    p->shared->outcome.burst = burst;
     uint64_t end = ticks_now() + (uint64_t)((double)duration_ns * p->machine->ticks_per_ns);
     board->first_ns = clock_ns();
     uint64_t now;
@@ -127,7 +129,7 @@ void party_fan_out(struct party *p, uint64_t duration_ns) {
         uint64_t from = ticks_now();
         send(p, sent, burst);
         now = ticks_now();
-        histogram_add(h, (now - from) / burst);
+        histogram_add(h, now - from);
         sent += burst;
         await_readers(p, sent);
     } while (now < end);

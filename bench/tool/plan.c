@@ -70,7 +70,7 @@ static void take(struct plan *p, struct measure *m, uint32_t round) {
     if (m->job.kind == TRIAL_FLOW) {
         s.value[VALUE_EACH] = o->message_ns;
     } else if (m->job.kind == TRIAL_FAN) {
-        s.value[VALUE_PUT] = machine_quantile_ns(p->machine, &o->ticks, 0.5);
+        s.value[VALUE_PUT] = machine_quantile_ns(p->machine, &o->ticks, 0.5) / (double)o->burst;
         s.value[VALUE_DELIVERED] = o->message_ns;
     } else {
         read_quantiles(p, &o->ticks, s.value);

@@ -40,7 +40,8 @@ struct trial_outcome {
     uint64_t preempted;         /* how often a party lost its processor against its will while it was measured */
     uint64_t unsent;       /* RATE: were due and could not be sent; they are in the histogram as if answered when the slice ended */
     struct histogram bare; /* of both probes, in ticks */
-    struct histogram ticks; /* TRIP, RATE: round trips. FAN: puts, each by the message */
+    struct histogram ticks; /* TRIP, RATE: round trips. FAN: bursts of puts */
+    uint64_t burst;         /* FAN: so many each */
 };
 
 /* The memory that trials share with us. Call before the first trial. */

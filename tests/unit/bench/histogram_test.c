@@ -62,6 +62,22 @@ static void merging_is_adding(void **state) {
     assert_memory_equal(&a, &h, sizeof h);
 }
 
+/* As of some 20 minutes of round trips, whose times the counter's step puts into a few buckets. */
+static void billions_are_counted(void **state) {
+    (void)state;
+    static struct histogram a;
+    histogram_clear(&a);
+    histogram_add(&a, 100);
+    for (int i = 0; i < 33; i++) { /* twice as many each time */
+        static struct histogram twice;
+        twice = a;
+        histogram_merge(&a, &twice);
+    }
+    histogram_add(&a, 1000);
+    assert_true(a.count == (1ull << 33) + 1);
+    assert_true(fabs(histogram_quantile(&a, 0.99, 1) - 100) < 1);
+}
+
 /* One line as a plotter sees it: four columns, or three in the last. */
 struct line {
     double value, percentile, remains;
@@ -139,6 +155,7 @@ int main(void) {
         cmocka_unit_test_setup(buckets_are_exact_to_a_percent, empty),
         cmocka_unit_test_setup(quantiles_are_those_of_the_samples, empty),
         cmocka_unit_test_setup(merging_is_adding, empty),
+        cmocka_unit_test_setup(billions_are_counted, empty),
         cmocka_unit_test_setup(percentiles_are_what_plotters_read, empty),
         cmocka_unit_test_setup(units_are_the_callers, empty),
         cmocka_unit_test_setup(of_nothing_there_is_only_the_frame, empty),
