@@ -20,6 +20,7 @@ PEER(ck_spsc);
 PEER(ck_mpmc);
 PEER(rte_spsc);
 PEER(rte_mpmc);
+PEER(rte_rts);
 PEER(rte_hts);
 PEER(redis);
 PEER(beanstalkd);
@@ -34,6 +35,7 @@ const struct peer_entry peer_entries[] = {
     {&peer_ck_mpmc, "ck-mpmc", "Concurrency Kit (Debian: libck-dev)"},
     {&peer_rte_spsc, "rte-spsc", "DPDK (Debian: libdpdk-dev)"},
     {&peer_rte_mpmc, "rte-mpmc", "DPDK (Debian: libdpdk-dev)"},
+    {&peer_rte_rts, "rte-rts", "DPDK (Debian: libdpdk-dev)"},
     {&peer_rte_hts, "rte-hts", "DPDK (Debian: libdpdk-dev)"},
     {&peer_libqb, "libqb", "libqb (Debian: libqb-dev)"},
     {&peer_eventfd_shm, "eventfd-shm", NULL},

@@ -2,7 +2,7 @@
 /*
  * DPDK's rte_ring in plain shared memory, without DPDK's environment: rte_ring_init makes a ring wherever there is room. Bodies are its elements. Where the ring knows
  * its zero-copy interface (SP/SC and HTS), bodies are written in place, and a single consumer reads them in place too, giving them back with
- * its next call; MP/MC knows only rte_ring_enqueue_burst_elem and its counterpart, which copy.
+ * its next call; MP/MC and RTS know only rte_ring_enqueue_burst_elem and its counterpart, which copy. RTS and HTS are for more threads than processors, as DPDK has it.
  */
 #include "../vyukov.h"
 
@@ -41,6 +41,7 @@ static void *create(const struct peer_setup *setup, unsigned flags) {
 
 static void *create_spsc(const struct peer_setup *setup) { return create(setup, RING_F_SP_ENQ | RING_F_SC_DEQ); }
 static void *create_mpmc(const struct peer_setup *setup) { return create(setup, 0); }
+static void *create_rts(const struct peer_setup *setup) { return create(setup, RING_F_MP_RTS_ENQ | RING_F_MC_RTS_DEQ); }
 static void *create_hts(const struct peer_setup *setup) { return create(setup, RING_F_MP_HTS_ENQ | RING_F_MC_HTS_DEQ); }
 
 static void *attach(void *world, uint32_t channel, bool producer, uint32_t index) {
@@ -114,6 +115,16 @@ static size_t get_mpmc(void *end, struct peer_message *messages, size_t count) {
     return hand_out(e, messages, rte_ring_mc_dequeue_burst_elem(e->ring, e->bodies, e->bytes, (unsigned)count, NULL));
 }
 
+static size_t put_rts(void *end, const unsigned char *bodies, size_t count) {
+    struct end *e = end;
+    return rte_ring_mp_rts_enqueue_burst_elem(e->ring, bodies, e->bytes, (unsigned)count, NULL);
+}
+
+static size_t get_rts(void *end, struct peer_message *messages, size_t count) {
+    struct end *e = end;
+    return hand_out(e, messages, rte_ring_mc_rts_dequeue_burst_elem(e->ring, e->bodies, e->bytes, (unsigned)count, NULL));
+}
+
 /* Nobody else may take anything out between start and finish, so they lie close together. */
 static size_t get_hts(void *end, struct peer_message *messages, size_t count) {
     struct end *e = end;
@@ -142,6 +153,18 @@ const struct peer peer_rte_mpmc = {
     .attach = attach,
     .put = put_mpmc,
     .get = get_mpmc,
+    .detach = detach,
+    .destroy = destroy,
+};
+
+const struct peer peer_rte_rts = {
+    .name = "rte-rts",
+    .setting = "DPDK's rte_ring, MP/MC with relaxed tails (RTS), bodies as elements, bursts",
+    .kind = PEER_RING,
+    .create = create_rts,
+    .attach = attach,
+    .put = put_rts,
+    .get = get_rts,
     .detach = detach,
     .destroy = destroy,
 };
