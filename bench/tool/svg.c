@@ -18,7 +18,9 @@ enum {
     CURVES_HEIGHT = 300,
     AXIS_WIDTH = 64,
     COLOURS = 8,
-    CURVES_MAX = 24,
+    CURVES_MAX = 32,     /* in one panel; there are fewer peers */
+    CURVES_TOGETHER = 9, /* more than these: a panel for each size */
+    CURVES_APART = 15,   /* their names */
     POINTS_PER_DECADE = 24
 };
 
@@ -31,28 +33,30 @@ struct picture {
     struct summary *sums;
 };
 
-static const char style[] = "<style>\n"
-                            "text{font:13px system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2328}\n"
-                            ".page{fill:#ffffff}.head{font-size:16px;font-weight:600}.note{font-size:12px;fill:#59636e}.end{text-"
-                            "anchor:end}.middle{text-anchor:middle}.us{font-weight:600}\n"
-                            ".grid{stroke:#d8dee4;stroke-width:1}.spread{stroke:#1f2328;stroke-width:1.5}.ours{fill:#0969da}.safe{"
-                            "fill:#57606a}.plain{fill:#b6bec8}\n"
-                            ".curve{fill:none;stroke-width:1.6}.thick{stroke-width:3}.bare{stroke-dasharray:5 4}\n"
-                            ".s0{stroke:#0969da}.s1{stroke:#bc4c00}.s2{stroke:#1a7f37}.s3{stroke:#8250df}.s4{stroke:#bf3989}.s5{"
-                            "stroke:#9a6700}.s6{stroke:#1b7c83}.s7{stroke:#cf222e}\n"
-                            ".f0{fill:#0969da}.f1{fill:#bc4c00}.f2{fill:#1a7f37}.f3{fill:#8250df}.f4{fill:#bf3989}.f5{fill:#9a6700}"
-                            ".f6{fill:#1b7c83}.f7{fill:#cf222e}\n"
-                            ".sbare{stroke:#59636e}.fbare{fill:#59636e}\n"
-                            "@media (prefers-color-scheme:dark){\n"
-                            "text{fill:#e6edf3}.page{fill:#0d1117}.note{fill:#9198a1}.grid{stroke:#30363d}.spread{stroke:#e6edf3}\n"
-                            ".ours{fill:#4493f8}.safe{fill:#9198a1}.plain{fill:#484f58}\n"
-                            ".s0{stroke:#4493f8}.s1{stroke:#f0883e}.s2{stroke:#3fb950}.s3{stroke:#ab7df8}.s4{stroke:#db61a2}.s5{"
-                            "stroke:#d29922}.s6{stroke:#39c5cf}.s7{stroke:#ff7b72}\n"
-                            ".f0{fill:#4493f8}.f1{fill:#f0883e}.f2{fill:#3fb950}.f3{fill:#ab7df8}.f4{fill:#db61a2}.f5{fill:#d29922}"
-                            ".f6{fill:#39c5cf}.f7{fill:#ff7b72}\n"
-                            ".sbare{stroke:#9198a1}.fbare{fill:#9198a1}\n"
-                            "}\n"
-                            "</style>\n";
+static const char style[] =
+    "<style>\n"
+    "text{font:13px system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2328}\n"
+    ".page{fill:#ffffff}.head{font-size:16px;font-weight:600}.note{font-size:12px;fill:#59636e}.end{text-"
+    "anchor:end}.middle{text-anchor:middle}.us{font-weight:600}\n"
+    ".grid{stroke:#d8dee4;stroke-width:1}.spread{stroke:#1f2328;stroke-width:1.5}.ours{fill:#0969da}.safe{"
+    "fill:#57606a}.plain{fill:#b6bec8}\n"
+    ".curve{fill:none;stroke-width:1.6}.thick{stroke-width:3}.bare{stroke-dasharray:5 4}\n"
+    ".s0{stroke:#0969da}.s1{stroke:#bc4c00}.s2{stroke:#1a7f37}.s3{stroke:#8250df}.s4{stroke:#bf3989}.s5{"
+    "stroke:#9a6700}.s6{stroke:#1b7c83}.s7{stroke:#cf222e}\n"
+    ".f0{fill:#0969da}.f1{fill:#bc4c00}.f2{fill:#1a7f37}.f3{fill:#8250df}.f4{fill:#bf3989}.f5{fill:#9a6700}"
+    ".f6{fill:#1b7c83}.f7{fill:#cf222e}\n"
+    ".sbare{stroke:#59636e}.fbare{fill:#59636e}.d1{stroke-dasharray:9 3}.d2{stroke-dasharray:2 2}.d3{stroke-"
+    "dasharray:9 3 2 3}.leader{stroke-width:1;opacity:.4}\n"
+    "@media (prefers-color-scheme:dark){\n"
+    "text{fill:#e6edf3}.page{fill:#0d1117}.note{fill:#9198a1}.grid{stroke:#30363d}.spread{stroke:#e6edf3}\n"
+    ".ours{fill:#4493f8}.safe{fill:#9198a1}.plain{fill:#484f58}\n"
+    ".s0{stroke:#4493f8}.s1{stroke:#f0883e}.s2{stroke:#3fb950}.s3{stroke:#ab7df8}.s4{stroke:#db61a2}.s5{"
+    "stroke:#d29922}.s6{stroke:#39c5cf}.s7{stroke:#ff7b72}\n"
+    ".f0{fill:#4493f8}.f1{fill:#f0883e}.f2{fill:#3fb950}.f3{fill:#ab7df8}.f4{fill:#db61a2}.f5{fill:#d29922}"
+    ".f6{fill:#39c5cf}.f7{fill:#ff7b72}\n"
+    ".sbare{stroke:#9198a1}.fbare{fill:#9198a1}\n"
+    "}\n"
+    "</style>\n";
 
 static void put_text(const struct picture *p, double x, double y, const char *class, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
@@ -98,8 +102,9 @@ static const char *ns_text(char text[32], double ns) {
 struct curve {
     const struct measure *measure;
     const struct histogram *ticks;
-    double end_y, label_y;
+    double end_x, end_y, label_y;
     int colour; /* -1: the bare line */
+    int dashes; /* tells apart those of one colour */
 };
 
 struct frame {
@@ -122,32 +127,38 @@ static double at_decade(const struct picture *p, const struct histogram *h, doub
     return machine_quantile_ns(p->plan->machine, h, 1 - pow(10, -decades));
 }
 
-/* The curves of one size, the bare line first. */
-static size_t find_curves(const struct picture *p, struct curve *curves) {
+static bool has_curve(const struct picture *p, const struct measure *m) {
+    const struct histogram *ticks = m->ticks[p->regime];
+    return (m->job.kind == TRIAL_TRIP || m->job.kind == TRIAL_RATE) && ticks != NULL && ticks->count >= 100;
+}
+
+/* The curves of one size, or of all if `only` is 0; the bare line first. */
+static size_t find_curves(const struct picture *p, uint32_t only, struct curve *curves) {
     size_t count = 0;
-    uint32_t bytes = 0;
-    int colour = 1;
+    uint32_t bytes = only;
+    int colour = 1, used[COLOURS] = {0};
     for (const struct measure *m = p->plan->measures; m < p->plan->measures + p->plan->count && count < CURVES_MAX; m++) {
-        const struct histogram *ticks = m->ticks[p->regime];
-        bool timed = m->job.kind == TRIAL_TRIP || m->job.kind == TRIAL_RATE;
-        if (!timed || ticks == NULL || ticks->count < 100) {
+        if (!has_curve(p, m) || (only != 0 && m->job.peer != NULL && m->job.bytes != only)) {
             continue;
         }
         bytes = bytes == 0 && m->job.peer != NULL ? m->job.bytes : bytes;
-        curves[count].measure = m;
-        curves[count].ticks = ticks;
-        curves[count].colour = m->job.peer == NULL ? -1 : is_ours(m) && m->job.bytes == bytes ? 0 : colour;
-        colour = curves[count].colour > 0 ? colour % (COLOURS - 1) + 1 : colour;
-        count++;
+        struct curve *c = &curves[count++];
+        *c = (struct curve){.measure = m, .ticks = m->ticks[p->regime], .colour = -1};
+        if (m->job.peer != NULL) {
+            c->colour = is_ours(m) && m->job.bytes == bytes ? 0 : colour;
+            c->dashes = used[c->colour]++ % 4;
+            colour = c->colour > 0 ? colour % (COLOURS - 1) + 1 : colour;
+        }
     }
     return count;
 }
 
 static struct frame frame_of(const struct picture *p, const struct curve *curves, size_t count) {
+    double height = CURVES_APART * (double)count > CURVES_HEIGHT ? CURVES_APART * (double)count : CURVES_HEIGHT;
     struct frame f = {.left = MARGIN + AXIS_WIDTH,
                       .right = WIDTH - MARGIN - NAME_WIDTH - 20,
                       .top = p->y + TITLE,
-                      .bottom = p->y + TITLE + CURVES_HEIGHT,
+                      .bottom = p->y + TITLE + height,
                       .decades = 1,
                       .low = 99};
     for (size_t i = 0; i < count; i++) {
@@ -187,12 +198,13 @@ static void put_curve(const struct picture *p, const struct frame *f, struct cur
     double decades = decades_of(c->ticks);
     char class[48] = "curve sbare bare";
     if (c->colour >= 0) {
-        snprintf(class, sizeof class, "curve s%d%s", c->colour, is_ours(c->measure) ? " thick" : "");
+        snprintf(class, sizeof class, "curve s%d d%d%s", c->colour, c->dashes, is_ours(c->measure) ? " thick" : "");
     }
     fprintf(p->out, "<polyline class=\"%s\" points=\"", class);
     for (double d = 0.05; d <= decades; d += 1.0 / POINTS_PER_DECADE) {
+        c->end_x = across(f, d);
         c->end_y = upward(f, at_decade(p, c->ticks, d));
-        fprintf(p->out, "%.1f,%.1f ", across(f, d), c->end_y);
+        fprintf(p->out, "%.1f,%.1f ", c->end_x, c->end_y);
     }
     fputs("\"/>\n", p->out);
 }
@@ -202,25 +214,26 @@ static int by_end(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Names at the ends of the curves, moved apart where they would lie on each other. */
+/* Names beside the ends of the curves, moved apart where they would lie on each other; the frame has room for all. */
 static void put_names(const struct picture *p, const struct frame *f, struct curve *curves, size_t count, bool with_sizes) {
-    enum { APART = 15 };
     qsort(curves, count, sizeof *curves, by_end);
-    double last = f->top - APART;
+    double last = f->top - CURVES_APART;
     for (size_t i = 0; i < count; i++) {
-        curves[i].label_y = last = curves[i].end_y > last + APART ? curves[i].end_y : last + APART;
+        curves[i].label_y = last = curves[i].end_y > last + CURVES_APART ? curves[i].end_y : last + CURVES_APART;
     }
-    double limit = f->bottom + 14;
-    for (size_t i = count; i-- > 0; limit -= APART) {
+    double limit = f->bottom - 4;
+    for (size_t i = count; i-- > 0; limit -= CURVES_APART) {
         curves[i].label_y = curves[i].label_y < limit ? curves[i].label_y : limit;
         limit = curves[i].label_y;
     }
     for (size_t i = 0; i < count; i++) {
         const struct curve *c = &curves[i];
-        char class[32] = "fbare", size[24] = "";
+        char class[32] = "fbare", leader[32] = "sbare leader", size[24] = "";
         if (c->colour >= 0) {
             snprintf(class, sizeof class, "f%d%s", c->colour, is_ours(c->measure) ? " us" : "");
+            snprintf(leader, sizeof leader, "s%d leader", c->colour);
         }
+        put_line(p, c->end_x, c->end_y, f->right + 8, c->label_y, leader);
         if (with_sizes && c->colour >= 0) {
             snprintf(size, sizeof size, ", %u B", c->measure->job.bytes);
         }
@@ -228,9 +241,9 @@ static void put_names(const struct picture *p, const struct frame *f, struct cur
     }
 }
 
-static void put_curves(struct picture *p) {
+static void put_panel_of_curves(struct picture *p, uint32_t only) {
     struct curve curves[CURVES_MAX];
-    size_t count = find_curves(p, curves);
+    size_t count = find_curves(p, only, curves);
     if (count < 2) {
         return;
     }
@@ -249,6 +262,27 @@ static void put_curves(struct picture *p) {
     }
     put_names(p, &f, curves, count, with_sizes);
     p->y = f.bottom + 44;
+}
+
+static void put_curves(struct picture *p) {
+    const struct measure *const end = p->plan->measures + p->plan->count;
+    size_t count = 0;
+    for (const struct measure *m = p->plan->measures + 1; m < end; m++) {
+        count += has_curve(p, m);
+    }
+    if (count <= CURVES_TOGETHER) {
+        put_panel_of_curves(p, 0);
+        return;
+    }
+    for (const struct measure *m = p->plan->measures + 1; m < end; m++) {
+        const struct measure *first = p->plan->measures + 1;
+        while (first < m && (!has_curve(p, first) || first->job.bytes != m->job.bytes)) {
+            first++;
+        }
+        if (first == m && has_curve(p, m)) {
+            put_panel_of_curves(p, m->job.bytes);
+        }
+    }
 }
 
 /* -- bars -- */
@@ -372,7 +406,9 @@ bool report_svg(const char *path, const struct plan *plan) {
     bool good = fclose(p.out) == 0;
     FILE *f = good ? fopen(path, "we") : NULL;
     if (f != NULL) {
-        fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\">\n%s</svg>\n",
+        fprintf(f,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\">\n"
+                "<title>ringpost bench: times and rates as multiples of a bare cache line</title>\n%s</svg>\n",
                 WIDTH, p.y, WIDTH, p.y, body);
         good = !ferror(f);
     }

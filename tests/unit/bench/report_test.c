@@ -259,6 +259,38 @@ static void the_picture_is_whole_and_stands_alone(void **state) {
     release(&p);
 }
 
+/* Each peer's curve of each size is there, and no two names lie on each other. */
+static void many_curves_are_all_drawn(void **state) {
+    (void)state;
+    enum { PEERS = 20, SIZES = 3 };
+    static char names[PEERS][16];
+    static struct peer peers[PEERS];
+    struct plan p;
+    plan_begin(&p, &machine);
+    enter(&p.measures[0], 100, 1);
+    for (uint32_t i = 0; i < PEERS * SIZES; i++) {
+        snprintf(names[i % PEERS], sizeof names[0], "peer-%c", 'a' + (char)(i % PEERS));
+        peers[i % PEERS].name = names[i % PEERS];
+        struct trial_job trip = {
+            .peer = &peers[i % PEERS], .kind = TRIAL_TRIP, .bytes = 8u << i / PEERS, .producers = 1, .consumers = 1};
+        plan_add(&p, &trip);
+        enter(&p.measures[p.count - 1], 100, 2 + i % 7);
+    }
+    char *svg = drawn(&p);
+    assert_well_formed(svg);
+    assert_int_equal(count_of(svg, "<polyline"), SIZES * (PEERS + 1)); /* and the bare line beside each */
+    double last = -100;
+    unsigned labels = 0;
+    for (const char *at = svg; (at = strstr(at, "<text x=\"776.0\" y=\"")) != NULL; at++, labels++) {
+        double y = strtod(at + strlen("<text x=\"776.0\" y=\""), NULL);
+        assert_true(y >= last + 14);
+        last = y;
+    }
+    assert_int_equal(labels, SIZES * (PEERS + 1));
+    free(svg);
+    release(&p);
+}
+
 /* Best first: for times the smallest, for rates the largest. */
 static void the_best_stands_first(void **state) {
     (void)state;
@@ -295,6 +327,7 @@ int main(void) {
         cmocka_unit_test(what_was_done_otherwise_is_not_compared),
         cmocka_unit_test(preemptions_by_ones_own_do_not_count),
         cmocka_unit_test(the_picture_is_whole_and_stands_alone),
+        cmocka_unit_test(many_curves_are_all_drawn),
         cmocka_unit_test(the_best_stands_first),
         cmocka_unit_test(nothing_measured_is_a_picture_too),
     };
