@@ -75,7 +75,7 @@ json_t *report_json(const struct plan *p) {
         const struct measure *m = &p->measures[i];
         for (int r = 0; r < REGIME_COUNT; r++) {
             struct summary s;
-            if (series_summary(&m->series, (enum regime)r, &s)) {
+            if (report_summary(p, m, (enum regime)r, &s)) {
                 json_array_append_new(results, result_json(m, (enum regime)r, &s));
             }
         }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TRIPS_QUANTILES = 3 };
+const double plan_trip_shares[TRIPS_QUANTILES] = {0.50, 0.90, 0.99};
 
 static const char *const trip_values[] = {"p50", "p90", "p99"}, *const flow_values[] = {"message"},
                          *const fan_values[] = {"put", "delivered"};
@@ -41,9 +41,8 @@ void plan_begin(struct plan *p, const struct machine *m) {
 }
 
 static void read_quantiles(const struct plan *p, const struct histogram *h, double value[SERIES_VALUES_MAX]) {
-    static const double shares[TRIPS_QUANTILES] = {0.50, 0.90, 0.99};
     for (int i = 0; i < TRIPS_QUANTILES; i++) {
-        value[i] = machine_quantile_ns(p->machine, h, shares[i]);
+        value[i] = machine_quantile_ns(p->machine, h, plan_trip_shares[i]);
     }
 }
 

@@ -8,6 +8,10 @@
 
 enum measure_value { VALUE_P50 = 0, VALUE_P90 = 1, VALUE_P99 = 2, VALUE_EACH = 0, VALUE_PUT = 0, VALUE_DELIVERED = 1 };
 
+/* Of p50, p90 and p99. */
+enum { TRIPS_QUANTILES = 3 };
+extern const double plan_trip_shares[TRIPS_QUANTILES];
+
 /* One peer in one shape. The bare cache line is one, too, and has no peer. */
 struct measure {
     struct trial_job job;

@@ -16,6 +16,12 @@ const char *report_shape(char text[REPORT_TEXT_MAX], const struct measure *m);
 const char *report_rate(char text[REPORT_TEXT_MAX], double ns_each);
 
 /*
+ * series_summary; but times of TRIAL_RATE are those of all kept slices together, as a median over slices would hide the stalls that --rate is there to show. Ranges are over
+ * slices all the same. False: no slice in this regime.
+ */
+bool report_summary(const struct plan *p, const struct measure *m, enum regime r, struct summary *out);
+
+/*
  * The measures of one shape that have slices in regime `r`, those with the smallest ratio first; `m` gives the shape. -> how many; `out` and `sums` have room for
  * all of the plan's measures.
  */

@@ -48,6 +48,19 @@ static bool same_shape(const struct measure *a, const struct measure *b) {
            x->consumers == y->consumers && x->batch == y->batch && x->interval_ns == y->interval_ns;
 }
 
+bool report_summary(const struct plan *p, const struct measure *m, enum regime r, struct summary *out) {
+    if (!series_summary(&m->series, r, out)) {
+        return false;
+    }
+    if (m->job.kind == TRIAL_RATE && m->ticks[r] != NULL) {
+        for (int v = 0; v < m->series.value_count; v++) {
+            out->value[v] = machine_quantile_ns(p->machine, m->ticks[r], plan_trip_shares[v]);
+            out->ratio[v] = out->value[v] / out->bare_ns;
+        }
+    }
+    return true;
+}
+
 bool report_leads(const struct plan *p, const struct measure *m) {
     const struct measure *first = p->measures + 1;
     while (first < m && !same_shape(first, m)) {
@@ -61,7 +74,7 @@ size_t report_ranked(const struct plan *p, enum regime r, const struct measure *
     size_t count = 0;
     for (const struct measure *x = p->measures + 1; x < p->measures + p->count; x++) {
         struct summary sum;
-        if (!same_shape(x, m) || !series_summary(&x->series, r, &sum)) {
+        if (!same_shape(x, m) || !report_summary(p, x, r, &sum)) {
             continue;
         }
         size_t at = count++;
@@ -160,7 +173,9 @@ static void print_end(FILE *out, const struct plan *p) {
         again += p->measures[i].again;
         unsent += p->measures[i].unsent;
     }
-    fprintf(out, "\nMedians over slices; %zu of %zu slices dropped because the probes around them differed by more than 20 %%.\n",
+    fprintf(out, "\n%s; %zu of %zu slices dropped because the probes around them differed by more than 20 %%.\n",
+            p->measures[p->count - 1].job.kind == TRIAL_RATE ? "Percentiles of all slices together, ranges over slices"
+                                                             : "Medians over slices",
             dropped, kept + dropped);
     fprintf(out, "Verified: %llu messages, each whole, none lost, in the order of its producer (%llu delivered again).\n",
             (unsigned long long)messages, (unsigned long long)again);

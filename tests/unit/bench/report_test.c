@@ -115,6 +115,32 @@ static void a_ratio_beyond_the_tolerance_is_worse(void **state) {
     assert_int_equal(worse_than(2, 300, 2, 0.1), -1);   /* the processors were elsewhere */
 }
 
+/* A stall in one slice of three is in the percentiles of --rate, and not of round trips one after the other. */
+static void a_stall_in_few_slices_shows(void **state) {
+    (void)state;
+    struct plan p;
+    plan_begin(&p, &machine);
+    struct trial_job job = {.peer = &ours, .bytes = 64, .producers = 1, .consumers = 1, .batch = 1, .interval_ns = 1000};
+    for (int i = 0; i < 2; i++) {
+        job.kind = i == 0 ? TRIAL_RATE : TRIAL_TRIP;
+        plan_add(&p, &job);
+        struct measure *m = &p.measures[p.count - 1];
+        for (int slice = 0; slice < 3; slice++) {
+            enter(m, 100, 3);
+        }
+        for (int late = 0; late < 200; late++) {
+            histogram_add(m->ticks[REGIME_NEAR], 2000000);
+        }
+    }
+    json_t *json = report_json(&p), *results = json_object_get(json, "results");
+    assert_in_range(figure(results, 0, "p99_ns"), 990000, 1010000);
+    assert_in_range(figure(results, 0, "p99_ratio"), 9900, 10100);
+    assert_in_range(figure(results, 0, "p50_ns"), 290, 350);
+    assert_true(figure(results, 1, "p99_ns") == 900);
+    json_decref(json);
+    release(&p);
+}
+
 /* Asking again and again, another capacity or shared processors are something else. */
 static void what_was_done_otherwise_is_not_compared(void **state) {
     (void)state;
@@ -323,6 +349,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_has_the_figures),
         cmocka_unit_test(a_ratio_beyond_the_tolerance_is_worse),
+        cmocka_unit_test(a_stall_in_few_slices_shows),
         cmocka_unit_test(what_is_no_result_is_not_compared),
         cmocka_unit_test(what_was_done_otherwise_is_not_compared),
         cmocka_unit_test(preemptions_by_ones_own_do_not_count),
