@@ -34,7 +34,8 @@ struct rp_consumer_options {
         batch_wait_ns; /**< rp_receive_batch: how long it waits for more after the first message; 0: not at all. Shorter than the queue's lease,
                                  for the leases of the first run meanwhile. Default 0 */
     uint32_t wait_strategy; /**< enum rp_wait_strategy: what it does while it waits. Default RP_WAIT_ADAPTIVE */
-    uint32_t reserved;      /**< 0 */
+    uint32_t
+        shard; /**< queues with numa_shards: from whose lane it receives first, 1 .. their number; 0: of the node on which its thread runs now. Default 0 */
 };
 
 /**

@@ -37,7 +37,11 @@ struct rp_placement {
     uint64_t ring_bytes_on[RP_NODES_MOST]; /**< where mapped rings are, by node; all 0: not known */
     uint64_t cell_bytes_on[RP_NODES_MOST]; /**< the same for cells */
     char missing[512];                     /**< what was asked for and is not so, for people; "": all is as asked */
-    uint64_t reserved[8];
+    uint64_t shards;                       /**< lanes and ranges of cells that belong to nodes; 0: none */
+    uint64_t shard_nodes;                  /**< bits: those nodes; they go round where shards are more. 0: not known */
+    uint64_t shard_bytes;                  /**< pages of shards that belong to a node; 0: on a machine of one node */
+    uint64_t shard_bytes_home;             /**< of those, mapped ones that are on that node */
+    uint64_t reserved[4];
 };
 
 /**

@@ -25,7 +25,8 @@ struct rp_producer_options {
         id; /**< who this is, whichever process it is today: makes `sequence` of its sends count. NULL: nobody in particular. Default NULL */
     size_t id_bytes;        /**< 1 .. RP_PRODUCER_ID_MAX. Default 0 */
     uint32_t wait_strategy; /**< enum rp_wait_strategy: what a send does that waits for room. Default RP_WAIT_ADAPTIVE */
-    uint32_t reserved;      /**< 0 */
+    uint32_t
+        shard; /**< queues with numa_shards: which lane it fills, 1 .. their number; 0: that of the node on which its thread runs now. Default 0 */
 };
 
 /** A timeout that leaves the decision to the queue's overflow policy: reject does not wait, block waits for ever. */

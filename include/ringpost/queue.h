@@ -123,8 +123,23 @@ struct rp_queue_options {
         lock_memory; /**< 1: each process that attaches keeps all pages from being swapped out, or none, if RLIMIT_MEMLOCK has no room for all. Default 0 */
     uint32_t
         strict; /**< 1: -ENOTSUP when not all of what numa (other than RP_NUMA_AUTO), hugepages and lock_memory ask for can be had. Else placement.h tells. Default 0 */
-    uint32_t reserved3; /**< 0 */
+    uint32_t
+        numa_shards; /**< lanes and ranges of cells that belong to NUMA nodes, 2 .. 16, or RP_NUMA_SHARDS_AUTO: one for each node that has memory and processors; 0 or 1: off. See enum rp_numa_shards. Default 0 */
 };
+
+/**
+ * A queue with shards has a lane for each node instead of one for all, and as many ranges of cells. A producer fills the lane of the node on which its thread runs when it is opened, and takes
+ * cells of that node as long as some are free; it keeps to that when its thread moves. A consumer receives from its own node's lane, and when that is empty from the others, the nearest first; every 16th
+ * receive begins with one of the others in turn, so none is left waiting whatever comes into its own.
+ *
+ * Order: what one producer sends is first delivered in that order, as in any queue. Between producers there is no order: with one lane what was sent earlier is also received earlier, here a message of
+ * another node may come much later. A producer that is closed and opened again on another node fills another lane, so what it sends then may come before what it sent earlier, also if both
+ * have the same producer id. RP_OVERFLOW_DROP_OLDEST drops the oldest of some lanes, not strictly of all.
+ *
+ * Not together with `priorities`, `lanes`, RP_NUMA_CONSUMER or RP_NUMA_NODE (-EINVAL). What else of the queue's memory `numa` says. More shards than nodes go round the nodes; of
+ * several on its node a process takes one by its seat. rp_queue_options_get tells how many there are.
+ */
+enum rp_numa_shards { RP_NUMA_SHARDS_AUTO = 0x7fffffff };
 
 /**
  * What a call does that waits, for a message or for room. Whatever it is, a wait keeps house, ends with its timeout, is ended by rp_queue_interrupt, and notices the end of

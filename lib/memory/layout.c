@@ -7,8 +7,10 @@
 
 #ifdef RP_SIM
 #define MIN_SLOTS sim_min_slots
+enum { SHARD_SLOTS = 8 };
 #else
 #define MIN_SLOTS 8u
+enum { SHARD_SLOTS = 512 }; /* a lane of a shard is at least a page */
 #endif
 
 static uint32_t shift_for(uint32_t count) {
@@ -23,6 +25,9 @@ static uint64_t place(uint64_t *end, uint64_t bytes) {
     *end = (at + bytes + LINE - 1) & ~(uint64_t)(LINE - 1);
     return at;
 }
+
+/* Nodes are given whole pages. */
+static void next_page(uint64_t *end) { *end = (*end + SHARD_SLOTS * 8 - 1) & ~(uint64_t)(SHARD_SLOTS * 8 - 1); }
 
 static int out_of_range(const char *what, uint64_t value, uint64_t low, uint64_t high) {
     return fail(-EINVAL, "%s is %llu, allowed are %llu to %llu", what, (unsigned long long)value, (unsigned long long)low,
@@ -65,6 +70,8 @@ static int check_parameters(const struct parameters *p) {
         return out_of_range("lanes without keys", p->lane_count, 1, MAX_PRIORITIES);
     if (p->ageing_ns > 0 && (p->keyed || p->lane_count == 1))
         return fail(-EINVAL, "ageing is for priorities");
+    if (p->numa_shards != 0 && (p->numa_shards != p->lane_count || p->lane_count == 1 || p->keyed || p->ageing_ns > 0))
+        return fail(-EINVAL, "shards are lanes of a queue without keys and priorities, 2 or more");
     const uint64_t year_ns = UINT64_C(366) * 24 * 3600 * 1000000000;
     if (p->lease_ns > 10 * year_ns || p->backoff_ns > year_ns || p->backoff_max_ns > year_ns)
         return fail(-EINVAL, "a lease is at most 10 years, a backoff at most one");
@@ -97,7 +104,8 @@ int layout_compute(const struct parameters *p, struct layout *out) {
         (uint32_t)(offsetof(struct cell, payload) + ((p->message_bytes + 7) & ~UINT32_C(7)) + p->header_bytes + LINE - 1) &
         ~(uint32_t)(LINE - 1);
     uint32_t lane_slots = p->keyed ? keyed_lane_slots(p) : l.cell_count;
-    l.lane_slot_shift = shift_for(lane_slots < MIN_SLOTS ? MIN_SLOTS : lane_slots);
+    const uint32_t least = p->numa_shards > 0 ? SHARD_SLOTS : MIN_SLOTS;
+    l.lane_slot_shift = shift_for(lane_slots < least ? least : lane_slots);
 #ifdef RP_SIM
     if (sim_lane_slots != 0)
         l.lane_slot_shift = shift_for(sim_lane_slots);
@@ -134,6 +142,8 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     l.lane_ends = place(&end, (uint64_t)p->lane_count * sizeof(struct lane_end));
     l.lane_starts = place(&end, (uint64_t)p->max_groups * p->lane_count * sizeof(struct lane_start));
     l.ready_lanes = place(&end, (uint64_t)p->max_groups * l.ready_words * sizeof(struct ready_lanes));
+    if (p->numa_shards > 0)
+        next_page(&end);
     l.lanes = place(&end, (uint64_t)p->lane_count * l.lane_slot_count * 8);
     l.group_rings = place(&end, (uint64_t)p->max_groups * (2 * again_lanes * l.slot_count + l.death_slot_count) * 8);
     l.deliveries = place(&end, (uint64_t)p->max_groups * l.cell_count * sizeof(struct delivery));
@@ -145,6 +155,8 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     l.known_ids = place(&end, (uint64_t)l.known_count * sizeof(struct known_id));
     l.identities = place(&end, p->producer_ids * sizeof(struct identity));
     l.bells = place(&end, (uint64_t)l.bell_count * sizeof(struct bell_entry));
+    if (p->numa_shards > 0)
+        next_page(&end);
     l.cells = place(&end, (uint64_t)l.cell_count * l.cell_stride);
     l.bytes = (end + 4095) & ~UINT64_C(4095);
     *out = l;

@@ -36,7 +36,7 @@ struct parameters {
     uint32_t message_bytes;
     uint32_t max_groups;
     uint32_t max_participants;
-    uint32_t lane_count; /* 1; priorities, one lane each; or keyed lanes */
+    uint32_t lane_count; /* 1; priorities, one lane each; shards, one each; or keyed lanes */
     uint32_t max_deliveries;
     uint32_t dead_capacity;
     uint32_t dead_overflow;
@@ -63,7 +63,8 @@ struct parameters {
     uint32_t numa_node;
     uint32_t hugepages;
     uint32_t lock_memory;
-    uint32_t reserved;
+    uint32_t numa_shards; /* lanes and ranges of cells that belong to nodes: lib/queue/shards.h; 0: none */
+    uint64_t shard_nodes; /* bits: those nodes; 0: not known */
 };
 
 /* Offsets and counts that follow from the parameters. Part of the header. */

@@ -73,6 +73,11 @@ static inline struct lane_start *segment_lane_start(const struct segment *s, uns
 /* How many lanes of a group have rings of redeliveries. */
 static inline uint32_t segment_again_lanes(const struct segment *s) { return s->parameters.keyed ? 0 : s->parameters.lane_count; }
 
+/* How many levels of priority there are. */
+static inline uint32_t segment_levels(const struct segment *s) {
+    return s->parameters.keyed || s->parameters.numa_shards > 0 ? 1 : s->parameters.lane_count;
+}
+
 /* The slots of a group's rings: early and returned of each lane, then deaths. */
 static inline a64 *segment_group_rings(const struct segment *s, unsigned group) {
     const struct layout *l = &s->layout;

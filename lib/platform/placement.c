@@ -5,13 +5,6 @@
 static uint64_t bit(unsigned node) { return UINT64_C(1) << node; }
 static bool single(uint64_t nodes) { return (nodes & (nodes - 1)) == 0; }
 
-enum { DISTANCE_SELF = 10, DISTANCE_UNKNOWN = 20 };
-
-static unsigned distance(const struct topology *t, unsigned from, unsigned to) {
-    unsigned d = t->distance[from][to];
-    return d != 0 ? d : from == to ? DISTANCE_SELF : DISTANCE_UNKNOWN;
-}
-
 /* Of `candidates`, not none, the one with the least sum of ways to `nodes`. */
 static unsigned central(const struct topology *t, uint64_t candidates, uint64_t nodes) {
     unsigned best = NODES_MOST, least = ~0u;
@@ -19,7 +12,7 @@ static unsigned central(const struct topology *t, uint64_t candidates, uint64_t 
         unsigned sum = 0;
         for (unsigned to = 0; to < NODES_MOST; to++)
             if (nodes & bit(to))
-                sum += distance(t, n, to);
+                sum += placement_distance(t, n, to);
         if (candidates & bit(n) && sum < least) {
             least = sum;
             best = n;

@@ -21,6 +21,14 @@ struct topology {
     uint8_t distance[NODES_MOST][NODES_MOST]; /* as the firmware says: 10 itself, more is farther; 0: not known */
 };
 
+enum { DISTANCE_SELF = 10, DISTANCE_UNKNOWN = 20 };
+
+/* Of two nodes below NODES_MOST. */
+static inline unsigned placement_distance(const struct topology *t, unsigned from, unsigned to) {
+    unsigned d = t->distance[from][to];
+    return d != 0 ? d : from == to ? DISTANCE_SELF : DISTANCE_UNKNOWN;
+}
+
 enum placement_request { /* the values of enum rp_numa */
                          PLACEMENT_AUTO,
                          PLACEMENT_INTERLEAVE,

@@ -112,6 +112,10 @@ void claim_refresh(struct rp_consumer *c) {
     }
 }
 
+int claim_in_lane(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v) {
+    return claim_level(c, c->group, l, now_ms, v);
+}
+
 /*
  * Has the message that comes next in the ring (NONE: the lane) waited longer than the queue's ageing allows? Entries that count no more are passed, as a claim would: their cells
  * carry younger messages. A guess: the message may be taken by now.
@@ -144,6 +148,8 @@ static bool claim_aged(struct rp_consumer *c) {
 }
 
 __attribute__((noinline)) int claim_lanes(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
+    if (c->actor.segment->parameters.numa_shards > 0)
+        return claim_shards(c, now_ms, v);
     if (c->actor.segment->parameters.keyed)
         return claim_keyed(c, now_ms, v);
     bool lowest_first = c->actor.segment->parameters.ageing_ns > 0 && c->lane_count > 1 && claim_aged(c);

@@ -30,6 +30,12 @@ enum attempt claim(struct rp_consumer *c, uint32_t cell, uint64_t d, uint64_t cl
 /* claim_next of a keyed queue. */
 int claim_keyed(struct rp_consumer *c, uint64_t now_ms, struct view **v);
 
+/* claim_next of a queue with shards. */
+int claim_shards(struct rp_consumer *c, uint64_t now_ms, struct view **v);
+
+/* The next message of one lane and of its rings of redeliveries, as claim_next. */
+int claim_in_lane(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v);
+
 /* RP_CORRUPT, with the detail set. */
 int claim_broken(const struct rp_consumer *c, const char *ring, uint32_t lane, uint64_t position);
 

@@ -15,6 +15,7 @@
 #include "receive.h"
 #include "schedule.h"
 #include "seen.h"
+#include "shards.h"
 #include "sweep.h"
 #include "wait.h"
 #include <errno.h>
@@ -62,6 +63,7 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
         l->returned_head = load_acquire(&l->start->returned_head, hints);
     }
     c->lease_ms = s->parameters.lease_ns == 0 ? TIME_NEVER : duration_ms(s->parameters.lease_ns);
+    shards_consumer(c, q, o->shard);
     return 0;
 }
 
@@ -80,11 +82,9 @@ RP_API int rp_consumer_open(rp_queue *q, const struct rp_consumer_options *given
     int result = options_take(&o, sizeof o, given, "rp_consumer_options");
     if (result < 0)
         return result;
-    if (o.reserved != 0)
-        return fail(-E2BIG, "rp_consumer_options: a reserved field is not 0");
     struct known_group group;
     result = lookup_group(q, o.group, &group);
-    if (result < 0)
+    if (result < 0 || (result = shards_check(q, o.shard)) < 0)
         return result;
     if (q->read_only)
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);

@@ -114,6 +114,7 @@ struct rp_producer {
     uint64_t next_id, id_end; /* a block of ids of our own */
     struct sender_lane *lanes;
     size_t most_bytes;           /* of a message */
+    bool straight;               /* plain, and its messages go into lane 0 */
     bool plain;                  /* no keys, no time to live: without options a message has nothing beside its payload */
     uint32_t lane_turn;          /* keyed: where the next message without a key goes */
     uint64_t next_check_wall_ns; /* when to look whether the name is still there */
@@ -125,6 +126,8 @@ struct rp_producer {
     uint64_t sequence;                 /* of its last send that was committed */
     uint64_t numbered;                 /* of the one under way */
     const struct leave_to_send *leave; /* of the one under way, if its id is kept and it still needs that */
+    uint32_t home;                     /* shards: the lane that it fills; else 0 */
+    struct pool_ranges *ranges;        /* shards: where it looks for free cells */
 };
 
 /* A message this consumer can see. `cell` is read by other threads of the process when a view outlives its lease. */
@@ -158,7 +161,7 @@ struct rp_consumer {
     struct eventcount ready;
     uint32_t lane_count;
     bool plain;         /* one lane, no keys, the first group */
-    uint32_t lane_turn; /* keyed: the lane that was received from last; with ageing: counts receives */
+    uint32_t lane_turn; /* keyed: the lane that was received from last; with ageing or shards: counts receives */
     struct receiver_lane *lanes;
     uint64_t lease_ms; /* TIME_NEVER: until death */
     struct view *views;
@@ -172,8 +175,9 @@ struct rp_consumer {
     uint64_t requester[2]; /* requests: names this consumer for ever */
     uint64_t requests;
     uint64_t batch_wait_ns;
-    struct doorbell *doorbell; /* NULL: it has no descriptor */
-    uint64_t served;           /* when rp_wait told of it last: the highest of those in a call was the last */
+    struct doorbell *doorbell;           /* NULL: it has no descriptor */
+    uint64_t served;                     /* when rp_wait told of it last: the highest of those in a call was the last */
+    uint8_t shard_order[MAX_PRIORITIES]; /* shards: in which order it asks the lanes; home is first */
 };
 
 /* Every public call begins here. `q` may be NULL. */

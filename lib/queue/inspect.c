@@ -148,7 +148,7 @@ RP_API int rp_peek(rp_queue *q, const char *group, unsigned states, uint64_t aft
             out->pid = (uint32_t)load_relaxed(&s->seats[owner].pid, recheck);
         out->key_bytes = (uint32_t)lookup_key(q, &f, out->key);
         uint32_t lane = lane_of(s, f.cell);
-        out->priority = !s->parameters.keyed && lane_exists(s, lane) ? lane : 0;
+        out->priority = segment_levels(s) > 1 && lane_exists(s, lane) ? lane : 0;
         out->headers = lookup_headers(q, &f, buffer, capacity);
         if (lookup_copy(q, g.index, &f, buffer, capacity))
             return 0;

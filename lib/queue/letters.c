@@ -164,15 +164,15 @@ struct task {
 
 /* What travels with the letter, beside its headers and as far as the other queue has it: the key, or the priority. */
 static void send_as(const struct task *t, const struct found *f, unsigned char *key, struct rp_send_options *o) {
-    const struct parameters *from = &t->queue->segment.parameters, *to = &t->which.to->actor.segment->parameters;
+    const struct segment *from = &t->queue->segment, *to = t->which.to->actor.segment;
     rp_send_options_init(o, sizeof *o);
     o->timeout_ns = 0;
-    if (to->keyed) {
+    if (to->parameters.keyed) {
         o->key_bytes = lookup_key(t->queue, f, key);
         o->key = o->key_bytes > 0 ? key : NULL;
-    } else if (!from->keyed) {
-        uint32_t priority = lane_of(&t->queue->segment, f->cell);
-        o->priority = priority < to->lane_count ? priority : to->lane_count - 1;
+    } else if (segment_levels(from) > 1) {
+        uint32_t priority = lane_of(from, f->cell), levels = segment_levels(to);
+        o->priority = priority < levels ? priority : levels - 1;
     }
 }
 

@@ -10,6 +10,7 @@
 #include "process.h"
 #include "recover.h"
 #include "roster.h"
+#include "shards.h"
 #include "shm.h"
 #include "sweep.h"
 #include <errno.h>
@@ -263,9 +264,11 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
     }
     if (o->strict > 1)
         return fail(-EINVAL, "strict is neither 0 nor 1");
-    if (o->reserved != 0 || o->reserved2 != 0 || o->reserved3 != 0)
+    if (o->reserved != 0 || o->reserved2 != 0)
         return fail(-E2BIG, "rp_queue_options: a reserved field is not 0");
-    int result = permille("backoff_factor", o->backoff_factor, 1, 100, &p->backoff_factor_permille);
+    int result = shards_parameters(o, p);
+    if (result == 0)
+        result = permille("backoff_factor", o->backoff_factor, 1, 100, &p->backoff_factor_permille);
     return result < 0 ? result : permille("jitter", o->jitter, 0, 1, &p->jitter_permille);
 }
 
@@ -283,7 +286,7 @@ RP_API int rp_queue_create(const char *name, const struct rp_queue_options *give
         return fail(-EINVAL, "rp_queue_create: no place for the result");
     struct shm_build build;
     struct placement where;
-    result = placing_create(path, &o, &layout, &build, &where);
+    result = placing_create(path, &o, &parameters, &layout, &build, &where);
     if (result < 0)
         return result;
     segment_initialise(build.memory, &parameters, &layout, "default");
@@ -347,7 +350,7 @@ RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out) {
     o.max_groups = p->max_groups;
     o.max_participants = p->max_participants;
     o.prefault = p->prefault;
-    o.priorities = p->keyed ? 1 : p->lane_count;
+    o.priorities = segment_levels(&q->segment);
     o.ageing_ns = p->ageing_ns;
     o.lanes = p->keyed ? p->lane_count : 0;
     o.lane_capacity = p->lane_capacity;
@@ -362,6 +365,7 @@ RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out) {
     o.numa_node = p->numa_node;
     o.hugepages = p->hugepages;
     o.lock_memory = p->lock_memory;
+    o.numa_shards = p->numa_shards;
     return options_give(out, &o, sizeof o, "rp_queue_options");
 }
 

@@ -229,7 +229,7 @@ __attribute__((no_sanitize("thread"))) static uint64_t age_of(const struct rp_pr
     return *(const volatile uint64_t *)&segment_cell(s, slot_cell(slot))->sent_wall_ns;
 }
 
-/* Keyed lanes take turns, a few at a time, and of those the one with the oldest message is first. */
+/* Keyed lanes, and those of shards, take turns, a few at a time, and of those the one with the oldest message is first. */
 static uint32_t oldest_lane(struct rp_producer *p, uint32_t lossy) {
     uint32_t count = p->actor.segment->parameters.lane_count, best = p->dropper.lane % count;
     uint64_t best_age = UINT64_MAX;
@@ -247,7 +247,7 @@ static uint32_t oldest_lane(struct rp_producer *p, uint32_t lossy) {
 int overflow_make_room(struct rp_producer *p, uint32_t lossy, uint32_t *cell) {
     const struct segment *s = p->actor.segment;
     uint64_t now_ms = actor_now_ms(&p->actor);
-    uint32_t count = s->parameters.lane_count, first = s->parameters.keyed ? oldest_lane(p, lossy) : 0;
+    uint32_t count = s->parameters.lane_count, first = segment_levels(s) < s->parameters.lane_count ? oldest_lane(p, lossy) : 0;
     bool barren = now_ms < p->dropper.barren_until_ms;
     for (uint32_t i = 0; i < count; i++) { /* the lowest level first */
         uint32_t lane = (first + i) % count;

@@ -22,10 +22,12 @@ static size_t round_bytes(void) {
     return huge <= ROUND_MOST ? huge : 0;
 }
 
+/* What is not to be divided. */
+static size_t unit_of(size_t page, bool huge) { return huge && page < round_bytes() ? round_bytes() : page; }
+
 /* Where the rings end and the cells begin, as far as pages can tell: the page in which both are is the rings'. */
 static size_t rings_end(const struct layout *l, size_t bytes, size_t page, bool huge) {
-    if (huge && page < round_bytes())
-        page = round_bytes();
+    page = unit_of(page, huge);
     size_t end = (l->cells + page - 1) / page * page;
     return end < bytes ? end : bytes;
 }
@@ -42,6 +44,7 @@ static void bind_pages(unsigned char *memory, size_t bytes, size_t rings, const 
 /* ---- creating ---- */
 
 struct plan {
+    const struct parameters *parameters;
     const struct layout *layout;
     struct placement where;
     bool huge;
@@ -51,13 +54,15 @@ static void place(void *context, void *memory, size_t bytes, size_t page) {
     const struct plan *p = context;
     if (p->where.rings != 0)
         bind_pages(memory, bytes, rings_end(p->layout, bytes, page, p->huge), &p->where);
+    if (p->where.rings != 0)
+        placing_bind_shards(memory, bytes, unit_of(page, p->huge), p->parameters, p->layout);
     if (p->huge)
         pages_want_huge(memory, bytes);
 }
 
-int placing_create(const char *path, const struct rp_queue_options *o, const struct layout *l, struct shm_build *b,
-                   struct placement *where) {
-    struct plan plan = {.layout = l, .huge = o->hugepages != 0};
+int placing_create(const char *path, const struct rp_queue_options *o, const struct parameters *p, const struct layout *l,
+                   struct shm_build *b, struct placement *where) {
+    struct plan plan = {.parameters = p, .layout = l, .huge = o->hugepages != 0};
     struct topology t;
     if (o->numa != RP_NUMA_CONSUMER && topology_has_nodes(TOPOLOGY_ROOT)) {
         uint64_t near = topology_read(TOPOLOGY_ROOT, topology_allowed(), &t);
@@ -118,6 +123,20 @@ static void look_where(unsigned char *memory, uint64_t memory_nodes, struct rp_p
         missing(out, "NUMA: %llu bytes are on other nodes than asked for", (unsigned long long)far);
 }
 
+/* On a machine of one node there is no other place. */
+static void look_shards(unsigned char *memory, size_t bytes, const struct parameters *p, const struct layout *l,
+                        struct rp_placement *out) {
+    out->shards = p->numa_shards;
+    out->shard_nodes = p->shard_nodes;
+    if (p->numa_shards == 0 || out->nodes < 2)
+        return;
+    if (!placing_look_shards(memory, bytes, unit_of(out->page_bytes, out->hugepages != 0), p, l, out))
+        missing(out, "shards: the kernel does not say where pages are");
+    else if (out->shard_bytes_home < out->shard_bytes)
+        missing(out, "shards: %llu of %llu bytes are on other nodes than their own",
+                (unsigned long long)(out->shard_bytes - out->shard_bytes_home), (unsigned long long)out->shard_bytes);
+}
+
 static void look_locked(struct rp_placement *out, int lock_result) {
     struct rlimit limit;
     uint64_t bytes = out->ring_bytes + out->cell_bytes;
@@ -138,7 +157,8 @@ static bool must_touch(const struct rp_placement *p, int lock_result) {
 }
 
 /* `out` says already what was asked for and decided. `lock_result` is 1 where nobody locks. */
-static void placing_look(unsigned char *memory, size_t bytes, const struct layout *l, int lock_result, struct rp_placement *out) {
+static void placing_look(unsigned char *memory, size_t bytes, const struct parameters *parameters, const struct layout *l,
+                         int lock_result, struct rp_placement *out) {
     struct topology t;
     struct pages_state state;
     (void)topology_read(TOPOLOGY_ROOT, topology_allowed(), &t);
@@ -153,6 +173,7 @@ static void placing_look(unsigned char *memory, size_t bytes, const struct layou
     if (must_touch(out, lock_result))
         (void)pages_touch(memory, bytes, true); /* before Linux 5.14: what is there is what is told of */
     look_where(memory, memory_nodes, out);
+    look_shards(memory, bytes, parameters, l, out);
     const bool known = pages_state(memory, bytes, &state) == 0; /* again: by now pages were touched */
     out->mapped_bytes = state.mapped;
     out->huge_bytes = state.huge;
@@ -189,7 +210,7 @@ int placing_made(const struct shm_build *b, const struct rp_queue_options *o, co
                              .ring_nodes = where->rings,
                              .cell_nodes = where->cells};
     int locked = o->lock_memory != 0 ? pages_lock(b->memory, b->bytes, true) : 0;
-    placing_look(b->memory, b->bytes, l, locked, &p);
+    placing_look(b->memory, b->bytes, &((const struct header *)b->memory)->parameters, l, locked, &p);
     return p.missing[0] == '\0' ? 0 : fail(-ENOTSUP, "'%s': %s", b->path, p.missing);
 }
 
@@ -206,7 +227,7 @@ RP_API int rp_queue_placement(rp_queue *q, struct rp_placement *out) {
                                  .lock_memory = p->lock_memory,
                                  .ring_nodes = load_relaxed(&s->control->ring_nodes, stat),
                                  .cell_nodes = load_relaxed(&s->control->cell_nodes, stat)};
-    placing_look(q->memory, s->layout.bytes, &s->layout, q->read_only ? 1 : q->lock_result, out);
+    placing_look(q->memory, s->layout.bytes, p, &s->layout, q->read_only ? 1 : q->lock_result, out);
     return 0;
 }
 

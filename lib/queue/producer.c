@@ -5,6 +5,7 @@
 #include "lane.h"
 #include "options.h"
 #include "send.h"
+#include "shards.h"
 #include "wait.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ RP_API void rp_producer_options_init(struct rp_producer_options *o, size_t size)
 static void free_handle(struct rp_producer *p) {
     free(p->loans);
     free(p->lanes);
+    free(p->ranges);
     free(p);
 }
 
@@ -37,8 +39,9 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
         return fail(result < 0 ? result : -EINVAL, "rp_producer_open");
     if (q->read_only)
         return fail(-EROFS, "queue '%s' was opened read-only", q->name);
-    if (o.reserved != 0)
-        return fail(-E2BIG, "rp_producer_options: a reserved field is not 0");
+    result = shards_check(q, o.shard);
+    if (result < 0)
+        return result;
     if (!wait_knows(o.wait_strategy))
         return fail(-EINVAL, "rp_producer_open: unknown wait strategy");
     struct producer_name name;
@@ -61,14 +64,16 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
     p->lanes = lanes;
     const uint64_t limit = q->segment.parameters.message_bytes, whole = q->segment.parameters.max_bytes;
     p->most_bytes = whole > 0 && whole < limit ? whole : limit;
-    p->plain = !q->segment.parameters.keyed && q->segment.parameters.ttl_ns == 0;
+    p->straight = p->plain = !q->segment.parameters.keyed && q->segment.parameters.ttl_ns == 0;
     for (uint32_t i = 0; i < lane_count; i++) {
         lanes[i].ring = lane_ring(&q->segment, i);
         lanes[i].tail = lanes[i].tail_told = load_acquire(lanes[i].ring.tail, hints);
     }
     actor_open(&p->actor, q);
     p->actor.strategy = (uint8_t)o.wait_strategy;
-    result = o.id == NULL ? 0 : identity_open(&p->actor, &name, &p->identity, &p->sequence);
+    result = shards_producer(p, o.shard);
+    if (result == 0 && o.id != NULL)
+        result = identity_open(&p->actor, &name, &p->identity, &p->sequence);
     if (result < 0) {
         actor_close(&p->actor);
         free_handle(p);
@@ -150,8 +155,8 @@ static __attribute__((noinline)) int send_with(struct rp_producer *p, const void
  * A message that has nothing beside its payload, as most. *wall_ns: the time, if the caller has looked at the clock just now; else 0, and receives it. Who waited for room looks
  * again.
  */
-static ALWAYS_INLINE int send_plain(struct rp_producer *p, const void *data, size_t bytes, int64_t timeout_ns, uint64_t *id,
-                                    bool wake, uint64_t *wall_ns) {
+static ALWAYS_INLINE int send_plain(struct rp_producer *p, uint32_t lane, const void *data, size_t bytes, int64_t timeout_ns,
+                                    uint64_t *id, bool wake, uint64_t *wall_ns) {
     uint32_t c;
     int result = 0;
     if (!likely(room_at_hand(p, &c))) {
@@ -169,9 +174,9 @@ static ALWAYS_INLINE int send_plain(struct rp_producer *p, const void *data, siz
         *id = cell->id;
     result = send_check_gone(p, *wall_ns);
     if (likely(result == 0))
-        result = publish_here(p, 0, cell, c, 0, wake);
+        result = publish_here(p, lane, cell, c, 0, wake);
     if (result == RP_FULL)
-        result = room_seek_place(p, 0, c, 0, timeout_ns, wake);
+        result = room_seek_place(p, lane, c, 0, timeout_ns, wake);
     if (MUTANT(payload_late))
         copy_in(cell->payload, data, bytes);
     if (result < 0)
@@ -196,14 +201,14 @@ static __attribute__((noinline)) int send_given(struct rp_producer *p, const voi
     if (data == NULL && bytes > 0)
         return fail(-EINVAL, "rp_send: %zu bytes of nothing", bytes);
     uint64_t wall_ns = 0;
-    return p->plain && leaves_plain(o) ? send_plain(p, data, bytes, o->timeout_ns, o->id_out, true, &wall_ns)
+    return p->plain && leaves_plain(o) ? send_plain(p, send_home(p), data, bytes, o->timeout_ns, o->id_out, true, &wall_ns)
                                        : send_with(p, data, bytes, o, o->timeout_ns, o->id_out, true);
 }
 
-/* Nothing but a payload, which may be sent? */
+/* Nothing but a payload, which may be sent, into lane 0? */
 static ALWAYS_INLINE bool is_plain(const struct rp_producer *p, const void *data, size_t bytes,
                                    const struct rp_send_options *given) {
-    return likely(p->plain && given == NULL && bytes <= p->most_bytes && (data != NULL || bytes == 0));
+    return likely(p->straight && given == NULL && bytes <= p->most_bytes && (data != NULL || bytes == 0));
 }
 
 RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *given) {
@@ -211,7 +216,7 @@ RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct 
     if (result < 0)
         return result;
     uint64_t wall_ns = 0;
-    return is_plain(p, data, bytes, given) ? send_plain(p, data, bytes, RP_TIMEOUT_POLICY, NULL, true, &wall_ns)
+    return is_plain(p, data, bytes, given) ? send_plain(p, 0, data, bytes, RP_TIMEOUT_POLICY, NULL, true, &wall_ns)
                                            : send_given(p, data, bytes, given);
 }
 
@@ -252,7 +257,7 @@ RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t coun
             told = sent;
         }
         result = is_plain(p, item->data, item->bytes, item->options)
-                     ? send_plain(p, item->data, item->bytes, RP_TIMEOUT_POLICY, &item->id, false, &wall_ns)
+                     ? send_plain(p, 0, item->data, item->bytes, RP_TIMEOUT_POLICY, &item->id, false, &wall_ns)
                      : send_item(p, item, sent);
         if (result < 0 && result != RP_DUPLICATE)
             break;

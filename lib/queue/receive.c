@@ -29,7 +29,7 @@ static int bury_corrupt(struct rp_consumer *c, struct view *v, uint32_t index, u
 /* The key or the priority of a claimed message. */
 static void show_lane(const struct segment *s, uint32_t index, const struct cell *cell, struct rp_message *m) {
     if (!s->parameters.keyed) {
-        m->priority = lane_of(s, index);
+        m->priority = segment_levels(s) > 1 ? lane_of(s, index) : 0;
     } else if (field_read(&cell->flags) & CELL_HAS_KEY) {
         const struct extra *extra = segment_extra(s, index);
         uint32_t bytes = *(const volatile uint32_t *)&extra->key_bytes;

@@ -42,8 +42,9 @@ static int check_options(const struct rp_producer *p, const struct rp_send_optio
         return fail(-EINVAL, "queue '%s' has no keyed lanes", name);
     if (o->key_bytes > (o->key == NULL ? 0 : RP_KEY_MAX))
         return fail(-EINVAL, o->key == NULL ? "%zu bytes of no key" : "a key of %zu bytes, the limit is 128", o->key_bytes);
-    if (o->priority >= (q->keyed ? 1 : q->lane_count))
-        return fail(-EINVAL, "priority %u, queue '%s' has the levels 0 to %u", o->priority, name, q->keyed ? 0 : q->lane_count - 1);
+    const uint32_t levels = segment_levels(p->actor.segment);
+    if (o->priority >= levels)
+        return fail(-EINVAL, "priority %u, queue '%s' has the levels 0 to %u", o->priority, name, levels - 1);
     if (o->sequence != 0 && p->identity == NULL)
         return fail(-EINVAL, "a sequence is for producers that were opened with an id");
     if (o->dedup_id != NULL && q->dedup_window_ns == 0)

@@ -90,11 +90,16 @@ static ALWAYS_INLINE uint32_t send_describe(struct rp_producer *p, uint32_t c, s
     return p->plain && o == &send_plainly ? 0 : send_describe_more(p, c, payload, content, o);
 }
 
+/* Which lane a message goes to that has neither key nor priority. */
+static inline uint32_t send_home(struct rp_producer *p) {
+    return MUTANT(shards_lane_moves) ? p->lane_turn++ % p->actor.segment->parameters.lane_count : p->home;
+}
+
 /* Which lane a message goes to. */
 static inline uint32_t send_lane(struct rp_producer *p, const struct rp_send_options *o) {
     const struct parameters *q = &p->actor.segment->parameters;
     if (!q->keyed)
-        return o->priority;
+        return o->priority + send_home(p);
     return o->key != NULL ? keyed_lane(p->actor.segment, o->key, o->key_bytes) : p->lane_turn++ % q->lane_count;
 }
 

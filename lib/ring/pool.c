@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool.h"
 #include "byte_room.h"
+#include "pool_ranges.h"
 
 void pool_open(struct pool *p, const struct segment *s, uint32_t seat) {
     *p = (struct pool){
@@ -61,10 +62,12 @@ static void draw(struct pool *p, uint32_t word) {
 static bool refill(struct pool *p) {
     uint32_t words = p->segment->layout.bitmap_words;
     uint32_t most = p->look_words < words ? p->look_words : words;
+    if (p->ranges != NULL)
+        pool_ranges_begin(p);
     for (uint32_t i = 0; i < most && p->candidate_count == 0; i++) {
         draw(p, p->cursor);
         if (p->candidate_count == 0)
-            p->cursor = p->cursor + 1 < words ? p->cursor + 1 : 0;
+            p->cursor = p->ranges != NULL ? pool_ranges_next(p) : p->cursor + 1 < words ? p->cursor + 1 : 0;
     }
     a32 *starved = &p->segment->control->starved;
     if (p->candidate_count == POOL_BATCH && load_relaxed(starved, hint) != 0)

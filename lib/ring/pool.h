@@ -14,6 +14,8 @@
 #include "eventcount.h"
 #include "segment.h"
 
+struct pool_ranges;
+
 enum { POOL_BATCH = 8 };
 
 /* One handle's dealings with the pool; used by one thread at a time. */
@@ -29,6 +31,7 @@ struct pool {
     uint32_t candidates[POOL_BATCH]; /* bits taken, words FREE when taken */
     uint32_t freed[POOL_BATCH];      /* words FREE, bits still to be set */
     uint64_t barren_ms;              /* when a look at all words found nothing: not again in that millisecond */
+    struct pool_ranges *ranges;      /* in which order to look at the bitmap; NULL: as it comes */
 };
 
 /* What senders that wait for memory sleep on. */

@@ -75,7 +75,7 @@ static void bad_wishes_are_refused(void **state) {
     REFUSES(o.hugepages = 2, -EINVAL);
     REFUSES(o.lock_memory = 2, -EINVAL);
     REFUSES(o.strict = 2, -EINVAL);
-    REFUSES(o.reserved3 = 1, -E2BIG);
+    REFUSES(o.reserved2 = 1, -E2BIG);
     struct rp_placement p;
     assert_int_equal(rp_queue_placement(NULL, &p), -EINVAL);
     o = test_options();
