@@ -219,11 +219,16 @@ static bool drop_from_rings(struct rp_producer *p, uint32_t lossy, uint32_t lane
     return false;
 }
 
-/* When the message was sent that lies where the lane begins for `lossy` groups. Roughly: it may go while we look. UINT64_MAX: none. */
-__attribute__((no_sanitize("thread"))) static uint64_t age_of(const struct rp_producer *p, uint32_t lossy, uint32_t lane) {
+/*
+ * When the message was sent that lies where the lane begins for `lossy` groups. Roughly: it may go while we look. UINT64_MAX: none. *length: how much follows it; it tells lanes apart whose
+ * messages are of one tick of the clock.
+ */
+__attribute__((no_sanitize("thread"))) static uint64_t age_of(const struct rp_producer *p, uint32_t lossy, uint32_t lane,
+                                                              uint64_t *length) {
     const struct segment *s = p->actor.segment;
     const struct index_ring ring = p->lanes[lane].ring;
     uint64_t first = stretch_of(s, lossy, lane).first, slot = load_acquire(ring_slot(&ring, first), slot);
+    *length = load_acquire(ring.tail, hints) - first;
     if (slot_lap(slot) != ring_lap(&ring, first) || !segment_has_cell(s, slot_cell(slot)))
         return UINT64_MAX;
     return *(const volatile uint64_t *)&segment_cell(s, slot_cell(slot))->sent_wall_ns;
@@ -232,12 +237,13 @@ __attribute__((no_sanitize("thread"))) static uint64_t age_of(const struct rp_pr
 /* Keyed lanes, and those of shards, take turns, a few at a time, and of those the one with the oldest message is first. */
 static uint32_t oldest_lane(struct rp_producer *p, uint32_t lossy) {
     uint32_t count = p->actor.segment->parameters.lane_count, best = p->dropper.lane % count;
-    uint64_t best_age = UINT64_MAX;
+    uint64_t best_age = UINT64_MAX, best_length = 0, length;
     for (uint32_t i = 0; i < LANES_AT_ONCE && i < count; i++) {
         uint32_t lane = p->dropper.lane++ % count;
-        uint64_t age = age_of(p, lossy, lane);
-        if (age < best_age) {
+        uint64_t age = age_of(p, lossy, lane, &length);
+        if (age < best_age || (age == best_age && length > best_length && age != UINT64_MAX)) {
             best_age = age;
+            best_length = length;
             best = lane;
         }
     }

@@ -44,6 +44,10 @@ static const struct mutant {
     {"insert_position_late", "key-reuse", "an inserter reads the words before the position"},
     {"insert_lane_early", "key-lanes", "an inserter knows the lane from before, and it is another message by now"},
     {"sweep_no_insert", "key-redrive", "nobody inserts a committed message whose inserter died"},
+    /* shards */
+    {"shards_home_only", "shard-steal", "a consumer whose own lane is empty asks no other"},
+    {"shards_never_far", "shard-far", "a consumer asks the others only when its own lane is empty"},
+    {"shards_lane_moves", "shard-steal", "a producer's messages go to one lane after the other"},
     /* overflow */
     {"overflow_without_cas", "drop-claim", "a dropper stores its verdict"},
     {"drop_forgets_cell", "both-lose", "a dropper that cleared the last bit goes on with the other groups, and forgets the cell"},

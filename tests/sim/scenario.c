@@ -12,6 +12,7 @@ const struct sim_program *const *const scenario_lists[] = {
     scenarios_crowd,
     scenarios_keys,
     scenarios_levels,
+    scenarios_shards,
     scenarios_bury,
     scenarios_overflow,
     scenarios_groups,

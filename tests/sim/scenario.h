@@ -25,6 +25,7 @@ extern const struct sim_program *const scenarios_schedule[];
 extern const struct sim_program *const scenarios_crowd[];
 extern const struct sim_program *const scenarios_keys[];
 extern const struct sim_program *const scenarios_levels[];
+extern const struct sim_program *const scenarios_shards[];
 extern const struct sim_program *const scenarios_leave[];
 extern const struct sim_program *const scenarios_operators[];
 extern const struct sim_program *const scenarios_forward[];

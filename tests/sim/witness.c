@@ -146,6 +146,7 @@ void witness_create(const struct rp_queue_options *o, const struct witness_expec
                                    .keyed = o->lanes > 0,
                                    .headers = o->header_bytes > 0,
                                    .levels = o->priorities > 1,
+                                   .shards = o->numa_shards,
                                    .window_ns = o->dedup_window_ns};
     if (e)
         witness.expect = *e;
@@ -162,12 +163,24 @@ int witness_attach(struct desk *d) {
         witness_must(result, "rp_queue_open");
     return result;
 }
-void witness_producer(struct desk *d) { witness_must(rp_producer_open(d->queue, NULL, &d->producer), "rp_producer_open"); }
+/* In a queue without shards it has none; in one with them, whoever says nothing has the same each time. */
+static uint8_t shard_of(struct desk *d) {
+    if (witness.shards > 0 && d->shard == 0)
+        d->shard = (uint8_t)(1 + sim_me() % witness.shards);
+    return d->shard;
+}
+void witness_producer(struct desk *d) {
+    struct rp_producer_options o;
+    rp_producer_options_init(&o, sizeof o);
+    o.shard = shard_of(d);
+    witness_must(rp_producer_open(d->queue, &o, &d->producer), "rp_producer_open");
+}
 void witness_consumer_with(struct desk *d, uint32_t prefetch, uint32_t ack) {
     struct rp_consumer_options o;
     rp_consumer_options_init(&o, sizeof o);
     o.prefetch = prefetch;
     o.ack = ack;
+    o.shard = shard_of(d);
     d->at_most_once = ack == RP_ACK_NONE;
     witness_must(rp_consumer_open(d->queue, &o, &d->consumer), "rp_consumer_open");
 }
@@ -175,6 +188,13 @@ void witness_consumer(struct desk *d) { witness_consumer_with(d, 0, RP_ACK_EXPLI
 
 void witness_open(struct desk *d) {
     witness_must(witness_attach(d), "attach");
+    witness_producer(d);
+    witness_consumer(d);
+}
+
+void witness_open_at(struct desk *d, uint8_t shard) {
+    witness_must(witness_attach(d), "attach");
+    d->shard = shard;
     witness_producer(d);
     witness_consumer(d);
 }
@@ -215,7 +235,7 @@ static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t d
     rp_send_options_init(&o, sizeof o);
     o.timeout_ns = timeout_ns;
     o.id_out = &e->id;
-    e->lane = lane;
+    e->lane = lane > 0 ? lane : d->shard;
     e->once = once;
     witness_once(&o, &e->once);
     if (witness.keyed) {

@@ -46,9 +46,11 @@ struct desk {
     unsigned held_count;
     bool at_most_once; /* the consumer acks nothing */
     unsigned group;    /* of the consumer; 0: "default", n: "gn" */
+    uint8_t shard;     /* in a queue with shards: whose lane it fills and takes from first, 1, ... */
 };
 int witness_attach(struct desk *d);
-void witness_open(struct desk *d); /* attach, producer, consumer */
+void witness_open(struct desk *d); /* attach, producer, consumer; shards: of the one that is this participant's */
+void witness_open_at(struct desk *d, uint8_t shard);
 void witness_producer(struct desk *d);
 void witness_consumer(struct desk *d);
 void witness_consumer_with(struct desk *d, uint32_t prefetch, uint32_t ack);

@@ -39,7 +39,7 @@ struct event {
     uint8_t group;     /* of who receives and settles; or that is made, removed, purged or redriven */
     bool at_most_once; /* a receive that settles, too: he who dies in it may take the message with him */
     bool at_once;      /* a nack without delay */
-    uint8_t lane;      /* of a send: its key or its priority; of a pause or resume: the sides */
+    uint8_t lane;      /* of a send: its key, its priority or its shard; of a pause or resume: the sides */
     uint8_t once;      /* of a send: its id; 0: none */
     uint32_t tag;
     uint64_t id; /* of a message that is being sent: written by the library */
@@ -58,6 +58,7 @@ struct witness_log {
     uint32_t capacity, message_bytes, participants;
     uint64_t lease_ns;
     bool keyed, levels, headers;
+    uint32_t shards;
     unsigned dropped; /* as the queue counted, at the end */
     unsigned forgotten;
     uint64_t window_ns;

@@ -75,6 +75,7 @@ static rp_queue *create(const struct storm *s) {
     } else if (v->priorities > 0) {
         o.priorities = v->priorities;
     }
+    o.numa_shards = v->shards;
     if (v->ids) {
         o.dedup_window_ns = UINT64_C(3600) * 1000000000;
         o.dedup_entries = KEPT_IDS;

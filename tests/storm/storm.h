@@ -38,10 +38,11 @@ struct variant {
     uint32_t lanes;         /* keyed: each producer's letters have a key of their own */
     uint32_t priorities;    /* each producer's letters have a level */
     unsigned crew[ROLES];
-    bool sleepers; /* consumers sleep on their descriptors */
-    bool waiters;  /* sleepers, and some of them in rp_wait, on futexes */
-    bool ids;      /* each letter has an id for deduplication, and is sent again when its sender was killed */
-    bool numbered; /* the same, by a sequence of a producer with an identity */
+    bool sleepers;   /* consumers sleep on their descriptors */
+    bool waiters;    /* sleepers, and some of them in rp_wait, on futexes */
+    bool ids;        /* each letter has an id for deduplication, and is sent again when its sender was killed */
+    bool numbered;   /* the same, by a sequence of a producer with an identity */
+    uint32_t shards; /* each producer's letters have a lane, by its slot */
 };
 
 struct storm {

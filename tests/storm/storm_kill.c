@@ -50,6 +50,7 @@ static const struct variant variants[] = {
      .max_participants = 16,
      .priorities = 3,
      .crew = {3, 3, 1, 1}},
+    {.name = "shards", .capacity = 256, .lease_ms = 30, .prefetch = 8, .max_participants = 16, .shards = 3, .crew = {3, 3, 1, 1}},
     {.name = "paused",
      .capacity = 64,
      .max_deliveries = 3,
