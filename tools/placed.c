@@ -25,6 +25,15 @@ bool placed_parse_numa(const char *text, void *options) {
     return false;
 }
 
+bool placed_parse_shards(const char *text, void *shards) {
+    uint64_t count;
+    bool automatic = strcmp(text, "auto") == 0;
+    if (!automatic && (!cli_parse_count(text, &count) || count > 16))
+        return false;
+    *(uint32_t *)shards = automatic ? RP_NUMA_SHARDS_AUTO : (uint32_t)count;
+    return true;
+}
+
 const char *placed_numa(char out[PLACED_NUMA_MAX], uint32_t numa, uint32_t node) {
     if (numa == RP_NUMA_NODE) {
         snprintf(out, PLACED_NUMA_MAX, "node:%u", node % 1000);
@@ -64,6 +73,10 @@ json_t *placed_json(const struct rp_placement *p) {
     json_object_set_new(object, "cell_bytes", cli_json_u64(p->cell_bytes));
     json_object_set_new(object, "ring_bytes_on", bytes_json(p->ring_bytes_on));
     json_object_set_new(object, "cell_bytes_on", bytes_json(p->cell_bytes_on));
+    json_object_set_new(object, "shards", cli_json_u64(p->shards));
+    json_object_set_new(object, "shard_nodes", nodes_json(p->shard_nodes));
+    json_object_set_new(object, "shard_bytes", cli_json_u64(p->shard_bytes));
+    json_object_set_new(object, "shard_bytes_home", cli_json_u64(p->shard_bytes_home));
     json_object_set_new(object, "page_bytes", cli_json_u64(p->page_bytes));
     json_object_set_new(object, "mapped_bytes", cli_json_u64(p->mapped_bytes));
     json_object_set_new(object, "huge_bytes", cli_json_u64(p->huge_bytes));
@@ -90,6 +103,19 @@ void placed_print(rp_queue *q, const struct rp_placement *p) {
         printf("  %-18s%s", "numa", placed_numa(numa, p->numa, p->numa_node));
         print_on("; rings:", p->ring_bytes_on);
         print_on("; cells:", p->cell_bytes_on);
+        putchar('\n');
+    }
+    if (p->shards) {
+        const char *separator = ", of node ";
+        printf("  %-18s%u", "shards", (unsigned)p->shards);
+        for (int n = 0; n < RP_NODES_MOST; n++) {
+            if (p->shard_nodes >> n & 1) {
+                printf("%s%d", separator, n);
+                separator = ", ";
+            }
+        }
+        if (p->shard_bytes)
+            printf("; %s of %s there", cli_format_size(a, p->shard_bytes_home), cli_format_size(b, p->shard_bytes));
         putchar('\n');
     }
     printf("  %-18s%s", "pages", cli_format_size(a, p->page_bytes));

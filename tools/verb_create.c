@@ -195,10 +195,12 @@ int verb_create(int argc, char **argv) {
         CLI_FLAG("--group", 0, FLAG_TEXT, &o.group, "NAME", "Unix group that owns the queue, by name or number"),
         CLI_PARSED("--numa", &o, "WHERE", placed_parse_numa, EXPECTS_NUMA,
                    "NUMA nodes of its memory: auto, interleave, consumer (where the first one runs) or node:N (auto)"),
+        CLI_PARSED("--numa-shards", &o.numa_shards, "N", placed_parse_shards, EXPECTS_SHARDS,
+                   "a lane and a range of cells for each node: auto, or so many; 0 and 1: off (0)"),
         CLI_SWITCH("--hugepages", 0, &hugepages, "in huge pages"),
         CLI_FLAG("--no-prefault", 0, FLAG_OFF, &o.prefault, NULL, "do not touch every page now"),
         CLI_SWITCH("--mlock", 0, &lock, "each process that attaches keeps the memory from being swapped out (ulimit -l)"),
-        CLI_SWITCH("--strict", 0, &strict, "fail if not all of --numa, --hugepages and --mlock can be had; else that is only said"),
+        CLI_SWITCH("--strict", 0, &strict, "fail if not all of --numa, --numa-shards, --hugepages and --mlock can be had; else that is only said"),
         CLI_SWITCH("--json", 0, &json, "describe the new queue as a JSON object"),
     };
     const struct usage usage = {

@@ -54,6 +54,7 @@ static json_t *options_json(const struct rp_queue_options *o) {
     json_object_set_new(object, "max_producer_ids", cli_json_u64(o->max_producer_ids));
     json_object_set_new(object, "mode", json_sprintf("%04o", o->mode));
     json_object_set_new(object, "numa", json_string(placed_numa(numa, o->numa, o->numa_node)));
+    json_object_set_new(object, "numa_shards", cli_json_u64(o->numa_shards));
     json_object_set_new(object, "hugepages", json_boolean(o->hugepages));
     json_object_set_new(object, "prefault", json_boolean(o->prefault));
     json_object_set_new(object, "lock_memory", json_boolean(o->lock_memory));

@@ -122,7 +122,7 @@ struct rp_queue_options {
     uint32_t
         lock_memory; /**< 1: each process that attaches keeps all pages from being swapped out, or none, if RLIMIT_MEMLOCK has no room for all. Default 0 */
     uint32_t
-        strict; /**< 1: -ENOTSUP when not all of what numa (other than RP_NUMA_AUTO), hugepages and lock_memory ask for can be had. Else placement.h tells. Default 0 */
+        strict; /**< 1: -ENOTSUP when not all of what numa (other than RP_NUMA_AUTO), numa_shards, hugepages and lock_memory ask for can be had. Else placement.h tells. Default 0 */
     uint32_t
         numa_shards; /**< lanes and ranges of cells that belong to NUMA nodes, 2 .. 16, or RP_NUMA_SHARDS_AUTO: one for each node that has memory and processors; 0 or 1: off. See enum rp_numa_shards. Default 0 */
 };

@@ -3,7 +3,7 @@
 
 /*
  * How often a consumer begins with another lane than its own: its home gets the other times first, and each of n lanes at least one ask in FAR_EVERY x (n - 1), whatever comes into
- * its home. So what lies in a far lane is received after that many receives for each message before it, also where nobody is at home there.
+ * its home. So what lies in a far lane is received after that many receives for each message before it, also where nobody is at home there. Of consumers that receive once and go, each FAR_EVERY-th begins elsewhere.
  */
 enum { FAR_EVERY = 16 };
 

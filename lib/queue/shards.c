@@ -54,6 +54,8 @@ int shards_producer(struct rp_producer *p, uint32_t shard) {
 }
 
 void shards_consumer(struct rp_consumer *c, const struct rp_queue *q, uint32_t shard) {
-    if (q->segment.parameters.numa_shards > 0)
-        (void)choose(q, shard, c->shard_order);
+    if (q->segment.parameters.numa_shards == 0)
+        return;
+    (void)choose(q, shard, c->shard_order);
+    c->lane_turn = (uint32_t)c->serial; /* random: consumers that receive once and go reach other lanes, too */
 }

@@ -51,6 +51,30 @@ status_of "${pids[-1]}"
 is "received" "$(<"$dir/got")" "done"
 run 0 rm "$q"
 
+# Shards: so many as asked for, on any machine
+run 0 create "$q" --numa-shards 3 --json
+is "shards" "$(json placement.shards <<<"$out")" 3
+is "options" "$(rp info "$q" --json | json options.numa_shards options.priorities options.lanes)" $'3\t1\t0'
+run 0 info "$q"
+has "info: shards" "$out" "shards            3"
+printf '%s\n' 1 2 3 4 | run 0 send "$q"
+run 0 receive "$q" -n 4
+is "in order" "$(tr '\n' ' ' <<<"$out")" "1 2 3 4 "
+run 0 rm "$q"
+run 0 create "$q" --numa-shards auto --json
+nodes=$(json placement.nodes <<<"$out") shards=$(json placement.shards <<<"$out")
+if ((nodes < 2)); then is "one node: none" "$shards" 0; else is "more: some" "$((shards > 0))" 1; fi
+run 0 rm "$q"
+for other in "--keyed 4" "--priorities 2" "--numa node:0" "--numa consumer"; do
+    read -ra words <<<"$other"
+    run 2 create "$q" --numa-shards 2 "${words[@]}"
+    has "$other" "$err" "numa_shards"
+done
+for value in "" 17 x Auto -1; do
+    run 2 create "$q" --numa-shards "$value"
+    has "--numa-shards '$value'" "$err" "auto or a number up to 16"
+done
+
 # Values
 for value in "" node node: node:64 node:-1 node:x Auto 1; do
     run 2 create "$q" --numa "$value"

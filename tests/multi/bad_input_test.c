@@ -304,18 +304,12 @@ static void reserved_fields(void **state) {
     struct rp_drain_options d = {.size = sizeof d, .reserved = 1};
     struct rp_request_options r = {.size = sizeof r, .reserved = 1};
     struct rp_responder_options a = {.size = sizeof a, .queues = 1, .reserved = 1};
-    struct rp_producer_options po = {.size = sizeof po, .reserved = 1};
-    struct rp_consumer_options co = {.size = sizeof co, .reserved = 1};
     struct rp_message reply;
     rp_responder *responder;
-    rp_producer *other_p;
-    rp_consumer *other_c;
     refuses(rp_group_create(q, "g", &g), -E2BIG, "reserved");
     refuses(rp_queue_drain(q, &d), -E2BIG, "reserved");
     refuses(rp_request(p, c, "x", 1, &r, &reply, 0), -E2BIG, "reserved");
     refuses(rp_responder_open(&a, &responder), -E2BIG, "reserved");
-    refuses(rp_producer_open(q, &po, &other_p), -E2BIG, "reserved");
-    refuses(rp_consumer_open(q, &co, &other_c), -E2BIG, "reserved");
 }
 
 int main(void) {

@@ -39,6 +39,7 @@ static rp_consumer *consumer_at(rp_queue *q, uint32_t shard) {
     rp_consumer_options_init(&o, sizeof o);
     o.shard = shard;
     succeeds(rp_consumer_open(q, &o, &c));
+    c->lane_turn = 0; /* else it is anybody's guess when it has to begin elsewhere */
     return c;
 }
 
@@ -201,6 +202,27 @@ static void no_lane_starves(void **state) {
     assert_true(rp_queue_purge(x.q, NULL, RP_STATE_ALL) > 0);
     is_empty(c);
     rp_consumer_close(c);
+    disperse(&x);
+}
+
+/* Those who come for one message and go leave nothing behind by which the next could count; so it is chance, but it is. */
+static void those_who_come_once_reach_all_lanes(void **state) {
+    (void)state;
+    struct rp_queue_options o = sharded();
+    struct crowd x = gather(&o);
+    struct rp_consumer_options co;
+    rp_consumer_options_init(&co, sizeof co);
+    co.shard = 1;
+    for (uint32_t shard = 1; shard < SHARDS; shard++)
+        send_from(&x, shard);
+    for (uint32_t tries = 0, far = 0; far < SHARDS - 1; tries++) {
+        rp_consumer *c;
+        assert_true(tries < 100000);
+        send_from(&x, 0);
+        succeeds(rp_consumer_open(x.q, &co, &c));
+        far += take(c).shard != 0;
+        rp_consumer_close(c);
+    }
     disperse(&x);
 }
 
@@ -505,6 +527,7 @@ int main(void) {
         cmocka_unit_test_teardown(as_many_as_asked_for, unlink_queue),
         cmocka_unit_test_teardown(own_lane_first_then_the_others_in_turn, unlink_queue),
         cmocka_unit_test_teardown(no_lane_starves, unlink_queue),
+        cmocka_unit_test_teardown(those_who_come_once_reach_all_lanes, unlink_queue),
         cmocka_unit_test_teardown(what_comes_back_stays_in_its_lane, unlink_queue),
         cmocka_unit_test_teardown(drained_paused_and_purged_as_any_queue, unlink_queue),
         cmocka_unit_test_teardown(cells_of_its_own_node_first, unlink_queue),

@@ -3,12 +3,11 @@
  * The only process of a guest with three NUMA nodes (tests/numa/vm.sh): two with processors 0-1 and 2-3, one that is memory alone. Makes queues, and asks the kernel by another way than the
  * library (numa_maps, not move_pages) where their pages are. One line for each check; then it turns the machine off.
  */
-#include <ringpost/ringpost.h>
+#include "guest.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,12 +20,9 @@
 
 #include "../crash/lab_filter.h"
 
-enum { NODES = 3, FAR = 2, EVERYWHERE = -1 };
-
 static unsigned checks, failures;
 
-static void check(bool holds, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void check(bool holds, const char *format, ...) {
+void check(bool holds, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     checks++;
@@ -37,8 +33,7 @@ static void check(bool holds, const char *format, ...) {
     va_end(arguments);
 }
 
-/* Runs on the processors of a node from now on. */
-static void run_on(int node) {
+void run_on(int node) {
     cpu_set_t set;
     CPU_ZERO(&set);
     for (int cpu = 0; cpu < 4; cpu++)
@@ -78,7 +73,7 @@ static struct pages pages_of(const char *path) {
     return p;
 }
 
-static struct rp_queue_options wishes(uint32_t numa, uint32_t node) {
+struct rp_queue_options wishes(uint32_t numa, uint32_t node) {
     struct rp_queue_options o;
     rp_queue_options_init(&o, sizeof o);
     o.capacity = 8192;
@@ -87,7 +82,7 @@ static struct rp_queue_options wishes(uint32_t numa, uint32_t node) {
     return o;
 }
 
-static rp_queue *make(const char *name, const struct rp_queue_options *o) {
+rp_queue *make(const char *name, const struct rp_queue_options *o) {
     rp_queue *q = NULL;
     int result = rp_queue_create(name, o, &q);
     check(result == 0, "%s: create: %s %s", name, rp_error_name(result), result < 0 ? rp_error_detail() : "");
@@ -117,7 +112,7 @@ static void lies(rp_queue *q, const char *name, int node) {
     check(p.missing[0] == '\0', "%s: nothing is missing: '%s'", name, p.missing);
 }
 
-static void end(rp_queue *q, const char *name) {
+void end(rp_queue *q, const char *name) {
     struct rp_message m = {.bytes = 0};
     rp_producer *p = NULL;
     rp_consumer *c = NULL;
@@ -300,6 +295,7 @@ int main(void) {
     shmem_huge("never");
     huge_pages();
     a_full_node();
+    shards();
     printf("numa-vm: %u checks, %u failed\n", checks, failures);
     fflush(stdout);
     reboot(RB_POWER_OFF);

@@ -69,6 +69,7 @@ _ringpost() {
     case $before in
         --state) _ringpost_reply "ready leased delayed dead all" "$current" ;;
         --numa) _ringpost_reply "auto interleave consumer node:" "$current" ;;
+        --numa-shards) _ringpost_reply "auto" "$current" ;;
         --wait-strategy) _ringpost_reply "spin adaptive sleep" "$current" ;;
         --expired) _ringpost_reply "dead drop" "$current" ;;
         --profile) _ringpost_reply "latency work telemetry durable" "$current" ;;
