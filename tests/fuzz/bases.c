@@ -56,7 +56,7 @@ static void send(struct party *a, size_t bytes) {
         o.key = text;
         o.key_bytes = bytes;
     } else if (!q->keyed) {
-        o.priority = (uint32_t)bytes % q->lane_count;
+        o.priority = (uint32_t)bytes % segment_levels(&a->q->segment);
     }
     const struct rp_header headers[] = {{"kind", "fox"}, {"n", ""}};
     if (bytes % 3 == 0 && content_aligned(bytes) + 40 <= segment_room(&a->q->segment)) {
@@ -303,6 +303,9 @@ void bases_make(void) {
     o.dedup_window_ns = 3600 * 1000 * MS;
     o.dedup_entries = 32;
     every_state(&bases[BASE_IDS], "ids", &o, 60);
+    o = small_options(8, 5, 2, 40);
+    o.numa_shards = 3;
+    every_state(&bases[BASE_SHARDS], "shards", &o, 3);
 }
 
 void bases_free(void) {

@@ -15,7 +15,7 @@ struct base {
     uint64_t bound;         /* on the steps of a call */
 };
 
-enum { BASES = 11, BASE_SMALL = 1, BASE_STATES = 2, BASE_KEYED = 8, BASE_LEVELS = 9, BASE_IDS = 10 };
+enum { BASES = 12, BASE_SMALL = 1, BASE_STATES = 2, BASE_KEYED = 8, BASE_LEVELS = 9, BASE_IDS = 10, BASE_SHARDS = 11 };
 extern struct base bases[BASES];
 
 void bases_make(void);
