@@ -163,8 +163,10 @@ static void own_lane_first_then_the_others_in_turn(void **state) {
         for (uint32_t shard = 0; shard < SHARDS; shard++)
             send_from(&x, shard);
     struct rp_peeked seen;
-    succeeds(rp_peek(x.q, NULL, RP_STATE_READY, 0, &seen, NULL, 0));
-    assert_int_equal(seen.priority, 0);
+    uint32_t peeked = 0;
+    for (uint64_t after = 0; rp_peek(x.q, NULL, RP_STATE_READY, after, &seen, NULL, 0) == 0; after = seen.id, peeked++)
+        assert_int_equal(seen.priority, 0);
+    assert_int_equal(peeked, 3 * SHARDS);
     uint8_t order[SHARDS_MOST];
     rp_consumer *c = consumer_at(x.q, 3);
     memcpy(order, c->shard_order, sizeof order);

@@ -132,6 +132,41 @@ static void lanes_without_keys(void **state) {
     assert_int_equal(layout_compute(&p, &l), 0);
 }
 
+/* Whole pages for each shard: of its lane, and of its cells, which begin at a page. Without shards nothing is wasted on that. */
+static void shards_have_pages(void **state) {
+    (void)state;
+    struct layout l;
+    for (uint32_t shards = 2; shards <= MAX_PRIORITIES; shards++)
+        for (uint32_t capacity = 1; capacity < 5000; capacity += 333) {
+            struct parameters p = small_parameters(capacity);
+            p.lane_count = p.numa_shards = shards;
+            assert_int_equal(layout_compute(&p, &l), 0);
+            assert_int_equal(l.lanes % 4096, 0);
+            assert_int_equal(l.lane_slot_count * 8 % 4096, 0);
+            assert_int_equal(l.cells % 4096, 0);
+            assert_true(l.lane_slot_count >= l.cell_count); /* any of them may hold all */
+        }
+    struct parameters p = small_parameters(16);
+    assert_int_equal(layout_compute(&p, &l), 0);
+    assert_true(l.lane_slot_count < 512);
+    p.numa_shards = 1; /* no such thing */
+    assert_int_equal(layout_compute(&p, &l), -EINVAL);
+    p.numa_shards = 2; /* and one lane */
+    assert_int_equal(layout_compute(&p, &l), -EINVAL);
+    p.lane_count = 2;
+    assert_int_equal(layout_compute(&p, &l), 0);
+    p.shard_nodes = UINT64_MAX;
+    assert_int_equal(layout_compute(&p, &l), 0);
+    p.ageing_ns = 1;
+    assert_int_equal(layout_compute(&p, &l), -EINVAL);
+    p.ageing_ns = 0;
+    p.keyed = 1;
+    assert_int_equal(layout_compute(&p, &l), -EINVAL);
+    p.keyed = 0;
+    p.lane_count = p.numa_shards = MAX_PRIORITIES + 1;
+    assert_int_equal(layout_compute(&p, &l), -EINVAL);
+}
+
 static void the_handshake(void **state) {
     (void)state;
     struct segment s, again;
@@ -162,7 +197,7 @@ static void the_handshake(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_at_the_edges), cmocka_unit_test(the_promised_overhead), cmocka_unit_test(refused_parameters),
-        cmocka_unit_test(lanes_without_keys), cmocka_unit_test(the_handshake),
+        cmocka_unit_test(lanes_without_keys), cmocka_unit_test(shards_have_pages),     cmocka_unit_test(the_handshake),
     };
     return cmocka_run_group_tests_name("layout", tests, NULL, NULL);
 }

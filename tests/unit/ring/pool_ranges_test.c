@@ -52,6 +52,25 @@ static void home_first_then_by_distance(void **state) {
     assert_false(pool_take(&pool, &cell));
 }
 
+/* What was freed behind where it looks is found before it goes elsewhere. */
+static void stays_while_there_is_something(void **state) {
+    (void)state;
+    make(CAPACITY);
+    enum { EACH = CAPACITY / SHARDS };
+    uint32_t cells[EACH];
+    for (uint32_t i = 0; i < EACH; i++)
+        cells[i] = take();
+    for (uint32_t round = 0; round < 10; round++) {
+        for (uint32_t i = 0; i < EACH * 3 / 4; i++)
+            pool_give_back(&other, cells[i]);
+        pool_flush(&other);
+        for (uint32_t i = 0; i < EACH * 3 / 4; i++) {
+            cells[i] = take();
+            assert_int_equal(shard_of(cells[i]), order[0]);
+        }
+    }
+}
+
 static void comes_home_again(void **state) {
     (void)state;
     make(CAPACITY);
@@ -116,6 +135,7 @@ static void small_ones_share(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(home_first_then_by_distance, teardown),
+        cmocka_unit_test_teardown(stays_while_there_is_something, teardown),
         cmocka_unit_test_teardown(comes_home_again, teardown),
         cmocka_unit_test_teardown(finds_the_last_one, teardown),
         cmocka_unit_test_teardown(small_ones_share, teardown),
