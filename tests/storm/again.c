@@ -48,8 +48,10 @@ int again_open(struct worker *w, rp_queue *q, rp_producer **out) {
     struct rp_producer_options o;
     char name[24];
     rp_producer_options_init(&o, sizeof o);
-    o.shard = w->storm->variant->shards > 0 ? 1 + w->slot % w->storm->variant->shards : 0;
+    const uint32_t shards = w->storm->variant->shards;
+    o.shard = shards > 0 ? 1 + w->slot % shards : 0;
     if (w->storm->variant->numbered) {
+        o.shard = shards > 0 ? 1 + (uint32_t)worker_random(w, shards) : 0; /* whoever takes over may run elsewhere */
         o.id = name;
         o.id_bytes = (size_t)snprintf(name, sizeof name, "worker %u", w->slot);
     }

@@ -42,7 +42,7 @@ struct variant {
     bool waiters;    /* sleepers, and some of them in rp_wait, on futexes */
     bool ids;        /* each letter has an id for deduplication, and is sent again when its sender was killed */
     bool numbered;   /* the same, by a sequence of a producer with an identity */
-    uint32_t shards; /* each producer's letters have a lane, by its slot */
+    uint32_t shards; /* each producer's letters have a lane, by its slot; of one that is numbered any, in each life another */
 };
 
 struct storm {
