@@ -69,6 +69,8 @@ int placing_create(const char *path, const struct rp_queue_options *o, const str
         struct placement_question q = {(enum placement_request)o->numa, o->numa_node, near, l->bytes};
         (void)placement_decide(&t, &q, &plan.where); /* a node that is not there: placing_look says so */
     }
+    if (p->shard_nodes != 0 && plan.where.rings != 0)
+        plan.where.cells = p->shard_nodes; /* what is no shard's whole page, in turns over them */
     *where = plan.where;
     if (plan.where.rings == 0 && !plan.huge)
         return shm_create(path, l->bytes, o->mode, o->group, o->prefault, b);

@@ -4,7 +4,8 @@
 #include "placing.h"
 #include "shard_map.h"
 #include "topology.h"
-#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 uint32_t placing_shards(uint32_t wanted, uint64_t *nodes) {
     struct topology t;
@@ -16,7 +17,7 @@ uint32_t placing_shards(uint32_t wanted, uint64_t *nodes) {
 unsigned placing_here(struct topology *t) {
     unsigned node;
     *t = (struct topology){.node = {{0}}};
-    if (!topology_has_nodes(TOPOLOGY_ROOT) || getcpu(NULL, &node) != 0)
+    if (!topology_has_nodes(TOPOLOGY_ROOT) || syscall(SYS_getcpu, NULL, &node, NULL) != 0)
         return NODES_MOST;
     (void)topology_read(TOPOLOGY_ROOT, topology_allowed(), t);
     return node < NODES_MOST ? node : NODES_MOST;
