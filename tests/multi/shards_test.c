@@ -155,6 +155,29 @@ static void as_many_as_asked_for(void **state) {
         assert_int_equal(p.shard_bytes, 0);
 }
 
+/* Where all are on one node, by their seats: they spread over its shards. */
+static void on_one_node_homes_go_by_seat(void **state) {
+    (void)state;
+    struct rp_queue_options o = sharded();
+    rp_queue *q[SHARDS + 1] = {make_queue(&o)};
+    struct rp_placement where;
+    succeeds(rp_queue_placement(q[0], &where));
+    for (uint32_t i = 0; i <= SHARDS; i++) {
+        if (i > 0)
+            succeeds(rp_queue_open(queue_name, NULL, &q[i]));
+        rp_producer *p = producer_at(q[i], 0);
+        rp_consumer *c = consumer_at(q[i], 0);
+        assert_true(p->home < SHARDS && c->shard_order[0] < SHARDS);
+        if (where.nodes == 1)
+            assert_true(p->home == i % SHARDS && c->shard_order[0] == i % SHARDS);
+        rp_producer_close(p);
+        rp_consumer_close(c);
+    }
+    for (uint32_t i = SHARDS; i > 0; i--)
+        succeeds(rp_queue_close(q[i]));
+    drop_queue(q[0]);
+}
+
 static void own_lane_first_then_the_others_in_turn(void **state) {
     (void)state;
     struct rp_queue_options o = sharded();
@@ -527,6 +550,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(what_does_not_go_together_is_refused, unlink_queue),
         cmocka_unit_test_teardown(as_many_as_asked_for, unlink_queue),
+        cmocka_unit_test_teardown(on_one_node_homes_go_by_seat, unlink_queue),
         cmocka_unit_test_teardown(own_lane_first_then_the_others_in_turn, unlink_queue),
         cmocka_unit_test_teardown(no_lane_starves, unlink_queue),
         cmocka_unit_test_teardown(those_who_come_once_reach_all_lanes, unlink_queue),
