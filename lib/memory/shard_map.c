@@ -67,8 +67,8 @@ void shard_order(const struct topology *t, uint64_t nodes, uint32_t count, unsig
                  uint8_t order[SHARDS_MOST]) {
     unsigned way[SHARDS_MOST], from = here < NODES_MOST ? here : shard_node(nodes, home);
     order[0] = (uint8_t)home;
-    for (uint32_t i = 1; i < count && i < SHARDS_MOST;
-         i++) { /* inserted: those equally far stay as they come, going round from home */
+    /* Inserted: those equally far stay as they come, going round from home. */
+    for (uint32_t i = 1; i < count && i < SHARDS_MOST; i++) {
         uint32_t shard = (home + i) % count, at = i;
         unsigned far = farness(t, from, shard_node(nodes, shard));
         for (; at > 1 && way[at - 1] > far; at--) {
