@@ -167,6 +167,38 @@ static void body_drop(unsigned me) {
 static const struct sim_program shard_drop = {
     .name = "shard-drop", .about = "a sender makes room in both lanes", PAIR(setup_drop, body_drop)};
 
+/* Both lanes have messages of a group that is removed, and two slots each: its end must be seen in all of them. */
+static void setup_group(void) {
+    struct rp_queue_options o = scenario_options(2);
+    o.numa_shards = 2;
+    o.max_groups = 2;
+    o.max_participants = 3;
+    witness_create(&o, &(struct witness_expectations){.groups = true});
+    struct desk d;
+    witness_open_at(&d, 2);
+    witness_group_create(&d, 1);
+    witness_send(&d, 0);
+    witness_close(&d);
+}
+static void body_remove(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        witness_send(&d, 0);
+        scenario_receive_and_ack(&d, 2);
+    } else {
+        witness_group_remove(&d, 1);
+        witness_send(&d, 0);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program shard_remove = {.name = "shard-remove",
+                                                .about = "a group is removed that has messages in both lanes",
+                                                PAIR(setup_group, body_remove),
+                                                .lane_slots = 2};
+
 /* As many messages in its own lane as it receives, and more come: the one in the other has its turn all the same. */
 enum { TURN = 16, THE_FAR_ONE = (SIM_CREATOR + 1) << 16 | (TURN + 1) };
 
@@ -202,6 +234,6 @@ static const struct sim_program shard_far = {.name = "shard-far",
                                              FINISH,
                                              .budget = {.preemptions = 1, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_shards[] = {&shard_steal, &shard_each,    &shard_take,    &shard_nack, &shard_way,
-                                                      &shard_sleep, &shard_delayed, &shard_redrive, &shard_drop, &shard_far,
-                                                      NULL};
+const struct sim_program *const scenarios_shards[] = {&shard_steal, &shard_each,   &shard_take,    &shard_nack,
+                                                      &shard_way,   &shard_sleep,  &shard_delayed, &shard_redrive,
+                                                      &shard_drop,  &shard_remove, &shard_far,     NULL};
