@@ -206,11 +206,13 @@ static int run(void (*plan)(struct plan *p, const struct peer *peer), bool every
     }
     if (p.count == 1) {
         cli_error("none of the peers can do that; 'ringpost bench peers' says who can what");
+        plan_end(&p);
         return CLI_FAILED;
     }
     set_times(&p);
     bool good = plan_run(&p);
     int status = report(&p, everything && options.peers == NULL);
+    plan_end(&p);
     return cli_finish(good ? status : CLI_FAILED);
 }
 

@@ -40,6 +40,16 @@ void plan_begin(struct plan *p, const struct machine *m) {
     plan_add(p, &(struct trial_job){.kind = TRIAL_TRIP, .bytes = sizeof(uint64_t), .producers = 1, .consumers = 1, .batch = 1});
 }
 
+void plan_end(struct plan *p) {
+    for (size_t i = 0; i < p->count; i++) {
+        free(p->measures[i].series.slices);
+        for (int r = 0; r < REGIME_COUNT; r++) {
+            free(p->measures[i].ticks[r]);
+        }
+    }
+    free(p->measures);
+}
+
 static void read_quantiles(const struct plan *p, const struct histogram *h, double value[SERIES_VALUES_MAX]) {
     for (int i = 0; i < TRIPS_QUANTILES; i++) {
         value[i] = machine_quantile_ns(p->machine, h, plan_trip_shares[i]);

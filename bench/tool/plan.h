@@ -31,6 +31,7 @@ struct plan {
 
 void plan_begin(struct plan *p, const struct machine *m);
 void plan_add(struct plan *p, const struct trial_job *job);
+void plan_end(struct plan *p);
 
 /* Starts what the peers need, measures, stops it. False: something failed; those measures say what. */
 bool plan_run(struct plan *p);

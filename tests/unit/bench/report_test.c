@@ -45,16 +45,6 @@ static void make(struct plan *p, double our_ratio, double bare_ns) {
     enter(&p->measures[4], bare_ns, 100);
 }
 
-static void release(struct plan *p) {
-    for (size_t i = 0; i < p->count; i++) {
-        free(p->measures[i].series.slices);
-        for (int r = 0; r < REGIME_COUNT; r++) {
-            free(p->measures[i].ticks[r]);
-        }
-    }
-    free(p->measures);
-}
-
 static double figure(const json_t *results, size_t index, const char *key) {
     return json_number_value(json_object_get(json_array_get(results, index), key));
 }
@@ -74,7 +64,7 @@ static void json_has_the_figures(void **state) {
     assert_string_equal(json_string_value(json_object_get(json_array_get(results, 4), "regime")), "near");
     assert_true(json_is_true(json_object_get(json_array_get(results, 4), "acks")));
     json_decref(json);
-    release(&p);
+    plan_end(&p);
 }
 
 static int worse_than(double ratio_then, double bare_then, double ratio_now, double tolerance) {
@@ -99,8 +89,8 @@ static int worse_than(double ratio_then, double bare_then, double ratio_now, dou
     free(text);
     json_decref(earlier);
     json_decref(into);
-    release(&then);
-    release(&now);
+    plan_end(&then);
+    plan_end(&now);
     return worse;
 }
 
@@ -138,7 +128,7 @@ static void a_stall_in_few_slices_shows(void **state) {
     assert_in_range(figure(results, 0, "p50_ns"), 290, 350);
     assert_true(figure(results, 1, "p99_ns") == 900);
     json_decref(json);
-    release(&p);
+    plan_end(&p);
 }
 
 /* Asking again and again, another capacity or shared processors are something else. */
@@ -155,10 +145,10 @@ static void what_was_done_otherwise_is_not_compared(void **state) {
             job->capacity = way == 2 ? 64 : 0;
         }
         assert_int_equal(report_against(&now, earlier, 0.1, NULL, NULL), way < 3 ? -1 : 1);
-        release(&now);
+        plan_end(&now);
     }
     json_decref(earlier);
-    release(&then);
+    plan_end(&then);
 }
 
 /* What shares its processors with helpers of its own is not disturbed by others. */
@@ -176,7 +166,7 @@ static void preemptions_by_ones_own_do_not_count(void **state) {
         p.measures[3].preempted = 7;
         assert_true(plan_preemptions(&p) == 7);
     }
-    release(&p);
+    plan_end(&p);
 }
 
 static void what_is_no_result_is_not_compared(void **state) {
@@ -192,7 +182,7 @@ static void what_is_no_result_is_not_compared(void **state) {
         assert_int_equal(report_against(&p, earlier, 0.1, NULL, NULL), -1);
         json_decref(earlier);
     }
-    release(&p);
+    plan_end(&p);
 }
 
 /* -- the picture -- */
@@ -282,7 +272,7 @@ static void the_picture_is_whole_and_stands_alone(void **state) {
     assert_null(strstr(svg, "nan"));
     assert_null(strstr(svg, "inf"));
     free(svg);
-    release(&p);
+    plan_end(&p);
 }
 
 /* Each peer's curve of each size is there, and no two names lie on each other. */
@@ -314,7 +304,7 @@ static void many_curves_are_all_drawn(void **state) {
     }
     assert_int_equal(labels, SIZES * (PEERS + 1));
     free(svg);
-    release(&p);
+    plan_end(&p);
 }
 
 /* Best first: for times the smallest, for rates the largest. */
@@ -331,7 +321,7 @@ static void the_best_stands_first(void **state) {
     assert_int_equal(report_ranked(&p, REGIME_NEAR, &p.measures[4], ranked, sums), 2);
     assert_ptr_equal(ranked[0]->job.peer, &fast);
     assert_int_equal(report_ranked(&p, REGIME_FAR, &p.measures[1], ranked, sums), 0);
-    release(&p);
+    plan_end(&p);
 }
 
 static void nothing_measured_is_a_picture_too(void **state) {
@@ -342,7 +332,7 @@ static void nothing_measured_is_a_picture_too(void **state) {
     assert_well_formed(svg);
     free(svg);
     assert_false(report_svg("/nowhere/at/all.svg", &p));
-    release(&p);
+    plan_end(&p);
 }
 
 int main(void) {
