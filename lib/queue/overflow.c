@@ -8,11 +8,12 @@
 #include <ringpost/group.h>
 
 enum {
-    HEAD_LAG = 16,      /* positions by which a head may lag behind the truth while all is well */
-    SKIPS_MAX = 64,     /* entries of a ring that cannot be dropped, before the search goes on elsewhere */
-    LANES_AT_ONCE = 8,  /* keyed lanes whose oldest messages are compared */
-    BARREN_MAX = 256,   /* positions that are looked at again where nothing was found in the same millisecond */
-    GO_BACK_MAX = 32768 /* positions, once per tick */
+    HEAD_LAG = 16,       /* positions by which a head may lag behind the truth while all is well */
+    SKIPS_MAX = 64,      /* entries of a ring that cannot be dropped, before the search goes on elsewhere */
+    LANES_AT_ONCE = 8,   /* keyed lanes whose oldest messages are compared */
+    PASSED_AT_ONCE = 64, /* entries of a lane that are looked at for that */
+    BARREN_MAX = 256,    /* positions that are looked at again where nothing was found in the same millisecond */
+    GO_BACK_MAX = 32768  /* positions, once per tick */
 };
 
 uint32_t overflow_groups(struct rp_producer *p) {
@@ -118,6 +119,20 @@ static void pass_to(struct stretch *r, uint32_t lossy, uint64_t h) {
     }
 }
 
+/* Does the slot of lane position h name the message that was seen in its cell, and that message the slot? Else the cell may carry another, a younger one. */
+static bool is_present(const struct segment *s, const struct sight *x, uint32_t lane, uint64_t h, uint64_t slot) {
+    uint64_t generation = cell_generation(x->word);
+    return x->pending != 0 && slot_tag(slot) == slot_tag_of(generation) &&
+           load_acquire(&segment_cell(s, x->cell)->position, position) == position_word(generation, lane, h);
+}
+
+static void tell_heads(const struct segment *s, const struct stretch *r, uint32_t lossy, uint32_t lane) {
+    for (uint32_t groups = lossy; groups != 0; groups &= groups - 1) {
+        unsigned g = (unsigned)__builtin_ctz(groups);
+        hint_raise(&segment_lane_start(s, g, lane)->lane_head, r->heads[g]);
+    }
+}
+
 /* The entry of lane position h. -> RP_FULL: it is not ours to drop. */
 static int drop_entry(struct rp_producer *p, uint32_t lossy, uint32_t lane, struct stretch *r, uint64_t h, uint64_t slot,
                       uint32_t *cell) {
@@ -129,8 +144,7 @@ static int drop_entry(struct rp_producer *p, uint32_t lossy, uint32_t lane, stru
     struct sight x;
     drop_see(s, lossy, c, &x);
     uint64_t generation = cell_generation(x.word);
-    bool present = x.pending != 0 && slot_tag(slot) == slot_tag_of(generation) &&
-                   load_acquire(&segment_cell(s, c)->position, position) == position_word(generation, lane, h);
+    bool present = is_present(s, &x, lane, h, slot);
     bool ours = present && drop_possible(s, &x, false) && drop(p, &x, cell) == DROP_ROOM;
     if (present && !ours)
         drop_see(s, lossy, c, &x); /* as it is now */
@@ -169,10 +183,7 @@ static int drop_from_lane(struct rp_producer *p, uint32_t lossy, uint32_t lane, 
         }
     }
     l->drop_at = h;
-    for (uint32_t groups = lossy; groups != 0; groups &= groups - 1) {
-        unsigned g = (unsigned)__builtin_ctz(groups);
-        hint_raise(&segment_lane_start(s, g, lane)->lane_head, r.heads[g]);
-    }
+    tell_heads(s, &r, lossy, lane);
     return result;
 }
 
@@ -219,19 +230,45 @@ static bool drop_from_rings(struct rp_producer *p, uint32_t lossy, uint32_t lane
     return false;
 }
 
+/* When the message in a cell was sent, roughly: it may go while we look. */
+__attribute__((no_sanitize("thread"))) static uint64_t sent_of(const struct segment *s, uint32_t c) {
+    return *(const volatile uint64_t *)&segment_cell(s, c)->sent_wall_ns;
+}
+
 /*
- * When the message was sent that lies where the lane begins for `lossy` groups. Roughly: it may go while we look. UINT64_MAX: none. *length: how much follows it; it tells lanes apart whose
- * messages are of one tick of the clock.
+ * When the first message of the lane was sent that can be dropped. UINT64_MAX: there is none. *length: how much follows it; it tells lanes apart whose messages are of one tick of the clock. Shared heads lag,
+ * also for ever when those died who had gone on: entries that count no more are passed, for their cells carry younger messages. Where so many cannot be dropped, the last of them speaks for the lane.
  */
-__attribute__((no_sanitize("thread"))) static uint64_t age_of(const struct rp_producer *p, uint32_t lossy, uint32_t lane,
-                                                              uint64_t *length) {
+static uint64_t age_of(const struct rp_producer *p, uint32_t lossy, uint32_t lane, uint64_t *length) {
     const struct segment *s = p->actor.segment;
     const struct index_ring ring = p->lanes[lane].ring;
-    uint64_t first = stretch_of(s, lossy, lane).first, slot = load_acquire(ring_slot(&ring, first), slot);
-    *length = load_acquire(ring.tail, hints) - first;
-    if (slot_lap(slot) != ring_lap(&ring, first) || !segment_has_cell(s, slot_cell(slot)))
-        return UINT64_MAX;
-    return *(const volatile uint64_t *)&segment_cell(s, slot_cell(slot))->sent_wall_ns;
+    struct stretch r = stretch_of(s, lossy, lane);
+    uint64_t h = r.first, age = UINT64_MAX, slot;
+    for (unsigned steps = 0; steps < PASSED_AT_ONCE; steps++) {
+        enum ring_look_at look = RING_END;
+        if (r.end == UINT64_MAX || (int64_t)(r.end - h) > 0)
+            look = ring_look(&ring, &segment_lane_start(s, r.lowest, lane)->lane_head, &h, &slot);
+        if (look == RING_PAST) {
+            pass_to(&r, lossy, h);
+            continue;
+        }
+        if (look != RING_ENTRY || !segment_has_cell(s, slot_cell(slot))) {
+            age = UINT64_MAX;
+            break;
+        }
+        struct sight x;
+        drop_see(s, lossy, slot_cell(slot), &x);
+        bool present = is_present(s, &x, lane, h, slot);
+        if (present)
+            age = sent_of(s, x.cell);
+        if (present && drop_possible(s, &x, false))
+            break;
+        pass(s, &r, lossy, &x, present, h);
+        h++;
+    }
+    tell_heads(s, &r, lossy, lane);
+    *length = load_acquire(ring.tail, hints) - h;
+    return age;
 }
 
 /* Keyed lanes, and those of shards, take turns, a few at a time, and of those the one with the oldest message is first. */

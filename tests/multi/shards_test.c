@@ -412,6 +412,54 @@ static void one_sender_may_fill_the_queue(void **state) {
     disperse(&x);
 }
 
+/* Receives and acks a few, fewer than it tells of, and is gone or stopped: what shared heads say then is as old as they are. */
+static int take_some(struct peer *test, void *argument) {
+    rp_queue *q;
+    struct rp_message m;
+    peer_succeeds(rp_queue_open(queue_name, NULL, &q));
+    rp_consumer *c = consumer_at(q, 1);
+    for (uint32_t i = 0; i < *(const uint32_t *)argument; i++) {
+        peer_succeeds(rp_receive(c, &m, 0));
+        peer_succeeds(rp_ack(c, &m));
+    }
+    peer_say(test, 't');
+    for (;;)
+        pause();
+}
+
+/* A lane is as old as what can be dropped from it, whatever lies at the heads by now: here younger messages, of another lane. */
+static void the_oldest_go_also_behind_old_heads(void **state) {
+    (void)state;
+    enum { OLD = 12, TAKEN = 5 };
+    uint32_t taken = TAKEN;
+    struct rp_queue_options o = sharded();
+    o.capacity = SHARE;
+    o.overflow = RP_OVERFLOW_DROP_OLDEST;
+    for (int stopped = 0; stopped < 2; stopped++) {
+        struct crowd x = gather(&o);
+        for (uint32_t i = 0; i < OLD; i++)
+            send_from(&x, 0);
+        struct peer peer = peer_start(take_some, &taken);
+        assert_int_equal(peer_hear(&peer), 't');
+        if (stopped)
+            peer_stop(&peer);
+        else
+            peer_kill(&peer);
+        const uint64_t later = clock_wall_coarse_ns();
+        assert_true(until(clock_wall_coarse_ns() > later));
+        const uint32_t room = cells_in_play(&x.q->segment);
+        for (uint32_t i = 0; i < 3 * room; i++)
+            send_from(&x, 1);
+        rp_consumer *c = consumer_at(x.q, 1);
+        while (stats_of(x.q).ready > 0)
+            assert_int_equal(take(c).shard, 1);
+        rp_consumer_close(c);
+        if (stopped)
+            peer_kill(&peer);
+        disperse(&x);
+    }
+}
+
 static int wait_at(struct peer *test, void *argument) {
     rp_queue *q;
     struct rp_message m;
@@ -558,6 +606,7 @@ int main(void) {
         cmocka_unit_test_teardown(drained_paused_and_purged_as_any_queue, unlink_queue),
         cmocka_unit_test_teardown(cells_of_its_own_node_first, unlink_queue),
         cmocka_unit_test_teardown(one_sender_may_fill_the_queue, unlink_queue),
+        cmocka_unit_test_teardown(the_oldest_go_also_behind_old_heads, unlink_queue),
         cmocka_unit_test_teardown(a_sleeper_wakes_for_any_lane, unlink_queue),
         cmocka_unit_test_teardown(nothing_is_lost_or_doubled_when_they_are_killed, unlink_queue),
     };
