@@ -130,7 +130,7 @@ struct rp_queue_options {
 /**
  * A queue with shards has a lane for each node instead of one for all, and as many ranges of cells. A producer fills the lane of the node on which its thread runs when it is opened, and takes
  * cells of that node as long as some are free; it keeps to that when its thread moves. A consumer receives from its own node's lane, and when that is empty from the others, the nearest first; every 16th
- * receive begins with one of the others in turn, so none is left waiting whatever comes into its own.
+ * receive goes through the others first, beginning with each in turn, so none is left waiting whatever comes into its own.
  *
  * Order: what one producer sends is first delivered in that order, as in any queue. Between producers there is no order: with one lane what was sent earlier is also received earlier, here a message of
  * another node may come much later. A producer that is closed and opened again on another node fills another lane, so what it sends then may come before what it sent earlier, also if both

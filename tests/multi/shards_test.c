@@ -230,6 +230,26 @@ static void no_lane_starves(void **state) {
     disperse(&x);
 }
 
+/* The turns of empty lanes are those of the others: one that alone has messages gets each 16th receive. */
+static void a_lone_lane_gets_all_turns(void **state) {
+    (void)state;
+    enum { FAR = 9 };
+    struct rp_queue_options o = sharded();
+    for (uint32_t lone = 1; lone < SHARDS; lone++) {
+        struct crowd x = gather(&o);
+        rp_consumer *c = consumer_at(x.q, 1);
+        for (uint32_t n = 0; n < FAR; n++)
+            send_from(&x, lone);
+        for (uint32_t i = 1; i <= TURN * FAR; i++) {
+            send_from(&x, 0);
+            assert_int_equal(take(c).shard, i % TURN == 0 ? lone : 0);
+        }
+        assert_true(rp_queue_purge(x.q, NULL, RP_STATE_ALL) > 0);
+        rp_consumer_close(c);
+        disperse(&x);
+    }
+}
+
 /* Those who come for one message and go leave nothing behind by which the next could count; so it is chance, but it is. */
 static void those_who_come_once_reach_all_lanes(void **state) {
     (void)state;
@@ -315,6 +335,7 @@ static void drained_paused_and_purged_as_any_queue(void **state) {
     co.group = "second";
     co.shard = 4;
     succeeds(rp_consumer_open(x.q, &co, &second));
+    second->lane_turn = 0;
     for (uint32_t i = 0; i < SHARDS; i++)
         assert_int_equal(take(second).number, i == 0 ? 2 : 1); /* not what was sent before it was made */
     is_empty(second);
@@ -601,6 +622,7 @@ int main(void) {
         cmocka_unit_test_teardown(on_one_node_homes_go_by_seat, unlink_queue),
         cmocka_unit_test_teardown(own_lane_first_then_the_others_in_turn, unlink_queue),
         cmocka_unit_test_teardown(no_lane_starves, unlink_queue),
+        cmocka_unit_test_teardown(a_lone_lane_gets_all_turns, unlink_queue),
         cmocka_unit_test_teardown(those_who_come_once_reach_all_lanes, unlink_queue),
         cmocka_unit_test_teardown(what_comes_back_stays_in_its_lane, unlink_queue),
         cmocka_unit_test_teardown(drained_paused_and_purged_as_any_queue, unlink_queue),

@@ -47,6 +47,7 @@ static const struct mutant {
     /* shards */
     {"shards_home_only", "shard-steal", "a consumer whose own lane is empty asks no other"},
     {"shards_never_far", "shard-far", "a consumer asks the others only when its own lane is empty"},
+    {"shards_one_far", "shard-lone", "a consumer whose turn it is elsewhere asks one of the others, and then at home"},
     {"shards_lane_moves", "shard-steal", "a producer's messages go to one lane after the other"},
     /* overflow */
     {"overflow_without_cas", "drop-claim", "a dropper stores its verdict"},

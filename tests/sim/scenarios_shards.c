@@ -234,6 +234,52 @@ static const struct sim_program shard_far = {.name = "shard-far",
                                              FINISH,
                                              .budget = {.preemptions = 1, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_shards[] = {&shard_steal, &shard_each,   &shard_take,    &shard_nack,
-                                                      &shard_way,   &shard_sleep,  &shard_delayed, &shard_redrive,
-                                                      &shard_drop,  &shard_remove, &shard_far,     NULL};
+/* Of two lanes where nobody is at home one is empty: its turns are the other's. */
+enum { LONE = 3, LONE_ONES = 2, AT_HOME = LONE_ONES * TURN, THE_FIRST_LONE = (SIM_CREATOR + 1) << 16 | (AT_HOME + 1) };
+
+static void setup_lone(void) {
+    struct rp_queue_options o = scenario_options(AT_HOME + LONE_ONES + 2);
+    o.numa_shards = LONE;
+    witness_create(&o, NULL);
+    for (uint8_t shard = 1; shard <= LONE; shard += LONE - 1) {
+        struct desk d;
+        witness_open_at(&d, shard);
+        for (unsigned i = 0; i < (shard == 1 ? AT_HOME : LONE_ONES); i++)
+            witness_send(&d, 0);
+        witness_close(&d);
+    }
+}
+static void body_lone(unsigned me) {
+    struct desk d;
+    unsigned met = 0;
+    if (me == 1)
+        witness_open_at(&d, 1);
+    else
+        witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        witness_send(&d, 0);
+    } else {
+        for (unsigned i = 0; i < AT_HOME; i++) {
+            if (witness_receive(&d, 0) != 0)
+                continue;
+            met += d.held[0].reserved[3] >= THE_FIRST_LONE && d.held[0].reserved[3] < THE_FIRST_LONE + LONE_ONES;
+            witness_ack(&d, 0);
+        }
+        if (met < LONE_ONES && !sim_frozen())
+            sim_fail("%u messages of the one far lane that has some were among %d", met, (int)AT_HOME);
+    }
+    sim_done();
+    witness_close(&d);
+}
+static const struct sim_program shard_lone = {.name = "shard-lone",
+                                              .about = "of the lanes where nobody is at home one has messages",
+                                              .participants = 2,
+                                              .setup = setup_lone,
+                                              .body = body_lone,
+                                              FINISH,
+                                              .budget = {.preemptions = 1, .kills = 1}};
+
+const struct sim_program *const scenarios_shards[] = {
+    &shard_steal,   &shard_each, &shard_take,   &shard_nack, &shard_way,  &shard_sleep, &shard_delayed,
+    &shard_redrive, &shard_drop, &shard_remove, &shard_far,  &shard_lone, NULL};
