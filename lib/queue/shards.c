@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 int shards_parameters(const struct rp_queue_options *o, struct parameters *p) {
-    if (o->numa_shards == 0)
+    if (o->numa_shards <= 1) /* one lane is a queue like any other */
         return 0;
     if (o->lanes > 0 || o->priorities > 1)
         return fail(-EINVAL, "a queue has numa_shards or %s, not both", o->lanes > 0 ? "keyed lanes" : "priorities");
@@ -19,7 +19,7 @@ int shards_parameters(const struct rp_queue_options *o, struct parameters *p) {
     if (count > 1)
         p->numa_shards = p->lane_count = count;
     else
-        p->shard_nodes = 0; /* one lane is a queue like any other */
+        p->shard_nodes = 0;
     return 0;
 }
 

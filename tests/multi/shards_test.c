@@ -155,6 +155,30 @@ static void as_many_as_asked_for(void **state) {
         assert_int_equal(p.shard_bytes, 0);
 }
 
+/* As 0, whatever else is asked for. */
+static void one_is_off(void **state) {
+    (void)state;
+    struct rp_queue_options o, got;
+#define TAKES(change)                                   \
+    do {                                                \
+        o = test_options();                             \
+        o.numa_shards = 1;                              \
+        change;                                         \
+        rp_queue *q = make_queue(&o);                   \
+        rp_queue_options_init(&got, sizeof got);        \
+        succeeds(rp_queue_options_get(q, &got));        \
+        assert_int_equal(got.numa_shards, 0);           \
+        assert_int_equal(got.lanes, o.lanes);           \
+        assert_int_equal(got.priorities, o.priorities); \
+        drop_queue(q);                                  \
+    } while (0)
+    TAKES(o.lanes = 4);
+    TAKES(o.priorities = 2);
+    TAKES((o.priorities = 2, o.ageing_ns = 1));
+    TAKES(o.numa = RP_NUMA_CONSUMER);
+    TAKES((o.numa = RP_NUMA_NODE, o.numa_node = 0));
+}
+
 /* Where all are on one node, by their seats: they spread over its shards. */
 static void on_one_node_homes_go_by_seat(void **state) {
     (void)state;
@@ -619,6 +643,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(what_does_not_go_together_is_refused, unlink_queue),
         cmocka_unit_test_teardown(as_many_as_asked_for, unlink_queue),
+        cmocka_unit_test_teardown(one_is_off, unlink_queue),
         cmocka_unit_test_teardown(on_one_node_homes_go_by_seat, unlink_queue),
         cmocka_unit_test_teardown(own_lane_first_then_the_others_in_turn, unlink_queue),
         cmocka_unit_test_teardown(no_lane_starves, unlink_queue),
