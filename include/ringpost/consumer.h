@@ -35,7 +35,7 @@ struct rp_consumer_options {
                                  for the leases of the first run meanwhile. Default 0 */
     uint32_t wait_strategy; /**< enum rp_wait_strategy: what it does while it waits. Default RP_WAIT_ADAPTIVE */
     uint32_t
-        shard; /**< queues with numa_shards: from whose lane it receives first, 1 .. their number; 0: of the node on which its thread runs now. Default 0 */
+        shard; /**< queues with numa_shards: from whose lane it receives first, 1 .. their number (1 also in a queue that has none, as RP_NUMA_SHARDS_AUTO makes on one node); 0: of the node on which its thread runs now. Default 0 */
 };
 
 /**

@@ -26,7 +26,7 @@ struct rp_producer_options {
     size_t id_bytes;        /**< 1 .. RP_PRODUCER_ID_MAX. Default 0 */
     uint32_t wait_strategy; /**< enum rp_wait_strategy: what a send does that waits for room. Default RP_WAIT_ADAPTIVE */
     uint32_t
-        shard; /**< queues with numa_shards: which lane it fills, 1 .. their number; 0: that of the node on which its thread runs now. Default 0 */
+        shard; /**< queues with numa_shards: which lane it fills, 1 .. their number (1 also in a queue that has none, as RP_NUMA_SHARDS_AUTO makes on one node); 0: that of the node on which its thread runs now. Default 0 */
 };
 
 /** A timeout that leaves the decision to the queue's overflow policy: reject does not wait, block waits for ever. */

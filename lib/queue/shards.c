@@ -25,7 +25,7 @@ int shards_parameters(const struct rp_queue_options *o, struct parameters *p) {
 
 int shards_check(const struct rp_queue *q, uint32_t shard) {
     const uint32_t count = q->segment.parameters.numa_shards;
-    if (shard > count)
+    if (shard > (count > 0 ? count : 1)) /* a queue that has none, as on one node, is one shard */
         return fail(-EINVAL, "shard %u, queue '%s' has %u", shard, q->name, count);
     return 0;
 }

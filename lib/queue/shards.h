@@ -27,7 +27,7 @@
 /* How many shards, and whose, these options ask for, into *p. 0; -EINVAL with the detail set: not together with other options. */
 int shards_parameters(const struct rp_queue_options *o, struct parameters *p);
 
-/* May a producer or consumer name this shard (1, ...; 0: none)? 0 or -EINVAL with the detail set. */
+/* May a producer or consumer name this shard (1, ..., 1 also where there are none; 0: none)? 0 or -EINVAL with the detail set. */
 int shards_check(const struct rp_queue *q, uint32_t shard);
 
 /* A producer or consumer was made, for a shard or (0) for where its thread runs. Nothing in a queue without shards. 0 or -ENOMEM with the detail set. */

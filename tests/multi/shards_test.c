@@ -120,10 +120,26 @@ static void what_does_not_go_together_is_refused(void **state) {
     assert_int_equal(rp_consumer_open(q, &co, &c), -EINVAL);
     drop_queue(q);
     o = test_options();
-    po.shard = co.shard = 1; /* in a queue that has none */
+    po.shard = co.shard = 2; /* in a queue that has none */
     q = make_queue(&o);
     assert_int_equal(rp_producer_open(q, &po, &p), -EINVAL);
     assert_int_equal(rp_consumer_open(q, &co, &c), -EINVAL);
+    drop_queue(q);
+}
+
+/* Who names the first needs not know whether one node was enough for `auto`. */
+static void the_first_is_there_without_shards(void **state) {
+    (void)state;
+    struct rp_queue_options o = test_options();
+    rp_queue *q = make_queue(&o);
+    rp_producer *p = producer_at(q, 1);
+    rp_consumer *c = consumer_at(q, 1);
+    struct rp_message m;
+    succeeds(rp_send(p, "one", 3, NULL));
+    succeeds(rp_receive(c, &m, 0));
+    succeeds(rp_ack(c, &m));
+    rp_producer_close(p);
+    rp_consumer_close(c);
     drop_queue(q);
 }
 
@@ -644,6 +660,7 @@ int main(void) {
         cmocka_unit_test_teardown(what_does_not_go_together_is_refused, unlink_queue),
         cmocka_unit_test_teardown(as_many_as_asked_for, unlink_queue),
         cmocka_unit_test_teardown(one_is_off, unlink_queue),
+        cmocka_unit_test_teardown(the_first_is_there_without_shards, unlink_queue),
         cmocka_unit_test_teardown(on_one_node_homes_go_by_seat, unlink_queue),
         cmocka_unit_test_teardown(own_lane_first_then_the_others_in_turn, unlink_queue),
         cmocka_unit_test_teardown(no_lane_starves, unlink_queue),
