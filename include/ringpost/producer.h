@@ -2,7 +2,8 @@
 /**
  * @file producer.h
  * Sending. A producer is used by one thread at a time, may move between threads, is cheap, and a queue may have many.
- * Messages of one producer are first delivered in the order in which they were sent.
+ * Messages of one producer are first delivered in the order in which they were sent. In queues with shards that holds while it is open, and on in its next life only if it has an id and runs on the same node, or
+ * names its shard: see enum rp_numa_shards.
  */
 #ifndef RINGPOST_PRODUCER_H
 #define RINGPOST_PRODUCER_H

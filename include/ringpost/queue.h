@@ -132,12 +132,13 @@ struct rp_queue_options {
  * cells of that node as long as some are free; it keeps to that when its thread moves. A consumer receives from its own node's lane, and when that is empty from the others, the nearest first; every 16th
  * receive goes through the others first, beginning with each in turn, so none is left waiting whatever comes into its own.
  *
- * Order: what one producer sends is first delivered in that order, as in any queue. Between producers there is no order: with one lane what was sent earlier is also received earlier, here a message of
- * another node may come much later. A producer that is closed and opened again on another node fills another lane, so what it sends then may come before what it sent earlier, also if both
- * have the same producer id. RP_OVERFLOW_DROP_OLDEST drops the oldest of some lanes, not strictly of all.
+ * Order: what one producer sends is first delivered in that order while it fills the same lane: as long as it is open. Opened again, by whatever process, it fills the same lane if it has a producer id and
+ * runs on the same node, or if `shard` names the lane; else what it sends then may come before what it sent earlier. Responders (request.h) and publishers (exchange.h) have producers that the library opens
+ * again. Between producers there is no order: with one lane what was sent earlier is also received earlier, here a message of another lane may come much later.
+ * RP_OVERFLOW_DROP_OLDEST drops the oldest of some lanes, not strictly of all.
  *
  * Not together with `priorities`, `lanes`, RP_NUMA_CONSUMER or RP_NUMA_NODE (-EINVAL). What else of the queue's memory `numa` says. More shards than nodes go round the nodes; of
- * several on its node a process takes one by its seat. rp_queue_options_get tells how many there are.
+ * several on its node a process takes one by its seat, and a producer with an id one by that. rp_queue_options_get tells how many there are.
  */
 enum rp_numa_shards { RP_NUMA_SHARDS_AUTO = 0x7fffffff };
 

@@ -71,7 +71,7 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
     }
     actor_open(&p->actor, q);
     p->actor.strategy = (uint8_t)o.wait_strategy;
-    result = shards_producer(p, o.shard);
+    result = shards_producer(p, o.shard, o.id != NULL ? &name : NULL);
     if (result == 0 && o.id != NULL)
         result = identity_open(&p->actor, &name, &p->identity, &p->sequence);
     if (result < 0) {

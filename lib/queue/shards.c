@@ -5,6 +5,8 @@
 #include "pool_ranges.h"
 #include <errno.h>
 #include <stdlib.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 int shards_parameters(const struct rp_queue_options *o, struct parameters *p) {
     if (o->numa_shards <= 1) /* one lane is a queue like any other */
@@ -31,20 +33,21 @@ int shards_check(const struct rp_queue *q, uint32_t shard) {
 }
 
 /* -> home, and the order in which it goes through all. */
-static uint32_t choose(const struct rp_queue *q, uint32_t shard, uint8_t order[SHARDS_MOST]) {
+static uint32_t choose(const struct rp_queue *q, uint32_t shard, uint32_t spread, uint8_t order[SHARDS_MOST]) {
     const struct parameters *p = &q->segment.parameters;
     struct topology t;
     unsigned here = placing_here(&t);
-    uint32_t home = shard > 0 ? shard - 1 : shard_home(&t, p->shard_nodes, p->numa_shards, here, q->seat);
+    uint32_t home = shard > 0 ? shard - 1 : shard_home(&t, p->shard_nodes, p->numa_shards, here, spread);
     shard_order(&t, p->shard_nodes, p->numa_shards, shard > 0 ? NODES_MOST : here, home, order);
     return home;
 }
 
-int shards_producer(struct rp_producer *p, uint32_t shard) {
+int shards_producer(struct rp_producer *p, uint32_t shard, const struct producer_name *name) {
     uint8_t order[SHARDS_MOST];
     if (p->actor.segment->parameters.numa_shards == 0)
         return 0;
-    p->home = choose(p->actor.queue, shard, order);
+    const uint32_t spread = name != NULL ? (uint32_t)XXH3_64bits(name->words, sizeof name->words) : p->actor.queue->seat;
+    p->home = choose(p->actor.queue, shard, spread, order);
     p->straight = p->plain && p->home == 0 && !MUTANT(shards_lane_moves);
     p->ranges = calloc(1, sizeof *p->ranges);
     if (p->ranges == NULL)
@@ -56,6 +59,6 @@ int shards_producer(struct rp_producer *p, uint32_t shard) {
 void shards_consumer(struct rp_consumer *c, const struct rp_queue *q, uint32_t shard) {
     if (q->segment.parameters.numa_shards == 0)
         return;
-    (void)choose(q, shard, c->shard_order);
+    (void)choose(q, shard, q->seat, c->shard_order);
     c->lane_turn = (uint32_t)c->serial; /* random: consumers that receive once and go reach other lanes, too */
 }

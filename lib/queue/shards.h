@@ -23,6 +23,7 @@
 #define RP_QUEUE_SHARDS_H
 
 #include "handle.h"
+#include "identity.h"
 
 /* How many shards, and whose, these options ask for, into *p. 0; -EINVAL with the detail set: not together with other options. */
 int shards_parameters(const struct rp_queue_options *o, struct parameters *p);
@@ -30,8 +31,11 @@ int shards_parameters(const struct rp_queue_options *o, struct parameters *p);
 /* May a producer or consumer name this shard (1, ..., 1 also where there are none; 0: none)? 0 or -EINVAL with the detail set. */
 int shards_check(const struct rp_queue *q, uint32_t shard);
 
-/* A producer or consumer was made, for a shard or (0) for where its thread runs. Nothing in a queue without shards. 0 or -ENOMEM with the detail set. */
-int shards_producer(struct rp_producer *p, uint32_t shard);
+/*
+ * A producer or consumer was made, for a shard or (0) for where its thread runs. Nothing in a queue without shards. 0 or -ENOMEM with the detail set. A producer with a name (else NULL) has the same shard of its node's
+ * in each of its lives, whatever its seat: what it sent before lies there.
+ */
+int shards_producer(struct rp_producer *p, uint32_t shard, const struct producer_name *name);
 void shards_consumer(struct rp_consumer *c, const struct rp_queue *q, uint32_t shard);
 
 #endif

@@ -218,6 +218,73 @@ static void on_one_node_homes_go_by_seat(void **state) {
     drop_queue(q[0]);
 }
 
+struct life {
+    uint32_t shard, first, last;
+    bool dies;
+};
+
+/* One life of a producer that is known by its id. */
+static int live(struct peer *test, void *argument) {
+    const struct life *me = argument;
+    rp_queue *q;
+    rp_producer *p;
+    struct rp_producer_options o;
+    struct rp_send_options numbered;
+    rp_producer_options_init(&o, sizeof o);
+    rp_send_options_init(&numbered, sizeof numbered);
+    o.id = "meter";
+    o.id_bytes = 5;
+    o.shard = me->shard;
+    (void)test;
+    peer_succeeds(rp_queue_open(queue_name, NULL, &q));
+    peer_succeeds(rp_producer_open(q, &o, &p));
+    for (uint32_t n = me->first; n <= me->last; n++) {
+        const struct letter l = {p->home, n};
+        numbered.sequence = n;
+        peer_succeeds(rp_send(p, &l, sizeof l, &numbered));
+    }
+    if (me->dies)
+        raise(SIGKILL);
+    rp_producer_close(p);
+    return rp_queue_close(q);
+}
+
+/* Who has an id fills the same lane of its node in each life, whichever seat it has: as here of one node, or where it names the lane. */
+static void an_id_keeps_its_lane(void **state) {
+    (void)state;
+    enum { LIVES = 5, IN_ONE = 3 };
+    struct rp_queue_options o = sharded();
+    o.max_producer_ids = 4;
+    for (uint32_t pinned = 0; pinned < 2; pinned++) {
+        rp_queue *q = make_queue(&o), *guests[LIVES];
+        struct rp_placement where;
+        succeeds(rp_queue_placement(q, &where));
+        if (!pinned && where.nodes != 1) { /* it may run on another in the next life */
+            drop_queue(q);
+            continue;
+        }
+        for (uint32_t i = 0; i < LIVES; i++) {
+            struct life life = {pinned ? 3 : 0, i * IN_ONE + 1, (i + 1) * IN_ONE, i % 2 == 0};
+            (void)peer_run(live, &life);
+            succeeds(rp_queue_open(queue_name, NULL, &guests[i])); /* takes a seat, so that the next life has another */
+        }
+        rp_consumer *c = consumer_at(q, 1);
+        uint32_t home = SHARDS;
+        for (uint32_t n = 1; n <= LIVES * IN_ONE; n++) {
+            struct letter l = take(c);
+            assert_int_equal(l.number, n);
+            assert_true(home == SHARDS || l.shard == home);
+            home = l.shard;
+        }
+        is_empty(c);
+        rp_consumer_close(c);
+        for (uint32_t i = 0; i < LIVES; i++)
+            succeeds(rp_queue_close(guests[i]));
+        audit_is_clean(q);
+        drop_queue(q);
+    }
+}
+
 static void own_lane_first_then_the_others_in_turn(void **state) {
     (void)state;
     struct rp_queue_options o = sharded();
@@ -662,6 +729,7 @@ int main(void) {
         cmocka_unit_test_teardown(one_is_off, unlink_queue),
         cmocka_unit_test_teardown(the_first_is_there_without_shards, unlink_queue),
         cmocka_unit_test_teardown(on_one_node_homes_go_by_seat, unlink_queue),
+        cmocka_unit_test_teardown(an_id_keeps_its_lane, unlink_queue),
         cmocka_unit_test_teardown(own_lane_first_then_the_others_in_turn, unlink_queue),
         cmocka_unit_test_teardown(no_lane_starves, unlink_queue),
         cmocka_unit_test_teardown(a_lone_lane_gets_all_turns, unlink_queue),
