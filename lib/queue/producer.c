@@ -227,10 +227,12 @@ static void wake_all_groups(struct rp_producer *p, size_t sent) {
     }
 }
 
-/* One of a batch that has options, or may not be sent. */
-static __attribute__((noinline)) int send_item(struct rp_producer *p, struct rp_send_item *item, size_t number) {
+/* One of a batch that has options, goes into another lane than the first, or may not be sent. */
+static __attribute__((noinline)) int send_item(struct rp_producer *p, struct rp_send_item *item, size_t number, uint64_t *wall_ns) {
     struct rp_send_options copy;
     const struct rp_send_options *o;
+    if (p->plain && item->options == NULL && item->bytes <= p->most_bytes && (item->data != NULL || item->bytes == 0))
+        return send_plain(p, send_home(p), item->data, item->bytes, RP_TIMEOUT_POLICY, &item->id, false, wall_ns);
     int result = send_check(p, item->bytes);
     if (result < 0 || (result = send_options(p, item->options, &copy, &o)) < 0)
         return result;
@@ -258,7 +260,7 @@ RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t coun
         }
         result = is_plain(p, item->data, item->bytes, item->options)
                      ? send_plain(p, 0, item->data, item->bytes, RP_TIMEOUT_POLICY, &item->id, false, &wall_ns)
-                     : send_item(p, item, sent);
+                     : send_item(p, item, sent, &wall_ns);
         if (result < 0 && result != RP_DUPLICATE)
             break;
         item->result = result;

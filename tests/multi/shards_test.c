@@ -311,6 +311,44 @@ static void own_lane_first_then_the_others_in_turn(void **state) {
     disperse(&x);
 }
 
+/* Sent one by one, with options or without, or in a batch: all in the sender's lane, and in order. */
+static void a_batch_goes_home(void **state) {
+    (void)state;
+    enum { BATCH = 5 };
+    struct rp_queue_options o = sharded();
+    struct crowd x = gather(&o);
+    struct rp_send_options with;
+    rp_send_options_init(&with, sizeof with);
+    with.timeout_ns = 0;
+    for (uint32_t shard = 0; shard < SHARDS; shard++) {
+        struct letter l[BATCH];
+        struct rp_send_item items[BATCH] = {{.data = NULL}};
+        for (uint32_t i = 0; i < BATCH; i++) {
+            l[i] = (struct letter){shard, x.sent[shard]++};
+            items[i].data = &l[i];
+            items[i].bytes = sizeof l[i];
+            items[i].options = i == 2 ? &with : NULL;
+        }
+        assert_int_equal(rp_send_batch(x.p[shard], items, BATCH), BATCH);
+        send_from(&x, shard);
+        for (uint32_t i = 0; i < BATCH; i++)
+            assert_true(items[i].result == 0 && items[i].id != 0 && (i == 0 || items[i].id != items[i - 1].id));
+        struct rp_send_item nothing = {.data = NULL, .bytes = 8};
+        assert_int_equal(rp_send_batch(x.p[shard], &nothing, 1), -EINVAL);
+        assert_int_equal(rp_send(x.p[shard], NULL, 8, NULL), -EINVAL);
+    }
+    rp_consumer *c = consumer_at(x.q, 3);
+    for (uint32_t i = 0; i < SHARDS * (BATCH + 1); i++) {
+        c->lane_turn = 0; /* at home first, then by its order */
+        struct letter l = take(c);
+        assert_int_equal(l.shard, c->shard_order[i / (BATCH + 1)]);
+        assert_int_equal(l.number, i % (BATCH + 1));
+    }
+    is_empty(c);
+    rp_consumer_close(c);
+    disperse(&x);
+}
+
 /* Whatever comes into its own lane, a consumer receives from each of the others; and from those in their order. */
 static void no_lane_starves(void **state) {
     (void)state;
@@ -731,6 +769,7 @@ int main(void) {
         cmocka_unit_test_teardown(on_one_node_homes_go_by_seat, unlink_queue),
         cmocka_unit_test_teardown(an_id_keeps_its_lane, unlink_queue),
         cmocka_unit_test_teardown(own_lane_first_then_the_others_in_turn, unlink_queue),
+        cmocka_unit_test_teardown(a_batch_goes_home, unlink_queue),
         cmocka_unit_test_teardown(no_lane_starves, unlink_queue),
         cmocka_unit_test_teardown(a_lone_lane_gets_all_turns, unlink_queue),
         cmocka_unit_test_teardown(those_who_come_once_reach_all_lanes, unlink_queue),
