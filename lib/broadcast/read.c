@@ -22,11 +22,13 @@ struct wanted {
 
 enum { READS_PER_ASKING = 64 };
 
+static ALWAYS_INLINE uint32_t lane_after(const rp_reader *r, uint32_t lane) { return lane + 1 < r->lanes ? lane + 1 : 0; }
+
 static ALWAYS_INLINE void took(rp_reader *r, uint32_t lane) {
     r->status.sequence = r->cursors[lane].number - 1;
     r->status.lane = lane;
     r->status.read++;
-    r->turn = lane + 1 < r->lanes ? lane + 1 : 0;
+    r->turn = lane_after(r, lane);
 }
 
 /* What most reads find: the next message of the lane whose turn it is, in one slot. If not, nothing has happened. */
@@ -61,7 +63,7 @@ static int look_at_lane(struct wanted *m, uint32_t lane) {
         r->status.lost_all += lost;
     } else if (result == RP_CORRUPT) {
         r->status.lane = lane;
-        r->turn = lane + 1 < r->lanes ? lane + 1 : 0;
+        r->turn = lane_after(r, lane);
     } else if (result == RP_TOO_BIG) {
         r->turn = lane;
     }
@@ -72,7 +74,7 @@ static int look_at_lane(struct wanted *m, uint32_t lane) {
 static int look(struct wanted *m) {
     const rp_reader *r = m->reader;
     uint32_t lane = r->turn;
-    for (uint32_t i = 0; i < r->lanes; i++, lane = lane + 1 < r->lanes ? lane + 1 : 0) {
+    for (uint32_t i = 0; i < r->lanes; i++, lane = lane_after(r, lane)) {
         int result = cursor_waits(&r->view, &r->cursors[lane]) ? RP_EMPTY : look_at_lane(m, lane);
         if (result != RP_EMPTY)
             return result;

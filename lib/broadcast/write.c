@@ -41,6 +41,12 @@ static ALWAYS_INLINE void wake_readers(const rp_writer *w) {
         wake_all(w, tickets);
 }
 
+/* Those who join, or sleep, shall find what is complete. `last` is where the last message begins. */
+static ALWAYS_INLINE void show(rp_writer *w, uint64_t last) {
+    note_newest(w, last, w->number - 1);
+    wake_readers(w);
+}
+
 /* A message of one slot, for which there is room, complete and in its place. */
 static ALWAYS_INLINE void write_single(rp_writer *w, const void *data, size_t bytes) {
     struct slot *s = slot_at(&w->view, w->slots, w->position);
@@ -90,8 +96,7 @@ static __attribute__((noinline)) int write_slowly(rp_writer *w, const void *data
         write_single(w, data, bytes);
     else
         write_several(w, data, bytes, count);
-    note_newest(w, position, w->number - 1);
-    wake_readers(w);
+    show(w, position);
     return 0;
 }
 
@@ -99,15 +104,8 @@ RP_API int rp_write(rp_writer *w, const void *data, size_t bytes) {
     if (!may_write(w, data, bytes, w != NULL ? w->view.single : 0) || !fits(w, 1))
         return write_slowly(w, data, bytes);
     write_single(w, data, bytes);
-    note_newest(w, w->position - 1, w->number - 1);
-    wake_readers(w);
+    show(w, w->position - 1);
     return 0;
-}
-
-/* Those who join, or sleep, shall find what is complete. `last` is where its last message begins. */
-static ALWAYS_INLINE void show_batch(rp_writer *w, uint64_t last) {
-    note_newest(w, last, w->number - 1);
-    wake_readers(w);
 }
 
 RP_API int rp_write_batch(rp_writer *w, const struct rp_write_item *items, uint32_t count) {
@@ -126,7 +124,7 @@ RP_API int rp_write_batch(rp_writer *w, const struct rp_write_item *items, uint3
         uint32_t slots = slots_for(&w->view, item->bytes);
         if (!fits(w, slots)) {
             if (done > 0)
-                show_batch(w, last);
+                show(w, last);
             if ((result = gate_wait(w, slots)) < 0)
                 break;
         }
@@ -142,7 +140,7 @@ RP_API int rp_write_batch(rp_writer *w, const struct rp_write_item *items, uint3
     }
     if (done == 0)
         return result;
-    show_batch(w, last);
+    show(w, last);
     return (int)done;
 }
 
@@ -172,7 +170,6 @@ RP_API int rp_write_commit(rp_writer *w, size_t bytes) {
     slot_end(slot_at(&w->view, w->slots, position), info_make(bytes, w->number), position);
     w->position++;
     w->number++;
-    note_newest(w, position, w->number - 1);
-    wake_readers(w);
+    show(w, position);
     return 0;
 }
