@@ -159,6 +159,7 @@ bool cli_parse_real(const char *text, double *out);
 bool cli_parse_states(const char *text, void *states);     /* unsigned: bits of enum rp_state are added; a comma-separated list */
 bool cli_parse_reasons(const char *text, void *reasons);   /* uint32_t: bits of enum rp_dead_reason, the same way */
 bool cli_parse_strategy(const char *text, void *strategy); /* uint32_t: enum rp_wait_strategy */
+bool cli_parse_mode(const char *text, void *mode);         /* uint32_t: permission bits, up to five octal digits */
 #define CLI_EXPECTS_STRATEGY "spin, adaptive or sleep"
 #define CLI_STRATEGY_FLAG(target)                                                          \
     CLI_PARSED("--wait-strategy", target, "HOW", cli_parse_strategy, CLI_EXPECTS_STRATEGY, \

@@ -186,3 +186,13 @@ const char *cli_failure_name(uint32_t failure) {
     default: return "unknown";
     }
 }
+
+bool cli_parse_mode(const char *text, void *mode) {
+    if (text[0] == '\0' || strlen(text) > 5 || text[strspn(text, "01234567")] != '\0')
+        return false;
+    unsigned long bits = strtoul(text, NULL, 8);
+    if (bits > 0777)
+        return false;
+    *(uint32_t *)mode = (uint32_t)bits;
+    return true;
+}

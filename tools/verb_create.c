@@ -57,18 +57,6 @@ static bool parse_expired(const char *text, void *target) {
     return choose(text, choices, target);
 }
 
-static bool parse_mode(const char *text, void *target) {
-    char *end;
-    unsigned long mode;
-    if (text[0] == '\0' || strlen(text) > 5 || text[strspn(text, "01234567")] != '\0')
-        return false;
-    mode = strtoul(text, &end, 8);
-    if (mode > 0777)
-        return false;
-    *(uint32_t *)target = (uint32_t)mode;
-    return true;
-}
-
 /* Profiles are words of this very command line, put before those that were given, so that the latter win. */
 #define PROFILE_LATENCY "--capacity 1024 --message-bytes 256 --lease none --backoff 1ms..100ms"
 #define PROFILE_WORK "--message-bytes 4KiB --lease 5m --max-deliveries 10 --backoff 1s..10m --overflow block"
@@ -190,7 +178,7 @@ int verb_create(int argc, char **argv) {
         CLI_FLAG("--max-participants", 0, FLAG_COUNT32, &o.max_participants, "N", "processes attached at once, at most 1000 (64)"),
         CLI_FLAG("--producers", 0, FLAG_COUNT32, &o.max_producer_ids, "N",
                  "room for ids of producers (send --producer), at most 4000 (16)"),
-        CLI_PARSED("--mode", &o.mode, "OCTAL", parse_mode, "octal permission bits such as 0660",
+        CLI_PARSED("--mode", &o.mode, "OCTAL", cli_parse_mode, "octal permission bits such as 0660",
                    "permission bits: who may attach (0600)"),
         CLI_FLAG("--group", 0, FLAG_TEXT, &o.group, "NAME", "Unix group that owns the queue, by name or number"),
         CLI_PARSED("--numa", &o, "WHERE", placed_parse_numa, EXPECTS_NUMA,
@@ -200,7 +188,8 @@ int verb_create(int argc, char **argv) {
         CLI_SWITCH("--hugepages", 0, &hugepages, "in huge pages"),
         CLI_FLAG("--no-prefault", 0, FLAG_OFF, &o.prefault, NULL, "do not touch every page now"),
         CLI_SWITCH("--mlock", 0, &lock, "each process that attaches keeps the memory from being swapped out (ulimit -l)"),
-        CLI_SWITCH("--strict", 0, &strict, "fail if not all of --numa, --numa-shards, --hugepages and --mlock can be had; else that is only said"),
+        CLI_SWITCH("--strict", 0, &strict,
+                   "fail if not all of --numa, --numa-shards, --hugepages and --mlock can be had; else that is only said"),
         CLI_SWITCH("--json", 0, &json, "describe the new queue as a JSON object"),
     };
     const struct usage usage = {

@@ -29,15 +29,6 @@ static bool parse_unroutable(const char *text, void *target) {
     return true;
 }
 
-static bool parse_mode(const char *text, void *target) {
-    char *end;
-    unsigned long mode = strtoul(text, &end, 8);
-    if (*text < '0' || *text > '7' || *end || mode > 0777)
-        return false;
-    *(uint32_t *)target = (uint32_t)mode;
-    return true;
-}
-
 static int exchange_create(int argc, char **argv) {
     struct rp_exchange_options o;
     bool json = false;
@@ -47,7 +38,7 @@ static int exchange_create(int argc, char **argv) {
         CLI_FLAG("--alternate", 0, FLAG_TEXT, &o.alternate, "QUEUE", "queue for what no binding matches (none)"),
         CLI_PARSED("--unroutable", &o.unroutable, "WHAT", parse_unroutable, "count or return",
                    "what a publish says that no binding matches: count it and say nothing, or return an error (count)"),
-        CLI_PARSED("--mode", &o.mode, "MODE", parse_mode, "an octal mode such as 660", "permission bits (600)"),
+        CLI_PARSED("--mode", &o.mode, "MODE", cli_parse_mode, "an octal mode such as 660", "permission bits (600)"),
         CLI_FLAG("--group", 0, FLAG_TEXT, &o.group, "GROUP", "the Unix group that owns it (yours)"),
         CLI_SWITCH("--json", 0, &json, "as a JSON object"),
     };

@@ -118,15 +118,6 @@ static bool parse_overflow(const char *text, void *target) {
     return true;
 }
 
-static bool parse_mode(const char *text, void *target) {
-    char *end;
-    unsigned long mode = strtoul(text, &end, 8);
-    if (*text < '0' || *text > '7' || *end || mode > 0777)
-        return false;
-    *(uint32_t *)target = (uint32_t)mode;
-    return true;
-}
-
 static void print_created(rp_ring *ring) {
     struct rp_ring_info i;
     if (rp_ring_info(ring, &i) < 0)
@@ -155,7 +146,7 @@ static int ring_create(int argc, char **argv) {
                    "what a write does to what has not been read: overwrite it, or wait for the slowest reader (overwrite)"),
         CLI_FLAG("--gate-timeout", 0, FLAG_DURATION, &o.gate_timeout_ns, "D",
                  "with --overflow gate: how long one write waits at most; then the slowest reader is evicted (1s)"),
-        CLI_PARSED("--mode", &o.mode, "MODE", parse_mode, "an octal mode such as 660", "permission bits (600)"),
+        CLI_PARSED("--mode", &o.mode, "MODE", cli_parse_mode, "an octal mode such as 660", "permission bits (600)"),
         CLI_FLAG("--group", 0, FLAG_TEXT, &o.group, "GROUP", "the Unix group that owns it (yours)"),
         CLI_FLAG("--no-prefault", 0, FLAG_OFF, &o.prefault, NULL, "do not touch its memory at once"),
         CLI_SWITCH("--json", 0, &json, "as a JSON object"),
