@@ -48,10 +48,11 @@ static void count_counters(const struct segment *s, struct rp_queue_stats *out) 
 
 static void count_cells(rp_queue *q, struct rp_queue_stats *out) {
     const struct segment *s = &q->segment;
+    out->cells = cells_in_play(s); /* read once: whoever joins meanwhile brings cells into play */
     struct known_group g = {0, 0};
     int group = groups_find(s, "default", &g.generation);
     g.index = (unsigned)group;
-    for (uint32_t c = 0, n = cells_in_play(s); c < n; c++) {
+    for (uint32_t c = 0; c < out->cells; c++) {
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
         out->free_cells += cell_state(w) == CELL_FREE;
         out->owned_cells += cell_state(w) == CELL_OWNED;
@@ -86,7 +87,6 @@ RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out) {
     *out = (struct rp_queue_stats){
         .capacity = s->parameters.capacity,
         .message_bytes = s->parameters.message_bytes,
-        .cells = cells_in_play(s),
         .max_participants = s->parameters.max_participants,
         .segment_bytes = l->bytes,
         .created_ns = s->created_wall_ns,
