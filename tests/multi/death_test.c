@@ -26,7 +26,7 @@ static int receive_for_ever(struct peer *test, void *argument) {
 
 static void a_message_of_the_dead_comes_back_soon(void **state) {
     (void)state;
-    enum { DEATHS = 12, BOUND_MS = 2000 };
+    enum { DEATHS = 12, BOUND_MS = 1000 * PEER_DEADLINE_S };
     struct rp_queue_options o = test_options();
     rp_producer *p;
     int64_t worst = 0, sum = 0;

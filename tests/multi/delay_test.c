@@ -130,15 +130,24 @@ static void a_keeper_keeps_house(void **state) {
     succeeds(rp_producer_open(q, NULL, &p));
     struct peer keeper = peer_start(keep_house, NULL);
     assert_int_equal(peer_hear(&keeper), 'k');
-    for (int i = 0; i < 10; i++)
-        succeeds(send_delayed(p, &i, sizeof i, (uint64_t)(10 - i) * MS));
+    uint64_t earliest[10], latest[10]; /* when each is due */
+    for (int i = 0; i < 10; i++) {
+        uint64_t delay = (uint64_t)(10 - i) * MS;
+        earliest[i] = boot_ns() + delay;
+        succeeds(send_delayed(p, &i, sizeof i, delay));
+        latest[i] = boot_ns() + delay;
+    }
     assert_true(eventually(stats_of(q).ready == 10)); /* looking changes nothing */
     rp_consumer *c;
     succeeds(rp_consumer_open(q, NULL, &c));
-    for (int i = 9; i >= 0; i--) {
+    uint64_t last = 0;
+    for (int i = 0; i < 10; i++) {
         struct rp_message m;
         succeeds(rp_receive(c, &m, 0));
-        assert_int_equal(*(const int *)m.data, i);
+        int n = *(const int *)m.data;
+        assert_in_range(n, 0, 9);
+        assert_true(latest[n] >= last); /* in the order of times */
+        last = earliest[n];
         succeeds(rp_ack(c, &m));
     }
     rp_consumer_close(c);

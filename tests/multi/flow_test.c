@@ -5,7 +5,7 @@
 #include "fixture.h"
 #include <ringpost/group.h>
 
-enum { ROUNDS = 20, SENDERS = 2, RECEIVERS = 2, DRAINS = 30, BOUND_MS = 2000 };
+enum { ROUNDS = 20, SENDERS = 2, RECEIVERS = 2, DRAINS = 30, BOUND_MS = 1000 * PEER_DEADLINE_S };
 
 static rp_queue *q;
 

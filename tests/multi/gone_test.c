@@ -2,7 +2,7 @@
 /* A queue that is removed while in use: everybody learns it within a tick, whatever he is doing. */
 #include "fixture.h"
 
-enum { BOUND_MS = 2000 };
+enum { BOUND_MS = 1000 * PEER_DEADLINE_S };
 
 /* What each peer does until the queue is gone; 'g' when it is, 'x' for any other result. */
 static int user(struct peer *test, void *argument) {

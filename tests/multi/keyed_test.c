@@ -107,8 +107,8 @@ static void a_failed_message_keeps_its_place(void **state) {
     succeeds(rp_receive(x.c, &m, 0));
     assert_true(says(&m, "1"));
     later.delay_ns = 20 * MS; /* the wait holds the lane, too */
-    succeeds(rp_nack(x.c, &m, &later));
     int64_t begin = time_ns();
+    succeeds(rp_nack(x.c, &m, &later));
     succeeds(rp_receive(x.c, &m, -1));
     assert_true(says(&m, "1"));
     assert_true(time_ns() - begin > 15 * MS);

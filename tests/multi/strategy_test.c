@@ -77,20 +77,19 @@ static void how_it_waits(void **state) {
             uint32_t before = tickets();
             long slept = sleeps_so_far();
             struct actor *a = sends ? &p->actor : &c->actor;
-            int64_t start = time_ns();
-            if (sends) {
+            if (sends)
                 fill();
-                assert_int_equal(rp_send(p, "x", 1, &patient), RP_FULL);
-            } else {
-                while (rp_receive(c, &m, 0) == 0)
-                    succeeds(rp_ack(c, &m));
-                assert_int_equal(rp_receive(c, &m, 20 * MS), RP_EMPTY);
-            }
-            assert_true(time_ns() - start >= 20 * MS);
+            while (!sends && rp_receive(c, &m, 0) == 0)
+                succeeds(rp_ack(c, &m));
+            do { /* where others had the processor all that time, it ended without a sleep */
+                int64_t start = time_ns();
+                assert_int_equal(sends ? rp_send(p, "x", 1, &patient) : rp_receive(c, &m, 20 * MS), sends ? RP_FULL : RP_EMPTY);
+                assert_true(time_ns() - start >= 20 * MS);
+            } while (all[i] != RP_WAIT_SPIN && sleeps_so_far() == slept);
             if (all[i] == RP_WAIT_SPIN)
                 assert_int_equal(tickets(), before); /* so that nobody makes a system call to wake it */
             else
-                assert_true(tickets() != before && sleeps_so_far() > slept);
+                assert_true(tickets() != before);
             if (!a->alone)
                 assert_int_equal(a->spin != 0,
                                  all[i] == RP_WAIT_ADAPTIVE); /* what spinning was good for: nothing else counts rounds */
@@ -247,8 +246,8 @@ static void one_that_spins_spins_for_all(void **state) {
     uint32_t before = tickets();
     assert_int_equal(rp_wait(both, 2, 20 * MS), RP_EMPTY);
     assert_int_equal(tickets(), before);
-    assert_int_equal(rp_wait(both, 1, 20 * MS), RP_EMPTY);
-    assert_true(tickets() != before);
+    while (tickets() == before) /* where others had the processor all that time, it ended without a sleep */
+        assert_int_equal(rp_wait(both, 1, 20 * MS), RP_EMPTY);
     const struct rp_send_options soon = {.size = sizeof soon, .timeout_ns = 0, .delay_ns = 5 * MS};
     succeeds(rp_send(p, "due", 4, &soon));
     int ready = rp_wait(both, 2, -1);

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-enum { BOUND_MS = 2000, ROUNDS = 50 };
+enum { BOUND_MS = 1000 * PEER_DEADLINE_S, ROUNDS = 50 };
 
 static rp_queue *q;
 static rp_producer *p;

@@ -43,6 +43,15 @@ static void pass(int64_t ns) {
     assert_true(eventually(time_ns() > end));
 }
 
+/* The message that was received outlives its time now. */
+static void make_old(const struct rp_message *m) {
+    const struct segment *s = &q->segment;
+    uint32_t i = 0;
+    while (segment_cell(s, i)->payload != m->data)
+        assert_in_range(++i, 0, s->layout.cell_count - 1);
+    store_relaxed(&segment_extra(s, i)->expires_ns, 1, own);
+}
+
 static void receives_nothing(void) {
     struct rp_message m;
     assert_int_equal(rp_receive(c, &m, 0), RP_EMPTY);
@@ -156,11 +165,14 @@ static void counted_from_when_it_is_ready(void **state) {
     struct rp_message m;
     succeeds(rp_receive(c, &m, 20 * SECOND)); /* a ttl that began with the send would pass, too: see the next one */
     succeeds(rp_ack(c, &m));
-    send_with("later", 5 * MS, 30 * MS);
-    pass(20 * MS); /* longer than it lives */
+    send_with("later", 5 * MS, (uint64_t)(3600 * SECOND));
+    pass(6 * MS); /* longer than it lives */
+    succeeds(rp_queue_sweep(q));
     receives_nothing();
     assert_int_equal(stats_of(q).delayed, 1);
     assert_int_equal(stats_of(q).expired, 0);
+    assert_int_equal(rp_queue_purge(q, NULL, RP_STATE_DELAYED), 1);
+    send_with("soon", 5 * MS, 5 * MS);
     assert_true(eventually(rp_queue_sweep(q) >= 0 && stats_of(q).expired == 1));
     receives_nothing();
     close_queue();
@@ -169,13 +181,14 @@ static void counted_from_when_it_is_ready(void **state) {
 static void who_holds_it_keeps_it(void **state) {
     (void)state;
     for (uint32_t policy = RP_EXPIRED_DEAD; policy <= RP_EXPIRED_DROP; policy++) {
-        open_queue(20 * MS, policy, 16);
+        open_queue(3600 * (uint64_t)SECOND, policy, 16);
         struct rp_message acked, failed;
         succeeds(send_text(p, "acked"));
         succeeds(rp_receive(c, &acked, 0));
         succeeds(send_text(p, "failed"));
         succeeds(rp_receive(c, &failed, 0));
-        pass(21 * MS);
+        make_old(&acked);
+        make_old(&failed);
         succeeds(rp_queue_sweep(q));
         assert_int_equal(stats_of(q).leased, 2);
         succeeds(rp_ack(c, &acked));
@@ -195,7 +208,7 @@ static void who_holds_it_keeps_it(void **state) {
 
 static void what_failed_before_expires_too(void **state) {
     (void)state;
-    open_queue(30 * MS, RP_EXPIRED_DEAD, 16);
+    open_queue(3600 * (uint64_t)SECOND, RP_EXPIRED_DEAD, 16);
     struct rp_message m;
     struct rp_nack_options o;
     rp_nack_options_init(&o, sizeof o);
@@ -203,7 +216,9 @@ static void what_failed_before_expires_too(void **state) {
         succeeds(send_text(p, i ? "ready again" : "in backoff"));
         succeeds(rp_receive(c, &m, 0));
         o.delay_ns = i ? 0 : 100 * SECOND;
+        struct rp_message old = m;
         succeeds(rp_nack(c, &m, &o));
+        make_old(&old);
     }
     assert_true(eventually(rp_queue_sweep(q) >= 0 && stats_of(q).expired == 2));
     assert_int_equal(stats_of(q).dead, 2);
