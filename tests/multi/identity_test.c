@@ -55,6 +55,10 @@ static int send_for_ever(struct peer *test, void *argument) {
                 items[i] = (struct rp_send_item){.data = &numbers[i], .bytes = sizeof numbers[i], .options = &o[i]};
             result = rp_send_batch(p, items, BATCH);
             peer_check(result > 0);
+            for (int i = 0; i < result; i++) {
+                peer_check(items[i].result == (numbers[i] <= last ? RP_DUPLICATE : 0));
+                atomic_fetch_add(&shared->duplicates, items[i].result == RP_DUPLICATE);
+            }
             n += (uint64_t)result - 1;
             result = 0;
         } else if (n % 4 == 2) {
