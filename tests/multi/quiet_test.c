@@ -4,11 +4,12 @@
  * the linker (--wrap).
  */
 #include "fixture.h"
+#include "handle.h"
 
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
-enum { MESSAGES = 1000, HOUSEKEEPING_MAX = 60 /* what a tick or two may need */, MARK = SYS_getppid };
+enum { MESSAGES = 1000, HOUSEKEEPING_MAX = 30 /* what a tick may need */, MARK = SYS_getppid };
 
 static unsigned long allocations;
 
@@ -104,16 +105,18 @@ static void no_system_call_and_no_allocation(void **state) {
     peer_say(&peer, 'g');
     while ((call = next_call(peer.pid)) != MARK)
         assert_int_not_equal(call, -1);
+    int64_t start = time_ns();
     while ((call = next_call(peer.pid)) != MARK) {
         assert_int_not_equal(call, -1);
         calls++;
         wakes += call == SYS_futex;
     }
+    int64_t ticks = 2 + (time_ns() - start) / (TICK_MS * MS); /* on a busy machine it takes longer, and more ticks */
     assert_int_equal(ptrace(PTRACE_DETACH, peer.pid, NULL, NULL), 0);
     assert_int_equal(peer_hear(&peer), '0');
     print_message("%d messages, %lu system calls (housekeeping), %lu of them futexes, no allocation\n", 5 * MESSAGES, calls, wakes);
     assert_int_equal(wakes, 0);
-    assert_true(calls <= HOUSEKEEPING_MAX);
+    assert_true(calls <= (uint64_t)ticks * HOUSEKEEPING_MAX);
     peer_kill(&peer);
     drop_queue(q);
 }
