@@ -61,9 +61,9 @@ exit 0
 END
 chmod +x "$dir/hold"
 
-# eventually COMMAND...: polls until it succeeds, at most 20 s.
+# eventually COMMAND...: polls until it succeeds, at most 2 minutes: that ends what hangs.
 eventually() {
-    local deadline=$((SECONDS + 20))
+    local deadline=$((SECONDS + 120))
     until "$@"; do
         if ((SECONDS >= deadline)); then
             fail "never came true: $*"
