@@ -7,7 +7,7 @@
 # After so many the next one does the rest: on a busy machine each may come one message far.
 kills=60
 
-# The counter of acks would not tell: one who was killed between his ack and the counting has not counted it.
+# Counters would not tell: one who was killed between his send, or his ack, and the counting has not counted it. What lies there does.
 nothing_left() { [[ $(rp stat "$1" --json | json ready leased delayed dead) == $'0\t0\t0\t0' ]]; }
 
 # storm NAME COMMAND...: forwards `messages` numbers with forwarders that are killed
@@ -22,7 +22,7 @@ storm() {
         "$RINGPOST" forward "$from" "$to" "$@" 2>"$dir/err.$what" &
         pids+=($!)
         sent=$last
-        while ((sent == last || (killed == kills && sent < messages))); do sent=$(stat_of "$to" sent); done
+        while ((sent == last || (killed == kills && sent < messages))); do sent=$(stat_of "$to" ready); done
         ((sent < messages)) || break
         kill -KILL $!
         wait $! 2>/dev/null
