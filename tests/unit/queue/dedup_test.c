@@ -158,7 +158,7 @@ static void a_window_from_the_commit(void **state) {
     assert_int_equal(dedup_ask(&once, &p->actor, "a", 1, 0, NULL), 0);
     assert_true(pool_take(&p->actor.pool, &cell));
     assert_int_equal(dedup_begin(&once, cell, NULL), 0);
-    int64_t end = time_ns() + 5 * MS;
+    int64_t end = time_ns() + 200 * MS;
     assert_true(eventually(time_ns() > end));
     uint64_t commit_ns = segment_now_ns(&q->segment);
     dedup_end(&once, true);
@@ -166,7 +166,7 @@ static void a_window_from_the_commit(void **state) {
     struct id_entry entry;
     uint64_t head;
     assert_int_equal(id_table_look(&q->segment, &once.id, &entry, &head), ID_KNOWN);
-    assert_true(entry.until_ns >= commit_ns + 3600 * SECOND);
+    assert_true(entry.until_ns >= commit_ns + 3600 * SECOND - 100 * MS); /* by a coarse clock */
     close_queue();
 }
 
