@@ -30,6 +30,7 @@
 
 #include <ringpost/consumer.h>
 #include <ringpost/dead.h>
+#include <ringpost/dump.h>
 #include <ringpost/error.h>
 #include <ringpost/event.h>
 #include <ringpost/exchange.h>

@@ -7,6 +7,7 @@
 #include "listing.h"
 #include "notes.h"
 #include "roster.h"
+#include "shm.h"
 #include <errno.h>
 #include <string.h>
 
@@ -194,3 +195,5 @@ RP_API int rp_participant_next(rp_queue *q, uint32_t seat, struct rp_participant
     }
     return RP_EMPTY;
 }
+
+RP_API int rp_collect(const char *directory) { return shm_collect(directory); }

@@ -216,3 +216,21 @@ void notes_read(const struct segment *s, unsigned group, uint32_t c, uint32_t ho
     memcpy(out->executable, r.name, sizeof r.name);
     memcpy(out->text, r.text, sizeof r.text);
 }
+
+static uint64_t ms_of(const struct segment *s, uint64_t wall) {
+    return wall > s->created_wall_ns ? (wall - s->created_wall_ns) / 1000000 : 0;
+}
+
+void notes_restore(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, const struct rp_dead_letter *letter) {
+    struct record r = {.failed_ms = UNKNOWN_MS, .kind = letter->last_failure, .reason = letter->reason, .pid = letter->pid};
+    write_counts(s, group, c, hold, hold, (struct counts){letter->deliveries, letter->acquisitions});
+    if (letter->first_failed_ns != 0)
+        store_release(&segment_delivery(s, group, c)->first_failed,
+                      stamp(hold_make(hold_incarnation(hold), 0), ms_of(s, letter->first_failed_ns)), note);
+    if (letter->last_failed_ns != 0)
+        r.failed_ms = ms_of(s, letter->last_failed_ns);
+    memcpy(r.name, letter->executable, 15);
+    memcpy(r.text, letter->text, TEXT_BYTES - 1);
+    if (r.kind != RP_FAILURE_NONE || r.reason > RP_DEAD_UNKNOWN || r.failed_ms != UNKNOWN_MS)
+        record_write(s, group, c, hold, &r);
+}

@@ -41,4 +41,7 @@ void notes_text_write(const struct segment *s, unsigned group, uint32_t c, uint3
 /* Fills in what is known of the word of `hold` and its last failure; the rest stays zero. */
 void notes_read(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, struct rp_dead_letter *out);
 
+/* Writes all that a letter says beside a word of `hold`, in memory that nobody else sees yet. */
+void notes_restore(const struct segment *s, unsigned group, uint32_t c, uint32_t hold, const struct rp_dead_letter *letter);
+
 #endif

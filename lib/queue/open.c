@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Creating, opening, closing and removing queues. */
+#include "create.h"
 #include "error.h"
 #include "fork.h"
 #include "futex.h"
-#include "handle.h"
 #include "listing.h"
 #include "options.h"
 #include "placing.h"
@@ -272,7 +272,7 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
     return result < 0 ? result : permille("jitter", o->jitter, 0, 1, &p->jitter_permille);
 }
 
-RP_API int rp_queue_create(const char *name, const struct rp_queue_options *given, rp_queue **out) {
+int queue_create(const char *name, const struct rp_queue_options *given, struct queue_contents *contents, rp_queue **out) {
     struct rp_queue_options o;
     rp_queue_options_init(&o, sizeof o);
     char path[SHM_PATH_MAX];
@@ -295,10 +295,16 @@ RP_API int rp_queue_create(const char *name, const struct rp_queue_options *give
     result = placing_made(&build, &o, &layout, &where);
     if (result >= 0)
         result = shm_stat(build.fd, &made, &bytes);
+    if (result >= 0 && contents != NULL)
+        result = contents->fill(contents, build.memory, layout.bytes);
     if (result >= 0)
         result = shm_publish(&build);
     shm_discard(&build);
     return result < 0 ? result : attach_named(name, path, &made, false, out);
+}
+
+RP_API int rp_queue_create(const char *name, const struct rp_queue_options *given, rp_queue **out) {
+    return queue_create(name, given, NULL, out);
 }
 
 /* ---- the rest of a queue's life ---- */
@@ -389,12 +395,4 @@ RP_API int rp_queue_interrupt(rp_queue *q) {
     }
     bells_interrupt(&q->segment, q->seat);
     return 0;
-}
-
-RP_API int rp_collect(const char *directory) { return shm_collect(directory); }
-
-RP_API const char *rp_version(void) {
-#define TEXT_OF(x) #x
-#define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
-    return VERSION_TEXT(RP_VERSION_MAJOR, RP_VERSION_MINOR, RP_VERSION_PATCH);
 }

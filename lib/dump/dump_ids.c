@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "dump_ids.h"
+#include "error.h"
+#include <errno.h>
+#include <stdlib.h>
+
+/* Entries beyond were never used. */
+static uint32_t used(const struct segment *s) {
+    uint64_t hand = load_relaxed(&s->control->known_hand, hint);
+    return hand < s->layout.known_count ? (uint32_t)hand : s->layout.known_count;
+}
+
+int dump_ids_before(struct dump_ids *x, const rp_queue *q) {
+    const struct segment *s = &q->segment;
+    if (s->layout.known_count == 0)
+        return 0;
+    x->before = calloc(s->layout.known_count, sizeof *x->before);
+    if (x->before == NULL)
+        return fail(-ENOMEM, "queue '%.80s': no memory for the ids that it knows", q->name);
+    for (uint32_t i = 0, n = used(s); i < n; i++) {
+        uint64_t w = load_acquire(&s->known_ids[i].word, known_word);
+        x->before[i] = id_state(w) == ID_COMMITTED ? id_generation(w) + 1 : 0;
+    }
+    return 0;
+}
+
+int dump_ids_message(struct dump_ids *x, uint64_t id) {
+    if (x->before == NULL)
+        return 0;
+    if (x->count == x->room) {
+        size_t room = x->room == 0 ? 1024 : 2 * x->room;
+        uint64_t *more = realloc(x->messages, room * sizeof *more);
+        if (more == NULL)
+            return -ENOMEM;
+        x->messages = more;
+        x->room = room;
+    }
+    x->messages[x->count++] = id;
+    return 0;
+}
+
+static int by_number(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static bool is_in_dump(const struct dump_ids *x, uint64_t id) {
+    return x->count > 0 && bsearch(&id, x->messages, x->count, sizeof id, by_number) != NULL;
+}
+
+/* What an entry says; its word is looked at before and after. */
+struct entry {
+    uint64_t word, until_ns, message, message_id;
+    unsigned char id[KNOWN_ID_BYTES];
+};
+
+static bool read_entry(const struct segment *s, uint32_t i, struct entry *out) {
+    const struct known_id *e = &s->known_ids[i];
+    uint64_t words[KNOWN_ID_BYTES / 8];
+    do {
+        out->word = load_acquire(&e->word, known_word);
+        out->until_ns = load_acquire(&e->until_ns, known_id);
+        out->message = load_acquire(&e->message, known_id);
+        out->message_id = load_acquire(&e->message_id, known_id);
+        for (unsigned k = 0; k < KNOWN_ID_BYTES / 8; k++)
+            words[k] = load_acquire(&e->id[k], known_id);
+    } while (load_acquire(&e->word, known_word) != out->word);
+    memcpy(out->id, words, sizeof out->id);
+    return (id_state(out->word) == ID_COMMITTED || id_state(out->word) == ID_PENDING) && id_bytes(out->message) > 0 &&
+           id_bytes(out->message) <= KNOWN_ID_BYTES;
+}
+
+/* Those of consumers begin with their group: of which one of the dump? */
+static bool find_group(const struct dump_cut *k, const unsigned char *id, uint32_t *group) {
+    uint64_t full;
+    memcpy(&full, id, sizeof full);
+    for (unsigned i = 0; i < k->group_count; i++)
+        if (full == (k->groups[i].generation << 8 | k->groups[i].index)) {
+            *group = i;
+            return true;
+        }
+    return false;
+}
+
+/* False: the dump is not to have it. */
+static bool describe(const struct dump_ids *x, const struct dump_cut *k, uint32_t i, const struct entry *e, uint64_t now_ns,
+                     struct rp_dump_id *out) {
+    const struct segment *s = k->segment;
+    bool committed = id_state(e->word) == ID_COMMITTED;
+    uint64_t until_ns = committed ? e->until_ns : now_ns + s->parameters.dedup_window_ns;
+    const unsigned char *id = e->id;
+    *out =
+        (struct rp_dump_id){.kind = id_kind(e->message), .id_bytes = id_bytes(e->message), .until_ns = until_ns + k->wall_ahead_ns};
+    if (until_ns <= now_ns || until_ns >> 63 != 0 || out->kind > ID_OF_WORK)
+        return false;
+    if (out->kind == ID_OF_SEND) {
+        out->message_id = e->message_id;
+        if (!(committed && x->before[i] == id_generation(e->word) + 1) && !is_in_dump(x, e->message_id))
+            return false;
+    } else {
+        if (!committed || out->id_bytes <= sizeof(uint64_t) || !find_group(k, id, &out->group))
+            return false;
+        out->id_bytes -= sizeof(uint64_t);
+        id += sizeof(uint64_t);
+    }
+    memcpy(out->id, id, out->id_bytes);
+    return true;
+}
+
+int dump_ids_after(struct dump_ids *x, const struct dump_cut *k, int (*each)(void *context, const struct rp_dump_id *id),
+                   void *context) {
+    const struct segment *s = k->segment;
+    if (x->before == NULL)
+        return 0;
+    if (x->count > 0)
+        qsort(x->messages, x->count, sizeof *x->messages, by_number);
+    uint64_t hand = load_relaxed(&s->control->known_hand, hint), now_ns = segment_now_ns(s);
+    for (uint32_t n = 0, all = used(s); n < all; n++) {
+        uint32_t i = (uint32_t)((all < s->layout.known_count ? n : hand + n) % s->layout.known_count);
+        struct entry e;
+        struct rp_dump_id id;
+        int result = 0;
+        if (read_entry(s, i, &e) && describe(x, k, i, &e, now_ns, &id))
+            result = each(context, &id);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+void dump_ids_free(struct dump_ids *x) {
+    free(x->before);
+    free(x->messages);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* rp_queue_restore: the dump is read while the queue that nobody sees is filled. */
+#include "create.h"
+#include "dump_rebuild.h"
+#include "error.h"
+#include <errno.h>
+
+struct restoring {
+    struct queue_contents contents;
+    rp_dump *dump;
+    struct rebuild rebuild;
+};
+
+static int put(struct rebuild *r, const struct rp_dump_item *item) {
+    switch (item->kind) {
+    case RP_DUMP_GROUP: return rebuild_group(r, item->group);
+    case RP_DUMP_PRODUCER: return rebuild_producer(r, item->producer);
+    case RP_DUMP_MESSAGE: return rebuild_message(r, item->message);
+    case RP_DUMP_ID: return rebuild_id(r, item->id);
+    default: return 0; /* counters begin anew */
+    }
+}
+
+static int fill(struct queue_contents *c, void *memory, uint64_t bytes) {
+    struct restoring *x = (struct restoring *)c; /* its first member */
+    struct rp_dump_item item;
+    int result = rebuild_begin(&x->rebuild, memory, bytes, x->dump->queue.head.created_ns, x->dump->queue.head.paused);
+    while (result == 0 && (result = rp_dump_next(x->dump, &item)) == 0)
+        result = put(&x->rebuild, &item);
+    if (result == RP_EMPTY) {
+        rebuild_end(&x->rebuild, x->dump->end.next_id);
+        result = 0;
+    }
+    rebuild_free(&x->rebuild);
+    return result;
+}
+
+RP_API int rp_queue_restore(const char *name, rp_dump *d, const struct rp_queue_options *o, rp_queue **out) {
+    if (d == NULL || d->kind != DUMP_QUEUE || d->result < 0)
+        return fail(-EINVAL, "rp_queue_restore: no dump, or one that was read already");
+    struct restoring x = {
+        .contents.fill = fill, .dump = d, .rebuild = {.name = name == NULL ? "" : name, .from = &d->queue.options}};
+    return queue_create(name, o != NULL ? o : &d->queue.options, &x.contents, out);
+}
