@@ -66,6 +66,8 @@ int verb_forward(int argc, char **argv);
 int verb_pause(int argc, char **argv);
 int verb_resume(int argc, char **argv);
 int verb_drain(int argc, char **argv);
+int verb_dump(int argc, char **argv);
+int verb_restore(int argc, char **argv);
 int verb_exchange(int argc, char **argv);
 int verb_ring(int argc, char **argv);
 int verb_fsck(int argc, char **argv);

@@ -29,6 +29,8 @@ const struct verb cli_verbs[] = {
     {"pause", "stop senders, receivers, or a group", verb_pause},
     {"resume", "let them go on", verb_resume},
     {"drain", "stop senders and wait until nothing is left", verb_drain},
+    {"dump", "write a queue with all that is in it to a file", verb_dump},
+    {"restore", "make a queue of such a file", verb_restore},
     {"fsck", "check every invariant of a queue", verb_fsck},
     {"gc", "clear what dead processes left behind", verb_gc},
     {"keeper", "keep house for queues in the background", verb_keeper},

@@ -62,20 +62,33 @@ static void write_delivery(struct dump_body *b, const struct rp_dump_delivery *d
         dump_body_number(b, numbers[i]);
 }
 
+/* Waits for its first delivery: so do most, and one bit says it. */
+static bool is_first(const struct rp_dump_delivery *d) {
+    return d->state == RP_STATE_READY && d->turn == 0 && d->letter.deliveries == 0 && d->letter.acquisitions == 0;
+}
+
 bool dump_write_message(struct dump_body *b, const struct rp_dump_message *m) {
+    uint64_t first = 0, others = 0;
     bool whole;
+    for (size_t i = 0; i < m->delivery_count; i++) {
+        first |= is_first(&m->deliveries[i]) ? UINT64_C(1) << m->deliveries[i].group : 0;
+        others += !is_first(&m->deliveries[i]);
+    }
     (void)count_headers(&m->headers, &whole);
-    const uint64_t numbers[] = {m->id,   m->sent_ns, m->due_ns,    m->expires_ns,    m->flags,
-                                m->lane, m->bytes,   m->key_bytes, m->headers.bytes, m->delivery_count};
+    const uint64_t numbers[] = {m->id,    m->sent_ns,   m->due_ns,        m->expires_ns, m->flags, m->lane,
+                                m->bytes, m->key_bytes, m->headers.bytes, first,         others};
     if (!whole)
         return false;
     dump_body_begin(b);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         dump_body_number(b, numbers[i]);
     for (size_t i = 0; i < m->delivery_count; i++)
-        write_delivery(b, &m->deliveries[i]);
+        if (!is_first(&m->deliveries[i]))
+            write_delivery(b, &m->deliveries[i]);
     for (size_t i = 0; i < m->delivery_count; i++) {
         const struct rp_dead_letter *l = &m->deliveries[i].letter;
+        if (is_first(&m->deliveries[i]))
+            continue;
         dump_body_bytes(b, l->executable, strnlen(l->executable, sizeof l->executable));
         dump_body_bytes(b, l->text, strnlen(l->text, sizeof l->text));
     }
@@ -152,17 +165,23 @@ bool dump_read_message(struct dump_scan *x, struct rp_dump_message *m, struct rp
     m->bytes = dump_scan_number(x, PAYLOAD_MOST, "its payload is too long");
     m->key_bytes = dump_scan_number(x, RP_KEY_MAX, "its key is too long");
     size_t header_bytes = dump_scan_number(x, HEADERS_MOST, "its headers are too long");
-    m->delivery_count = dump_scan_number(x, DUMP_GROUPS_MAX, "it has more deliveries than there can be groups");
-    for (size_t i = 0; i < m->delivery_count; i++)
-        read_delivery(x, &deliveries[i], &lengths[i]);
-    dump_scan_numbers_end(x);
-    uint32_t seen = 0;
-    for (size_t i = 0; i < m->delivery_count && x->wrong == NULL; i++) {
-        read_texts(x, &deliveries[i], &lengths[i]);
-        if (seen >> deliveries[i].group & 1)
+    uint32_t seen = (uint32_t)dump_scan_number(x, (UINT32_C(1) << DUMP_GROUPS_MAX) - 1, "it is for groups that there cannot be");
+    size_t others = dump_scan_number(x, DUMP_GROUPS_MAX, "it has more deliveries than there can be groups");
+    for (uint32_t rest = seen; rest != 0; rest &= rest - 1)
+        deliveries[m->delivery_count++] =
+            (struct rp_dump_delivery){.group = (uint32_t)__builtin_ctz(rest), .state = RP_STATE_READY};
+    for (size_t i = 0; i < others && x->wrong == NULL; i++) {
+        struct rp_dump_delivery one;
+        read_delivery(x, &one, &lengths[i]);
+        if (x->wrong == NULL && seen >> one.group & 1)
             x->wrong = "it has two deliveries in one group";
-        seen |= UINT32_C(1) << deliveries[i].group;
+        if (x->wrong == NULL) /* so they are no more than there can be groups */
+            deliveries[m->delivery_count++] = one;
+        seen |= UINT32_C(1) << one.group;
     }
+    dump_scan_numbers_end(x);
+    for (size_t i = 0; i < others && x->wrong == NULL; i++)
+        read_texts(x, &deliveries[m->delivery_count - others + i], &lengths[i]);
     m->key = dump_scan_bytes(x, m->key_bytes);
     m->data = dump_scan_bytes(x, m->bytes);
     read_headers(x, header_bytes, m, headers);

@@ -36,7 +36,8 @@ static int read_all(struct rp_dump *d, unsigned char *to, size_t bytes, const ch
     if (got < 0)
         return (int)got;
     if ((size_t)got < bytes)
-        return fail(RP_CORRUPT, "the dump ends at offset %llu, in %s", (unsigned long long)(d->offset + (uint64_t)got), what);
+        return fail(RP_CORRUPT, "the dump ends at offset %llu, in the %s at offset %llu",
+                    (unsigned long long)(d->offset + (uint64_t)got), what, (unsigned long long)d->record_at);
     d->offset += bytes;
     return 0;
 }
@@ -98,7 +99,7 @@ static uint64_t body_most(const struct rp_dump *d, uint64_t kind) {
 static int read_record(struct rp_dump *d, uint64_t *kind) {
     unsigned char frame[DUMP_FRAME_BYTES], check[DUMP_CHECK_BYTES];
     uint64_t at = d->record_at = d->offset, seed = d->salt + at;
-    int result = read_all(d, frame, sizeof frame, "the frame of a record");
+    int result = read_all(d, frame, sizeof frame, "record");
     if (result < 0)
         return result;
     *kind = dump_get64(frame);
