@@ -43,6 +43,17 @@ bool dump_still(const struct segment *s, uint32_t c, uint64_t w) {
     return cell_state(w) == CELL_DELAYED ? now == w : cell_is_published(now) && cell_generation(now) == cell_generation(w);
 }
 
+/* Keyed: do only groups need it that wait until it can go to its lane's end, or in which it is dead? Then nothing of it is left in the lane. */
+static bool leaves_lane(const struct segment *s, uint32_t c, uint64_t w) {
+    bool any = false, all = s->parameters.keyed;
+    for (uint32_t rest = cell_pending(w) & groups_possible(s); rest != 0 && all; rest &= rest - 1) {
+        uint64_t d = load_acquire(delivery_at(s, (unsigned)__builtin_ctz(rest), c), delivery);
+        any = any || delivery_leaves(d);
+        all = taken(d, w) && (delivery_leaves(d) || delivery_state(d) == DELIVERY_DEAD);
+    }
+    return any && all;
+}
+
 /* False: it was sent after the moment. */
 static bool find_place(const struct dump_cut *k, uint32_t c, uint64_t w, struct dump_place *out) {
     const struct segment *s = k->segment;
@@ -55,7 +66,7 @@ static bool find_place(const struct dump_cut *k, uint32_t c, uint64_t w, struct 
     if (cell_state(w) == CELL_DELAYED) {
         uint64_t due_ns = schedule_boot_ns(s, field_read(&segment_cell(s, c)->flags), field_read(&segment_extra(s, c)->due_ns));
         out->place = PLACE_WAITING | due_ns;
-    } else if (position_is_of(p, cell_generation(w))) {
+    } else if (position_is_of(p, cell_generation(w)) && !leaves_lane(s, c, w)) {
         uint64_t end = k->lane_ends[out->lane], t = position_of(p, end);
         if (cell_state(w) == CELL_PUBLISHED && (int64_t)(t - end) >= 0 && !MUTANT(dump_without_end))
             return false;

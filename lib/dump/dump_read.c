@@ -21,7 +21,7 @@ static int64_t read_most(struct rp_dump *d, unsigned char *to, size_t bytes) {
     while (got < bytes) {
         int64_t n = d->read(d->context, to + got, bytes - got);
         if (n < 0)
-            return n;
+            return fail((int)n, "reading the dump at offset %llu", (unsigned long long)(d->offset + got));
         if ((uint64_t)n > bytes - got)
             return fail(-EINVAL, "the function that reads a dump returned %lld, %zu were asked for", (long long)n, bytes - got);
         if (n == 0)
@@ -264,7 +264,7 @@ RP_API int rp_dump_next(rp_dump *d, struct rp_dump_item *out) {
     if (d == NULL || out == NULL)
         return fail(-EINVAL, "rp_dump_next");
     if (d->result < 0)
-        return fail(d->result, "there is nothing behind what could not be read of the dump");
+        return d->result; /* there is nothing behind what could not be read */
     if (d->kind == RP_DUMP_END)
         return RP_EMPTY;
     uint64_t kind;

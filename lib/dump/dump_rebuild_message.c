@@ -157,25 +157,34 @@ static int put_taken(struct rebuild *r, uint32_t c, const struct rp_dump_deliver
     return enter(r, (struct rebuild_entry){.turn = d->turn, .cell = c, .group = d->group});
 }
 
+/* Into its lane. One that no group has taken may wait for a place in a keyed lane that is full, as a letter that was redriven does: sweeps come back to it. */
+static int put_in_lane(const struct rebuild *r, uint32_t c, uint32_t lane, const struct rp_dump_message *m) {
+    const struct segment *s = &r->segment;
+    bool may_wait = s->parameters.keyed, in_lane = false;
+    for (size_t i = 0; i < m->delivery_count; i++) {
+        const struct rp_dump_delivery *d = &m->deliveries[i];
+        bool stays = is_untaken(d) ||
+                     (s->parameters.keyed && d->state != RP_STATE_DEAD); /* keyed: it keeps its place until it is settled or dead */
+        in_lane = in_lane || stays;
+        may_wait = may_wait && (is_untaken(d) || !stays);
+    }
+    enum requeue in = in_lane ? lane_insert(s, c) : REQUEUE_IN;
+    if (in == REQUEUE_IN || (in == REQUEUE_FULL && may_wait))
+        return 0;
+    return fail(in == REQUEUE_FULL ? RP_FULL : RP_CORRUPT,
+                "queue '%.80s': lane %u is full, and message %llu of the dump is to be in it", r->name, lane,
+                (unsigned long long)m->id);
+}
+
 static int put_published(struct rebuild *r, uint32_t c, uint32_t lane, const struct rp_dump_message *m) {
     const struct segment *s = &r->segment;
     struct cell *cell = segment_cell(s, c);
     uint32_t mask = 0;
-    bool in_lane = false;
-    int result = 0;
-    for (size_t i = 0; i < m->delivery_count; i++) {
-        const struct rp_dump_delivery *d = &m->deliveries[i];
-        mask |= UINT32_C(1) << d->group;
-        in_lane = in_lane || (s->parameters.keyed ? d->state != RP_STATE_DEAD
-                                                  : is_untaken(d)); /* keyed: it keeps its place until it is settled or dead */
-    }
+    for (size_t i = 0; i < m->delivery_count; i++)
+        mask |= UINT32_C(1) << m->deliveries[i].group;
     store_relaxed(&cell->position, position_word(GENERATION + NO_PLACE_YET, lane, 0), init);
     store_relaxed(&cell->word, cell_word(CELL_COMMITTED, NOBODY, mask, GENERATION), init);
-    enum requeue in = in_lane ? lane_insert(s, c) : REQUEUE_IN;
-    if (in != REQUEUE_IN)
-        return fail(in == REQUEUE_FULL ? RP_FULL : RP_CORRUPT,
-                    "queue '%.80s': lane %u is full, and message %llu of the dump is to be in it", r->name, lane,
-                    (unsigned long long)m->id);
+    int result = put_in_lane(r, c, lane, m);
     for (size_t i = 0; i < m->delivery_count && result == 0; i++)
         if (!is_untaken(&m->deliveries[i]))
             result = put_taken(r, c, &m->deliveries[i]);

@@ -7,8 +7,13 @@
 enum { BUFFER = 256 * 1024 };
 
 static void give(struct dump_writer *w, const void *data, size_t bytes) {
-    if (w->result == 0 && bytes > 0 && (w->result = w->write(w->context, data, bytes)) > 0)
-        w->result = fail(-EINVAL, "rp_queue_dump: the function that writes returned %d, neither 0 nor an error", w->result);
+    if (w->result < 0 || bytes == 0)
+        return;
+    int result = w->write(w->context, data, bytes);
+    if (result < 0)
+        w->result = fail(result, "writing the dump");
+    else if (result > 0)
+        w->result = fail(-EINVAL, "rp_queue_dump: the function that writes returned %d, neither 0 nor an error", result);
 }
 
 int dump_writer_flush(struct dump_writer *w) {
