@@ -52,7 +52,7 @@ static int write_queue(struct dumping *d) {
     struct dump_queue head = {.head.created_ns = s->created_wall_ns};
     uint64_t paused = pause_load(s);
     head.head.paused = (paused & PAUSED_SEND ? RP_SIDE_SEND : 0) | (paused & PAUSED_RECEIVE ? RP_SIDE_RECEIVE : 0);
-    strncpy(head.head.name, d->queue->name, sizeof head.head.name - 1);
+    memccpy(head.head.name, d->queue->name, 0, sizeof head.head.name - 1);
     rp_queue_options_init(&head.options, sizeof head.options);
     int result = rp_queue_options_get(d->queue, &head.options);
     if (result < 0)

@@ -14,9 +14,11 @@ const char *dump_kind_name(uint64_t kind) {
 
 /* ---- writing ---- */
 
+enum { ROOM_FIRST = 512 };
+
 static unsigned char *grow(struct dump_body *b, size_t bytes) {
     if (b->room - b->bytes < bytes && !b->failed) {
-        size_t room = b->room < 4096 ? 4096 : b->room;
+        size_t room = b->room < ROOM_FIRST ? ROOM_FIRST : b->room;
         while (room - b->bytes < bytes)
             room *= 2;
         unsigned char *more = realloc(b->data, room);

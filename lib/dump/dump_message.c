@@ -119,7 +119,7 @@ static void read_delivery(struct dump_scan *x, struct rp_dump_delivery *d, struc
     l->reason = (uint32_t)dump_scan_number(x, REASONS, "a reason is unknown");
     l->last_failure = (uint32_t)dump_scan_number(x, RP_FAILURE_DEATH, "a failure is unknown");
     l->pid = (uint32_t)dump_scan_number(x, UINT32_MAX, "a pid cannot be");
-    bytes->executable = dump_scan_number(x, 15, "a program's name is too long");
+    bytes->executable = dump_scan_number(x, 16, "a program's name is too long");
     bytes->text = dump_scan_number(x, RP_REASON_MAX, "a reason's text is too long");
     if (x->wrong == NULL && (d->state == 0 || (d->state & (d->state - 1)) != 0 || (l->reason & (l->reason - 1)) != 0))
         x->wrong = "a delivery is in several states, or dead for several reasons";

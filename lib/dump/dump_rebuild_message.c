@@ -195,7 +195,7 @@ static int put_published(struct rebuild *r, uint32_t c, uint32_t lane, const str
 
 int rebuild_message(struct rebuild *r, const struct rp_dump_message *m) {
     const struct rp_send_options o = {.size = sizeof o, .carry = m->headers.bytes > 0 ? &m->headers : NULL};
-    uint32_t lane, c;
+    uint32_t lane, c = 0;
     size_t content;
     int result = find_lane(r, m, &lane);
     if (result < 0 || (result = measure(r, m, &o, &content)) < 0 || (result = take_cell(r, lane, &c)) < 0)

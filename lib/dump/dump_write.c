@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#ifdef RP_SIM
+enum { BUFFER = 512 }; /* simulated worlds are small */
+#else
 enum { BUFFER = 256 * 1024 };
+#endif
 
 static void give(struct dump_writer *w, const void *data, size_t bytes) {
     if (w->result < 0 || bytes == 0)

@@ -51,8 +51,18 @@ void use_dead_peek(struct reader *r, struct user *u) {
     }
 }
 
+/* Somebody reads each byte of a dump. */
+static int read_dump(void *context, const void *data, size_t bytes) {
+    uint64_t *sum = context;
+    for (size_t i = 0; i < bytes; i++)
+        *sum += ((const unsigned char *)data)[i];
+    return 0;
+}
+
 void use_look(struct user *u) {
     rp_queue *q = eyes(u, 0x80);
+    uint64_t sum = 0;
+    (void)CALL(u, rp_queue_dump(q, read_dump, &sum, NULL, NULL), RP_CORRUPT);
     struct rp_queue_stats s;
     struct rp_participant who;
     must(CALL(u, rp_queue_stats(q, &s), 0) == 0);
