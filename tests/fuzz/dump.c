@@ -145,17 +145,16 @@ static void change_body(struct reader *r, unsigned char *body, size_t bytes) {
     dump_put64(body + at, value);
 }
 
-static size_t end_at; /* of the last record's body */
+static size_t end_at, end_bytes; /* the last record's body */
 static struct rp_dump_summary counted;
 
 /* The counts in the last record become those of what was read before it. */
 static void mend_counts(void) {
     const uint64_t counts[] = {counted.groups, counted.producers, counted.messages, counted.payload_bytes, counted.ids,
                                counted.ready,  counted.leased,    counted.delayed,  counted.dead};
-    size_t bytes = (size_t)dump_get64(dump + end_at - 16);
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         dump_put64(dump + end_at + 24 + 8 * i, counts[i]);
-    dump_put64(dump + end_at + bytes, dump_check(dump + end_at, bytes, dump_get64(base + 32) + end_at - DUMP_FRAME_BYTES));
+    dump_put64(dump + end_at + end_bytes, dump_check(dump + end_at, end_bytes, dump_get64(base + 32) + end_at - DUMP_FRAME_BYTES));
 }
 
 struct change {
@@ -183,6 +182,7 @@ static void build(struct reader *r) {
         memcpy(frame, base + from, all);
         if (dump_get64(frame) == RP_DUMP_END) {
             end_at = dump_bytes + DUMP_FRAME_BYTES;
+            end_bytes = bytes;
             dump_put64(body + 16, dump_bytes); /* behind how many numbers there are, and the next id */
         }
         for (unsigned k = 0; k < change_count; k++)
