@@ -98,12 +98,18 @@ static bool describe(const struct dump_ids *x, const struct dump_cut *k, uint32_
         if (!(committed && x->before[i] == id_generation(e->word) + 1) && !is_in_dump(x, e->message_id))
             return false;
     } else {
-        if (!committed || out->id_bytes <= sizeof(uint64_t) || !find_group(k, id, &out->group))
+        size_t least = out->kind == ID_OF_DELIVERY ? 2 * sizeof(uint64_t) : sizeof(uint64_t) + 1;
+        if (!committed || out->id_bytes < least || !find_group(k, id, &out->group))
             return false;
         out->id_bytes -= sizeof(uint64_t);
         id += sizeof(uint64_t);
     }
     memcpy(out->id, id, out->id_bytes);
+    if (out->kind == ID_OF_DELIVERY) { /* a number */
+        uint64_t number;
+        memcpy(&number, id, sizeof number);
+        dump_put64(out->id, number);
+    }
     return true;
 }
 

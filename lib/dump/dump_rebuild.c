@@ -97,6 +97,10 @@ int rebuild_id(struct rebuild *r, const struct rp_dump_id *id) {
     if (s->layout.known_count <= first || until_ns <= r->now_ns || until_ns >> 63 != 0)
         return 0;
     memcpy(full.id, id->id, id->id_bytes);
+    if (id->kind == ID_OF_DELIVERY && id->id_bytes == sizeof(uint64_t)) {
+        uint64_t number = dump_get64(id->id);
+        memcpy(full.id, &number, sizeof number);
+    }
     if (id->kind == ID_OF_SEND)
         sought_id_make(&x, id->id, id->id_bytes);
     else

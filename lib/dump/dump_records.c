@@ -134,8 +134,8 @@ bool dump_read_id(struct dump_scan *x, struct rp_dump_id *i) {
     i->id_bytes = dump_scan_number(x, i->kind == 0 ? RP_DEDUP_ID_MAX : RP_DEDUP_ID_MAX - 8, "it is too long");
     dump_scan_numbers_end(x);
     memcpy(i->id, dump_scan_bytes(x, i->id_bytes), x->wrong == NULL ? i->id_bytes : 0);
-    if (x->wrong == NULL && i->id_bytes == 0)
-        x->wrong = "it is empty";
+    if (x->wrong == NULL && (i->id_bytes == 0 || (i->kind == 1 && i->id_bytes != 8)))
+        x->wrong = "it is empty, or not a message's";
     return dump_scan_end(x);
 }
 

@@ -67,6 +67,7 @@ _ringpost() {
             ;;
     esac
     case $before in
+        --list) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
         --state) _ringpost_reply "ready leased delayed dead all" "$current" ;;
         --numa) _ringpost_reply "auto interleave consumer node:" "$current" ;;
         --numa-shards) _ringpost_reply "auto" "$current" ;;
