@@ -122,8 +122,11 @@ enum dump_found dump_look(const struct dump_cut *k, uint32_t c, uint64_t id, str
             out->delivery_count += stand == STAND_IS;
             moved = stand == STAND_MOVED;
         }
-        if (moved || !dump_still(s, c, w))
+        if (moved || !dump_still(s, c, w)) {
+            if (MUTANT(dump_gives_up))
+                return DUMP_NOTHING;
             continue;
+        }
         if (out->id != id || (whole && cell_state(w) != CELL_DELAYED && out->delivery_count == 0))
             return DUMP_NOTHING;
         return whole ? DUMP_MESSAGE : DUMP_DAMAGED;

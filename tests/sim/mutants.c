@@ -61,6 +61,10 @@ static const struct mutant {
     {"drop_old_groups", "drop-replace", "a dropper takes a new group for the one that was on its place"},
     {"bytes_not_compared", "byte-send", "bytes are counted without comparing"},
     {"bytes_recount_all", "byte-walk", "a count forgets what moved meanwhile"},
+    /* dumps */
+    {"dump_without_end", "dump-sends", "a dump has what was sent after it began, and not what was sent before that"},
+    {"dump_gives_up", "dump-redrive", "a message that moves while a dump looks at it is left out"},
+    {"dump_uncommitted", "dump-refused", "a dump has a message whose send is under way, and comes to nothing"},
     /* cells */
     {"pool_no_starved", "blocked-send", "a sender does not say that it looks for memory"},
     {"publish_keeps_generation", "send-receive", "a message has the generation of the one before"},

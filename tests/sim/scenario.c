@@ -31,6 +31,7 @@ const struct sim_program *const *const scenario_lists[] = {
     scenarios_onward,
     scenarios_seen,
     scenarios_event,
+    scenarios_dump,
     scenarios_exchange,
     scenarios_ring,
     NULL,
