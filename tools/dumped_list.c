@@ -109,7 +109,7 @@ static void summary_json(json_t *object, const struct rp_dump_summary *n) {
 }
 
 static void print_item_json(const struct rp_dump_item *i) {
-    static const char *const kinds[] = {"", "queue", "group", "producer", "message", "id", "counters", "end"};
+    static const char *const kinds[] = {"", "queue", "group", "message", "producer", "id", "counters", "end"};
     json_t *object = json_object();
     json_object_set_new(object, "kind", json_string(kinds[i->kind]));
     json_object_set_new(object, "offset", cli_json_u64(i->offset));

@@ -13,8 +13,10 @@
  *   themselves;
  * - no message twice, and none half.
  * What a message's groups have done with it is that of the time when it was looked at, later than the moment. So of a message that is acked meanwhile the dump may or may not have it.
- * - The id for deduplication of each message in the dump, and of those settled before; never that of a message that was sent after the moment: who sends again what the dump does not have is not refused. The same of
- *   producers' sequences, but for a producer that sends in every microsecond of a hundred looks: then its last messages may be in the dump, and its sequence be that of one before them.
+ * - The id for deduplication of each message in the dump, and of those settled before; never that of a message that was sent after the moment: who sends again what the dump does not have is not refused, and what it has
+ *   is not stored twice.
+ * - Of each producer with an id the sequence of its last message before the moment: what has a higher one is not in the dump. But for what it sends with a delay after the moment, which may be in it; and where producers with ids never pause
+ *   for as long as a thousand looks at their sequences take, the last ones of one of them.
  * A group that is removed meanwhile is in the dump, without some or all of its messages.
  *
  * Not in a dump: who holds what (a leased message is one that is ready, for whoever restores), loans and sends under way, consumers, where memory lies.
@@ -138,8 +140,8 @@ struct rp_dump_id {
 
 enum rp_dump_kind {
     RP_DUMP_GROUP = 2,
-    RP_DUMP_PRODUCER = 3,
-    RP_DUMP_MESSAGE = 4,
+    RP_DUMP_MESSAGE = 3,
+    RP_DUMP_PRODUCER = 4,
     RP_DUMP_ID = 5,
     RP_DUMP_COUNTERS = 6,
     RP_DUMP_END = 7

@@ -7,11 +7,13 @@
  *     the lanes' ends     the moment
  *     the places          a list of what is in the cells, in order
  *     the messages        each looked at once more, and written
+ *     sequences           with that of the send under way, if its message was written
  *     ids                 those known before the moment, and those of the messages that were written: so the dump never knows of a message that it does not have
  *     next id             above all ids of messages
  */
 #include "dump_cut.h"
 #include "dump_ids.h"
+#include "dump_producers.h"
 #include "dump_write.h"
 #include "error.h"
 #include "headers.h"
@@ -21,7 +23,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PROGRESS_EVERY = 4096, LOOKS = 100 };
+enum { PROGRESS_EVERY = 4096, LOOKS = 1000 };
 
 RP_API void rp_dump_options_init(struct rp_dump_options *o, size_t size) {
     const struct rp_dump_options defaults = {.size = sizeof defaults};
@@ -39,8 +41,7 @@ struct dumping {
     struct dump_place *places;
     size_t place_count, place_room;
     struct dump_copy copy;
-    struct rp_producer_id *producers;
-    size_t producer_count;
+    struct dump_producers producers;
 };
 
 static int no_memory(const struct dumping *d) { return fail(-ENOMEM, "queue '%.80s': no memory to dump it", d->queue->name); }
@@ -97,51 +98,31 @@ static int write_groups(struct dumping *d) {
 
 /* ---- the moment ---- */
 
-/* All ids of producers, into room for all. -> how many. */
-static size_t list_producers(rp_queue *q, struct rp_producer_id *out) {
-    size_t count = 0;
-    for (uint32_t index = 0; index < q->segment.parameters.producer_ids && rp_producer_id_next(q, index, &out[count]) == 0; count++)
-        index = out[count].index + 1;
-    return count;
-}
-
-static bool same_producers(const struct rp_producer_id *a, const struct rp_producer_id *b, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (a[i].sequence != b[i].sequence || a[i].id_bytes != b[i].id_bytes || memcmp(a[i].id, b[i].id, a[i].id_bytes) != 0)
-            return false;
-    return true;
-}
-
 /*
- * The ends of the lanes, between two looks at the sequences that find the same: so each sequence is that of the moment. Where producers are at it all the time, the look before is taken: what it says was sent before the moment, so
- * nothing is refused that is not in the dump.
+ * The ends of the lanes, between two looks at the sequences that find the same. Where producers are at it all the time, the look before is taken: what it says was sent before the moment, so nothing is refused that is not in the
+ * dump.
  */
 static int take_moment(struct dumping *d) {
     const struct segment *s = &d->queue->segment;
-    size_t room = s->parameters.producer_ids, count;
+    struct dump_producers before = {0};
     d->cut.lane_ends = calloc(s->parameters.lane_count, sizeof *d->cut.lane_ends);
-    d->producers = calloc(room + 1, sizeof *d->producers);
-    struct rp_producer_id *again = calloc(room + 1, sizeof *again);
-    int result =
-        d->cut.lane_ends == NULL || d->producers == NULL || again == NULL ? no_memory(d) : dump_ids_before(&d->ids, d->queue);
+    int result = d->cut.lane_ends == NULL ? no_memory(d) : dump_ids_before(&d->ids, d->queue);
+    result = result < 0 ? result : dump_producers_open(&before, d->queue);
+    result = result < 0 ? result : dump_producers_open(&d->producers, d->queue);
     bool same = false;
     for (unsigned looks = 0; result == 0 && !same && looks < LOOKS; looks++) {
-        d->producer_count = list_producers(d->queue, d->producers);
+        dump_producers_read(&before, s);
         result = dump_cut_lanes(&d->cut);
-        count = list_producers(d->queue, again);
-        same = count == d->producer_count && same_producers(d->producers, again, count);
+        dump_producers_read(&d->producers, s);
+        same = dump_producers_same(&before, &d->producers);
     }
-    free(again);
+    if (!same) {
+        struct dump_producers after = d->producers;
+        d->producers = before;
+        before = after;
+    }
+    dump_producers_free(&before);
     return result;
-}
-
-static int write_producers(struct dumping *d) {
-    for (size_t i = 0; i < d->producer_count && d->writer.result == 0; i++) {
-        dump_write_producer(&d->writer.body, &d->producers[i]);
-        (void)dump_writer_record(&d->writer, RP_DUMP_PRODUCER);
-    }
-    d->end.summary.producers = d->producer_count;
-    return d->writer.result;
 }
 
 /* ---- messages ---- */
@@ -215,6 +196,18 @@ static int write_messages(struct dumping *d) {
 
 /* ---- the rest ---- */
 
+static int write_producers(struct dumping *d) {
+    for (size_t i = 0; i < d->producers.count && d->writer.result == 0; i++) {
+        struct dump_producer *p = &d->producers.all[i];
+        if (p->message_id != 0 && dump_ids_has(&d->ids, p->message_id))
+            p->id.sequence = p->next;
+        dump_write_producer(&d->writer.body, &p->id);
+        (void)dump_writer_record(&d->writer, RP_DUMP_PRODUCER);
+    }
+    d->end.summary.producers = d->producers.count;
+    return d->writer.result;
+}
+
 static int write_id(void *context, const struct rp_dump_id *id) {
     struct dumping *d = context;
     dump_write_id(&d->writer.body, id);
@@ -242,9 +235,9 @@ static int dump(struct dumping *d) {
     int result = write_queue(d);
     result = result < 0 ? result : write_groups(d);
     result = result < 0 ? result : take_moment(d);
-    result = result < 0 ? result : write_producers(d);
     result = result < 0 ? result : list_places(d);
     result = result < 0 ? result : write_messages(d);
+    result = result < 0 ? result : write_producers(d);
     result = result < 0 ? result : dump_ids_after(&d->ids, &d->cut, write_id, d);
     return result < 0 ? result : write_end(d);
 }
@@ -270,7 +263,7 @@ RP_API int rp_queue_dump(rp_queue *q, rp_dump_write write, void *context, const 
     dump_writer_close(&d.writer);
     dump_ids_free(&d.ids);
     free(d.cut.lane_ends);
-    free(d.producers);
+    dump_producers_free(&d.producers);
     free(d.places);
     free(d.copy.content);
     return result;

@@ -8,7 +8,7 @@
 uint64_t dump_check(const void *data, size_t bytes, uint64_t seed) { return XXH3_64bits_withSeed(data, bytes, seed); }
 
 const char *dump_kind_name(uint64_t kind) {
-    static const char *const names[] = {"nothing", "queue", "group", "producer", "message", "id", "counters", "end"};
+    static const char *const names[] = {"nothing", "queue", "group", "message", "producer", "id", "counters", "end"};
     return kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
 }
 

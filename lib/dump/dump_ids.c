@@ -25,8 +25,6 @@ int dump_ids_before(struct dump_ids *x, const rp_queue *q) {
 }
 
 int dump_ids_message(struct dump_ids *x, uint64_t id) {
-    if (x->before == NULL)
-        return 0;
     if (x->count == x->room) {
         size_t room = x->room == 0 ? 1024 : 2 * x->room;
         uint64_t *more = realloc(x->messages, room * sizeof *more);
@@ -44,7 +42,10 @@ static int by_number(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static bool is_in_dump(const struct dump_ids *x, uint64_t id) {
+bool dump_ids_has(struct dump_ids *x, uint64_t id) {
+    if (x->count > 0 && !x->sorted)
+        qsort(x->messages, x->count, sizeof *x->messages, by_number);
+    x->sorted = true;
     return x->count > 0 && bsearch(&id, x->messages, x->count, sizeof id, by_number) != NULL;
 }
 
@@ -83,7 +84,7 @@ static bool find_group(const struct dump_cut *k, const unsigned char *id, uint32
 }
 
 /* False: the dump is not to have it. */
-static bool describe(const struct dump_ids *x, const struct dump_cut *k, uint32_t i, const struct entry *e, uint64_t now_ns,
+static bool describe(struct dump_ids *x, const struct dump_cut *k, uint32_t i, const struct entry *e, uint64_t now_ns,
                      struct rp_dump_id *out) {
     const struct segment *s = k->segment;
     bool committed = id_state(e->word) == ID_COMMITTED;
@@ -95,7 +96,7 @@ static bool describe(const struct dump_ids *x, const struct dump_cut *k, uint32_
         return false;
     if (out->kind == ID_OF_SEND) {
         out->message_id = e->message_id;
-        if (!(committed && x->before[i] == id_generation(e->word) + 1) && !is_in_dump(x, e->message_id))
+        if (!(committed && x->before[i] == id_generation(e->word) + 1) && !dump_ids_has(x, e->message_id))
             return false;
     } else {
         size_t least = out->kind == ID_OF_DELIVERY ? 2 * sizeof(uint64_t) : sizeof(uint64_t) + 1;
@@ -118,8 +119,6 @@ int dump_ids_after(struct dump_ids *x, const struct dump_cut *k, int (*each)(voi
     const struct segment *s = k->segment;
     if (x->before == NULL)
         return 0;
-    if (x->count > 0)
-        qsort(x->messages, x->count, sizeof *x->messages, by_number);
     uint64_t hand = load_relaxed(&s->control->known_hand, hint), now_ns = segment_now_ns(s);
     for (uint32_t n = 0, all = used(s); n < all; n++) {
         uint32_t i = (uint32_t)((all < s->layout.known_count ? n : hand + n) % s->layout.known_count);

@@ -12,12 +12,15 @@ struct dump_ids {
     uint64_t *before; /* of each entry: its generation + 1 if it was committed before the moment */
     uint64_t *messages;
     size_t count, room;
+    bool sorted;
 };
 
 /* Before the moment. 0 or -ENOMEM with the detail set. */
 int dump_ids_before(struct dump_ids *x, const rp_queue *q);
 /* A message is in the dump. 0 or -ENOMEM. */
 int dump_ids_message(struct dump_ids *x, uint64_t id);
+/* Is it? Asked when all are. */
+bool dump_ids_has(struct dump_ids *x, uint64_t id);
 /* When all are: calls `each` for each id, oldest first. 0, or what that returned. */
 int dump_ids_after(struct dump_ids *x, const struct dump_cut *k, int (*each)(void *context, const struct rp_dump_id *id),
                    void *context);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "dump_producers.h"
+#include "error.h"
+#include "identity.h"
+#include "lookup.h"
+#include <errno.h>
+#include <stdlib.h>
+
+int dump_producers_open(struct dump_producers *x, const rp_queue *q) {
+    x->all = calloc(q->segment.parameters.producer_ids + 1, sizeof *x->all);
+    return x->all != NULL ? 0 : fail(-ENOMEM, "queue '%.80s': no memory for the ids of its producers", q->name);
+}
+
+void dump_producers_free(struct dump_producers *x) { free(x->all); }
+
+/*
+ * The send under way. Its message's id is in the cell before the place names the cell. If that has gone on to another message by the time it is read, the send was committed: should the other one be in the dump, it is
+ * rightly taken for sent.
+ */
+static void read_under_way(const struct segment *s, const struct identity *e, struct dump_producer *out) {
+    out->next = load_acquire(&e->next, identity);
+    uint64_t c = load_acquire(&e->message, identity) >> GENERATION_BITS;
+    if (out->next != out->id.sequence && c < s->layout.cell_count)
+        out->message_id = lookup_id(s, (uint32_t)c);
+}
+
+static bool read_place(const struct segment *s, const struct identity *e, struct dump_producer *out) {
+    uint64_t words[PRODUCER_ID_BYTES / 8];
+    for (;;) {
+        uint64_t w = load_acquire(&e->word, identity_word);
+        if (!identity_exists(w))
+            return false;
+        *out = (struct dump_producer){.next = 0};
+        for (unsigned i = 0; i < PRODUCER_ID_BYTES / 8; i++)
+            words[i] = load_acquire(&e->id[i], identity);
+        memcpy(out->id.id, words, sizeof words);
+        uint64_t bytes = load_acquire(&e->bytes, identity);
+        out->id.id_bytes = bytes <= sizeof words ? (uint32_t)bytes : (uint32_t)sizeof words;
+        out->id.made_ns = load_relaxed(&e->made_wall_ns, recheck);
+        out->id.sequence = identity_sequence(e, w);
+        if (identity_state(w) == IDENTITY_OWNED)
+            read_under_way(s, e, out);
+        if (load_acquire(&e->word, identity_word) == w)
+            return out->id.id_bytes > 0;
+    }
+}
+
+void dump_producers_read(struct dump_producers *x, const struct segment *s) {
+    x->count = 0;
+    for (uint32_t i = 0; i < s->parameters.producer_ids; i++)
+        x->count += read_place(s, &s->identities[i], &x->all[x->count]);
+}
+
+bool dump_producers_same(const struct dump_producers *a, const struct dump_producers *b) {
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct rp_producer_id *x = &a->all[i].id, *y = &b->all[i].id;
+        if (x->sequence != y->sequence || x->id_bytes != y->id_bytes || memcmp(x->id, y->id, x->id_bytes) != 0)
+            return false;
+    }
+    return true;
+}
