@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What was in a queue is in the one that is restored from its dump, in the same order; and dumped again it is the same dump. */
 #include "dump_fixture.h"
+#include "handle.h"
+#include "identity.h"
 
 static void send_as(rp_producer *p, const char *text, struct rp_send_options o) {
     succeeds(rp_send(p, text, strlen(text) + 1, &o));
@@ -603,6 +605,66 @@ static void what_was_sent_once_is_known(void **state) {
     drop_queue(q);
 }
 
+/* -> the sequence and how many ids a dump has */
+static uint64_t known_now(rp_queue *q, uint64_t *ids) {
+    struct stored x = {0};
+    struct rp_dump_item item;
+    rp_dump *d = NULL;
+    uint64_t sequence = 0;
+    *ids = dump_to(q, &x).ids;
+    while (next_of(&x, &d, &item) == 0)
+        sequence = item.producer != NULL ? item.producer->sequence : sequence;
+    rp_dump_close(d);
+    stored_free(&x);
+    return sequence;
+}
+
+/* A sender that is stopped, or was killed, right after its message was committed: the message is in the dump, so it must not be sent again. */
+static void what_is_under_way_is_told_by_its_message(void **state) {
+    (void)state;
+    struct rp_queue_options o = test_options();
+    o.dedup_window_ns = (uint64_t)(300 * SECOND);
+    rp_queue *q = make_queue(&o);
+    struct rp_producer_options po;
+    rp_producer_options_init(&po, sizeof po);
+    po.id = "alice";
+    po.id_bytes = 5;
+    rp_producer *p;
+    succeeds(rp_producer_open(q, &po, &p));
+    rp_consumer *c = consumer_of(q, NULL);
+    struct rp_send_options s = plainly();
+    s.sequence = 1;
+    send_as(p, "1", s);
+    s.dedup_id = "two";
+    s.dedup_id_bytes = 3;
+    s.sequence = 2;
+    send_as(p, "2", s);
+    uint64_t ids;
+    assert_int_equal(known_now(q, &ids), 2);
+    assert_int_equal(ids, 1);
+    /* As before the last steps of the second send. */
+    struct known_id *id = &q->segment.known_ids[0];
+    uint64_t generation = id_generation(load_acquire(&id->word, known_word)), until = load_acquire(&id->until_ns, known_id);
+    store_release(&id->word, id_word(ID_PENDING, q->seat, generation), known_word);
+    store_release(&id->until_ns, id_undecided(id_word(ID_PENDING, q->seat, generation)), known_id);
+    store_release(&p->identity->last, 1, identity);
+    assert_int_equal(known_now(q, &ids), 2);
+    assert_int_equal(ids, 1);
+    /* And if its message is not there: it was not sent, as far as the dump goes. */
+    settle_next(c, "1");
+    settle_next(c, "2");
+    assert_int_equal(known_now(q, &ids), 1);
+    assert_int_equal(ids, 0);
+    store_release(&id->until_ns, until, known_id);
+    store_release(&id->word, id_word(ID_COMMITTED, NOBODY, generation), known_word);
+    store_release(&p->identity->last, 2, identity);
+    assert_int_equal(known_now(q, &ids), 2);
+    assert_int_equal(ids, 1); /* settled before the dump began */
+    rp_consumer_close(c);
+    rp_producer_close(p);
+    drop_queue(q);
+}
+
 /* A queue may hold more than its capacity, by eight for each process. */
 static void a_full_queue_is_restored(void **state) {
     (void)state;
@@ -662,6 +724,7 @@ int main(void) {
         DUMP_TEST(redeliveries_and_the_dead_keep_their_turn),
         DUMP_TEST(times_go_on),
         DUMP_TEST(what_was_sent_once_is_known),
+        DUMP_TEST(what_is_under_way_is_told_by_its_message),
         DUMP_TEST(a_full_queue_is_restored),
         DUMP_TEST(an_observer_dumps),
     };
