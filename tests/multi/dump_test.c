@@ -12,11 +12,11 @@ static const char *const group_names[GROUPS] = {"default", "second"};
 
 /* Shared by all, outside of the queue. */
 static struct ledger {
-    _Atomic uint32_t begun[PRODUCERS], sent[PRODUCERS]; /* sends that began; that ended */
-    _Atomic uint8_t acking[GROUPS][PRODUCERS][MOST];    /* an ack began */
-    _Atomic uint8_t acked[GROUPS][PRODUCERS][MOST];     /* it ended */
-    _Atomic uint64_t redriven, nacked;
-    _Atomic bool stop;
+    volatile uint32_t begun[PRODUCERS], sent[PRODUCERS]; /* sends that began; that ended */
+    volatile uint8_t acking[GROUPS][PRODUCERS][MOST];    /* an ack began */
+    volatile uint8_t acked[GROUPS][PRODUCERS][MOST];     /* it ended */
+    volatile uint64_t redriven, nacked;
+    volatile bool stop;
     bool keyed, levels, dedup;
 } * ledger;
 
@@ -100,7 +100,7 @@ static void settle_one(rp_consumer *c, unsigned group, struct rp_message *m, uin
     n.delay_ns = how == 1 ? MS : 0;
     if (how < 3) {
         (void)rp_nack(c, m, &n);
-        ledger->nacked++;
+        ledger->nacked += 1;
     } else if (how == 3) {
         (void)rp_reject(c, m, "test");
     } else {
