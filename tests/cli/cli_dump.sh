@@ -97,6 +97,10 @@ run 6 restore "$q.bad" <"$dir/bad"
 has "more" "$err" "follows"
 [[ ! -e /dev/shm/ringpost.$q.bad ]] || fail "a damaged dump made a queue"
 
+# where the queue cannot be: no more than 100 KiB may be written to a file
+(ulimit -f 100; run 1 restore "$q.bad" <"$file"; ((failures == 0))) || fail "a restore without room"
+[[ ! -e /dev/shm/ringpost.$q.bad ]] || fail "a restore without room left a queue"
+
 # where it cannot be written
 "$RINGPOST" dump "$q" >/dev/full 2>"$dir/err"
 is "status on a full disk" "$?" 1
