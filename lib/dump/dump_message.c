@@ -15,7 +15,8 @@ static uint16_t swapped(uint16_t value, bool to_dump) { return to_dump ? htole16
 
 /* Copies the frames of headers from one order to the other. False: they are damaged. */
 static bool copy_headers(unsigned char *to, const unsigned char *from, size_t bytes, bool to_dump) {
-    memcpy(to, from, bytes);
+    if (bytes > 0)
+        memcpy(to, from, bytes);
     for (size_t at = 0, frame; at < bytes; at += frame) {
         uint16_t value;
         if (bytes - at < 6)

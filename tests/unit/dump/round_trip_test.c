@@ -179,7 +179,7 @@ static void messages_keep_order_ids_and_headers(void **state) {
     with.headers = headers;
     with.header_count = 2;
     for (int i = 0; i < 3; i++) {
-        char text[8];
+        char text[16];
         snprintf(text, sizeof text, "m%d", i);
         with.id_out = &ids[i];
         send_as(p, text, with);
@@ -314,7 +314,7 @@ static void shards_stay(void **state) {
         rp_producer *p;
         succeeds(rp_producer_open(q, &po, &p));
         for (int i = 0; i < 3; i++) {
-            char text[8];
+            char text[32];
             snprintf(text, sizeof text, "%u.%d", shard, i);
             send_as(p, text, plainly());
         }
