@@ -42,6 +42,12 @@ void dump_write_queue(struct dump_body *b, const struct dump_queue *q) {
     dump_body_bytes(b, q->head.name, strlen(q->head.name));
 }
 
+static void read_bytes(struct dump_scan *x, size_t bytes, void *out) {
+    const void *from = dump_scan_bytes(x, bytes);
+    if (x->wrong == NULL)
+        memcpy(out, from, bytes);
+}
+
 /* Bytes that are to be text of at most `room` - 1, in a place that is all zeros. */
 static void read_text(struct dump_scan *x, size_t bytes, char *out) {
     const char *text = dump_scan_bytes(x, bytes);
@@ -109,7 +115,7 @@ bool dump_read_producer(struct dump_scan *x, struct rp_producer_id *p) {
     p->made_ns = dump_scan_number(x, UINT64_MAX, "");
     p->id_bytes = (uint32_t)dump_scan_number(x, RP_PRODUCER_ID_MAX, "its id is too long");
     dump_scan_numbers_end(x);
-    memcpy(p->id, dump_scan_bytes(x, p->id_bytes), x->wrong == NULL ? p->id_bytes : 0);
+    read_bytes(x, p->id_bytes, p->id);
     if (x->wrong == NULL && p->id_bytes == 0)
         x->wrong = "it has no id";
     return dump_scan_end(x);
@@ -133,7 +139,7 @@ bool dump_read_id(struct dump_scan *x, struct rp_dump_id *i) {
     /* those of consumers have 8 bytes for the group beside */
     i->id_bytes = dump_scan_number(x, i->kind == 0 ? RP_DEDUP_ID_MAX : RP_DEDUP_ID_MAX - 8, "it is too long");
     dump_scan_numbers_end(x);
-    memcpy(i->id, dump_scan_bytes(x, i->id_bytes), x->wrong == NULL ? i->id_bytes : 0);
+    read_bytes(x, i->id_bytes, i->id);
     if (x->wrong == NULL && (i->id_bytes == 0 || (i->kind == 1 && i->id_bytes != 8)))
         x->wrong = "it is empty, or not a message's";
     return dump_scan_end(x);
