@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* rp_queue_restore: the dump is read while the queue that nobody sees is filled. */
-#include "create.h"
+#include "contents.h"
 #include "dump_rebuild.h"
 #include "error.h"
 #include <errno.h>

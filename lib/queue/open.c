@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Creating, opening, closing and removing queues. */
-#include "create.h"
+#include "contents.h"
 #include "error.h"
 #include "fork.h"
 #include "futex.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef RP_QUEUE_CREATE_H
-#define RP_QUEUE_CREATE_H
+#ifndef RP_QUEUE_CONTENTS_H
+#define RP_QUEUE_CONTENTS_H
 
 #include "handle.h"
 
