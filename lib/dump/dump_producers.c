@@ -13,15 +13,30 @@ int dump_producers_open(struct dump_producers *x, const rp_queue *q) {
 
 void dump_producers_free(struct dump_producers *x) { free(x->all); }
 
+/* Has the message of a send under way been committed and settled already? Only its cell is beyond the publication then (queue/verdict.h): a send that fails is written down before its cell is given back. */
+static bool is_settled(const struct segment *s, uint32_t c, uint64_t message) {
+    uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word), before = message & GENERATION_MASK;
+    bool is_its = cell_is_published(w) && cell_generation(w) == ((before + 1) & GENERATION_MASK);
+    return cell_generation(w) != before && !is_its;
+}
+
 /*
- * The send under way. Its message's id is in the cell before the place names the cell. If that has gone on to another message by the time it is read, the send was committed: should the other one be in the dump, it is
- * rightly taken for sent.
+ * The send under way, whose message's id is in the cell before the place names the cell. What is read is of one send if the place says the same afterwards: also its last sequence, or this could be the send after
+ * the one that was under way when that was read, and the one between would be lost.
  */
-static void read_under_way(const struct segment *s, const struct identity *e, struct dump_producer *out) {
-    out->next = load_acquire(&e->next, identity);
-    uint64_t c = load_acquire(&e->message, identity) >> GENERATION_BITS;
-    if (out->next != out->id.sequence && c < s->layout.cell_count)
+static bool read_under_way(const struct segment *s, const struct identity *e, struct dump_producer *out) {
+    uint64_t last = out->id.sequence, next = load_acquire(&e->next, identity), message = load_acquire(&e->message, identity);
+    uint64_t c = message >> GENERATION_BITS;
+    out->next = next;
+    if (next != last && c < s->layout.cell_count) {
         out->message_id = lookup_id(s, (uint32_t)c);
+        if (is_settled(s, (uint32_t)c, message) && !MUTANT(dump_settled_unsent))
+            out->id.sequence = next;
+    }
+    fence_acquire();
+    bool same = load_acquire(&e->message, identity) == message && load_acquire(&e->next, identity) == next &&
+                load_acquire(&e->last, identity) == last;
+    return same || MUTANT(dump_sequence_once);
 }
 
 static bool read_place(const struct segment *s, const struct identity *e, struct dump_producer *out) {
@@ -38,8 +53,8 @@ static bool read_place(const struct segment *s, const struct identity *e, struct
         out->id.id_bytes = bytes <= sizeof words ? (uint32_t)bytes : (uint32_t)sizeof words;
         out->id.made_ns = load_relaxed(&e->made_wall_ns, recheck);
         out->id.sequence = identity_sequence(e, w);
-        if (identity_state(w) == IDENTITY_OWNED)
-            read_under_way(s, e, out);
+        if (identity_state(w) == IDENTITY_OWNED && !read_under_way(s, e, out))
+            continue;
         if (load_acquire(&e->word, identity_word) == w)
             return out->id.id_bytes > 0;
     }

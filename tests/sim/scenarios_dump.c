@@ -1,49 +1,76 @@
 /* SPDX-License-Identifier: MIT */
 /* A dump, as it looks at the cells, while what is in them is claimed, given back, redriven, becomes due, or is being sent. Nobody acks: what was there before must be found, once. */
 #include "dump_cut.h"
+#include "dump_producers.h"
 #include "scenario.h"
 #include "witness_log.h"
 
 enum { CELLS = 64, LANES = 4, ANNA = 1 };
 
 struct finding {
+    uint64_t id;
+    uint64_t payload;
+    size_t bytes;
     uint32_t tag;
     bool waiting;
     size_t deliveries;
     struct rp_dump_delivery first;
 };
 
-/* -> how many messages a dump would have, and which. `backwards`: in the other order of cells, which is as good. */
-static unsigned dump(struct desk *d, bool backwards, struct finding found[CELLS]) {
+static void begin(const struct desk *d, struct dump_cut *k, uint64_t lane_ends[LANES]) {
     const struct segment *s = &d->queue->segment;
-    uint64_t lane_ends[LANES];
-    struct dump_place places[CELLS];
-    struct dump_cut k = {.queue = d->queue, .segment = s, .lane_ends = lane_ends, .group_count = 1, .groups = {group_known(s, 0)}};
-    unsigned count = 0, messages = 0;
-    if (dump_cut_lanes(&k) < 0)
+    *k =
+        (struct dump_cut){.queue = d->queue, .segment = s, .lane_ends = lane_ends, .group_count = 1, .groups = {group_known(s, 0)}};
+}
+
+static void find_ends(struct dump_cut *k) {
+    if (dump_cut_lanes(k) < 0)
         sim_fail("a lane without an end");
-    for (uint32_t i = 0, cells = s->layout.cell_count; i < cells && count < CELLS; i++)
-        count += dump_place_of(&k, backwards ? cells - 1 - i : i, &places[count]);
+}
+
+/* -> how many messages a dump would have whose moment is over, and which. `backwards`: in the other order of cells, which is as good. */
+static unsigned walk(const struct dump_cut *k, bool backwards, struct finding found[CELLS]) {
+    struct dump_place places[CELLS];
+    unsigned count = 0, messages = 0;
+    for (uint32_t i = 0, cells = k->segment->layout.cell_count; i < cells && count < CELLS; i++)
+        count += dump_place_of(k, backwards ? cells - 1 - i : i, &places[count]);
     for (unsigned i = 0; i < count; i++) {
         unsigned char content[64];
         struct dump_copy copy = {.content = content};
         struct rp_dump_message m;
-        enum dump_found how = dump_look(&k, places[i].cell, places[i].id, &copy, &m);
+        enum dump_found how = dump_look(k, places[i].cell, places[i].id, &copy, &m);
         if (how == DUMP_DAMAGED)
             sim_fail("a message that is damaged");
         if (how != DUMP_MESSAGE)
             continue;
-        found[messages] = (struct finding){.tag = witness_tag(&(struct rp_message){.data = m.data, .bytes = m.bytes, .id = m.id}),
-                                           .waiting = m.flags & RP_DUMP_WAITING,
-                                           .deliveries = m.delivery_count};
+        struct finding *f = &found[messages];
+        *f = (struct finding){.id = m.id, .bytes = m.bytes, .waiting = m.flags & RP_DUMP_WAITING, .deliveries = m.delivery_count};
+        memcpy(&f->payload, m.data, m.bytes < sizeof f->payload ? m.bytes : sizeof f->payload);
         if (m.delivery_count > 0)
-            found[messages].first = copy.deliveries[0];
+            f->first = copy.deliveries[0];
         for (unsigned other = 0; other < messages; other++)
-            if (found[other].tag == found[messages].tag)
+            if (found[other].id == m.id)
                 sim_fail("a message is in the dump twice");
         messages++;
     }
     return messages;
+}
+
+/* A whole dump of messages that witnesses sent. */
+static unsigned dump(struct desk *d, bool backwards, struct finding found[CELLS]) {
+    struct dump_cut k;
+    uint64_t lane_ends[LANES];
+    begin(d, &k, lane_ends);
+    find_ends(&k);
+    unsigned count = walk(&k, backwards, found);
+    for (unsigned i = 0; i < count; i++) {
+        struct rp_message m = {.data = &found[i].payload, .bytes = found[i].bytes, .id = found[i].id};
+        found[i].tag = witness_tag(&m);
+        for (unsigned other = 0; other < i; other++)
+            if (found[other].tag == found[i].tag)
+                sim_fail("a message is in the dump twice");
+    }
+    return count;
 }
 
 /* Was the dump stopped, while all that was there went, and other messages came? Then it has whatever it has, whole and once. */
@@ -203,4 +230,97 @@ static void body_refused(unsigned me) {
 static const struct sim_program dump_refused = {
     .name = "dump-refused", .about = "a dump beside a send that is refused", PAIR(setup_full, body_refused), .lane_slots = 2};
 
-const struct sim_program *const scenarios_dump[] = {&dump_nack, &dump_due, &dump_redrive, &dump_sends, &dump_refused, NULL};
+/* ---- numbered: what a dump has of a producer with an id, and what it says of him ---- */
+
+static void setup_numbered(void) {
+    struct rp_queue_options o = scenario_options(4);
+    o.max_producer_ids = 1;
+    witness_create(&o, NULL);
+}
+
+static rp_producer *send_numbered(struct desk *d) {
+    struct rp_producer_options o;
+    rp_producer *p;
+    rp_producer_options_init(&o, sizeof o);
+    o.id = "a";
+    o.id_bytes = 1;
+    witness_must(rp_producer_open(d->queue, &o, &p), "rp_producer_open");
+    for (uint64_t n = 1; n <= 2; n++) {
+        struct rp_send_options one;
+        rp_send_options_init(&one, sizeof one);
+        one.sequence = n;
+        witness_must(rp_send(p, &n, sizeof n, &one), "rp_send");
+    }
+    return p;
+}
+
+/* -> the sequence of a message that was settled before the dump; 0: none was there. */
+static uint64_t settle_one(struct desk *d) {
+    struct rp_message m;
+    uint64_t n = 0;
+    if (rp_receive(d->consumer, &m, 0) != 0)
+        return 0;
+    memcpy(&n, m.data, sizeof n);
+    witness_must(rp_ack(d->consumer, &m), "rp_ack");
+    return n;
+}
+
+/* Of the one producer: the sequence that a dump says of him. */
+static uint64_t said_of(const struct dump_producers *x, const struct finding *found, unsigned count) {
+    uint64_t said = x->count > 0 ? x->all[0].id.sequence : 0;
+    for (unsigned i = 0; i < count && x->count > 0; i++)
+        said = found[i].id == x->all[0].message_id ? x->all[0].next : said;
+    return said;
+}
+
+static void numbered_body(unsigned me, bool settles) {
+    struct desk d;
+    rp_producer *numbered = NULL;
+    witness_open(&d);
+    sim_ready();
+    if (me == 0) {
+        numbered = send_numbered(&d);
+    } else {
+        uint64_t last = settles ? settle_one(&d) : 0;
+        struct dump_producer room[2][2];
+        struct dump_producers before = {.all = room[0]}, after = {.all = room[1]};
+        struct finding found[CELLS];
+        struct dump_cut k;
+        uint64_t lane_ends[LANES];
+        begin(&d, &k, lane_ends);
+        do {
+            dump_producers_read(&before, &d.queue->segment);
+            find_ends(&k);
+            dump_producers_read(&after, &d.queue->segment);
+        } while (!dump_producers_same(&before, &after));
+        unsigned count = walk(&k, false, found);
+        for (unsigned i = 0; i < count; i++)
+            last = found[i].payload > last ? found[i].payload : last;
+        uint64_t said = said_of(&after, found, count);
+        if (said != last && !was_away())
+            sim_fail("a dump has messages of a producer up to %d, or they were acked before it, and says %d", (int)last, (int)said);
+    }
+    sim_done();
+    rp_producer_close(numbered);
+    witness_close(&d);
+}
+static void body_numbered(unsigned me) { numbered_body(me, false); }
+static const struct sim_program dump_numbered = {
+    .name = "dump-numbered",
+    .about = "a dump beside a producer with an id: his sequence is that of his last message in it",
+    .participants = 2,
+    .setup = setup_numbered,
+    .body = body_numbered,
+    .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+static void body_settled(unsigned me) { numbered_body(me, true); }
+static const struct sim_program dump_settled = {
+    .name = "dump-settled",
+    .about = "the same where his message was acked before he could write down that it was sent",
+    .participants = 2,
+    .setup = setup_numbered,
+    .body = body_settled,
+    .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+const struct sim_program *const scenarios_dump[] = {&dump_nack,    &dump_due,      &dump_redrive, &dump_sends,
+                                                    &dump_refused, &dump_numbered, &dump_settled, NULL};
