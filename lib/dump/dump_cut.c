@@ -44,6 +44,15 @@ bool dump_still(const struct segment *s, uint32_t c, uint64_t w) {
     return cell_state(w) == CELL_DELAYED ? now == w : cell_is_published(now) && cell_generation(now) == cell_generation(w);
 }
 
+bool dump_settled(const struct segment *s, uint64_t message) {
+    uint64_t c = message >> GENERATION_BITS, before = message & GENERATION_MASK;
+    if (c >= s->layout.cell_count)
+        return false;
+    uint64_t w = load_acquire(&segment_cell(s, (uint32_t)c)->word, cell_word);
+    bool is_its = cell_is_published(w) && cell_generation(w) == ((before + 1) & GENERATION_MASK);
+    return cell_generation(w) != before && !is_its;
+}
+
 /* Keyed: do only groups need it that wait until it can go to its lane's end, or in which it is dead? Then nothing of it is left in the lane. */
 static bool leaves_lane(const struct segment *s, uint32_t c, uint64_t w) {
     bool any = false, all = s->parameters.keyed;

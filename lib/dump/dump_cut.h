@@ -39,6 +39,12 @@ int dump_cut_lanes(struct dump_cut *k);
 uint64_t dump_committed(const struct segment *s, uint32_t c);
 bool dump_still(const struct segment *s, uint32_t c, uint64_t w);
 
+/*
+ * Has a message that its sender wrote down (message_word in queue/verdict.h) been committed, and settled since? So it is if the cell is beyond its publication: a send that fails is written down as failed before its
+ * cell is given back. Holds if what the sender wrote down, and that he is under way, are the same afterwards.
+ */
+bool dump_settled(const struct segment *s, uint64_t message);
+
 /* What was found in a cell, and what it is known by. Ordered by lane, then place. */
 struct dump_place {
     uint64_t place;

@@ -10,6 +10,31 @@ static uint32_t used(const struct segment *s) {
     return hand < s->layout.known_count ? (uint32_t)hand : s->layout.known_count;
 }
 
+/* What an entry says; its word is looked at before and after. */
+struct entry {
+    uint64_t word, until_ns, message, message_id;
+    unsigned char id[KNOWN_ID_BYTES];
+    bool settled; /* PENDING, and yet its message is settled: its sender has not come to say that it was sent */
+};
+
+static bool read_entry(const struct segment *s, uint32_t i, struct entry *out) {
+    const struct known_id *e = &s->known_ids[i];
+    uint64_t words[KNOWN_ID_BYTES / 8];
+    do {
+        out->word = load_acquire(&e->word, known_word);
+        out->until_ns = load_acquire(&e->until_ns, known_id);
+        out->message = load_acquire(&e->message, known_id);
+        out->message_id = load_acquire(&e->message_id, known_id);
+        for (unsigned k = 0; k < KNOWN_ID_BYTES / 8; k++)
+            words[k] = load_acquire(&e->id[k], known_id);
+        out->settled =
+            id_state(out->word) == ID_PENDING && id_kind(out->message) == ID_OF_SEND && dump_settled(s, id_message(out->message));
+    } while (load_acquire(&e->word, known_word) != out->word);
+    memcpy(out->id, words, sizeof out->id);
+    return (id_state(out->word) == ID_COMMITTED || id_state(out->word) == ID_PENDING) && id_bytes(out->message) > 0 &&
+           id_bytes(out->message) <= KNOWN_ID_BYTES;
+}
+
 int dump_ids_before(struct dump_ids *x, const rp_queue *q) {
     const struct segment *s = &q->segment;
     if (s->layout.known_count == 0)
@@ -18,8 +43,9 @@ int dump_ids_before(struct dump_ids *x, const rp_queue *q) {
     if (x->before == NULL)
         return fail(-ENOMEM, "queue '%.80s': no memory for the ids that it knows", q->name);
     for (uint32_t i = 0, n = used(s); i < n; i++) {
-        uint64_t w = load_acquire(&s->known_ids[i].word, known_word);
-        x->before[i] = id_state(w) == ID_COMMITTED ? id_generation(w) + 1 : 0;
+        struct entry e;
+        bool known = read_entry(s, i, &e) && (id_state(e.word) == ID_COMMITTED || e.settled);
+        x->before[i] = known ? id_generation(e.word) + 1 : 0;
     }
     return 0;
 }
@@ -49,28 +75,6 @@ bool dump_ids_has(struct dump_ids *x, uint64_t id) {
     return x->count > 0 && bsearch(&id, x->messages, x->count, sizeof id, by_number) != NULL;
 }
 
-/* What an entry says; its word is looked at before and after. */
-struct entry {
-    uint64_t word, until_ns, message, message_id;
-    unsigned char id[KNOWN_ID_BYTES];
-};
-
-static bool read_entry(const struct segment *s, uint32_t i, struct entry *out) {
-    const struct known_id *e = &s->known_ids[i];
-    uint64_t words[KNOWN_ID_BYTES / 8];
-    do {
-        out->word = load_acquire(&e->word, known_word);
-        out->until_ns = load_acquire(&e->until_ns, known_id);
-        out->message = load_acquire(&e->message, known_id);
-        out->message_id = load_acquire(&e->message_id, known_id);
-        for (unsigned k = 0; k < KNOWN_ID_BYTES / 8; k++)
-            words[k] = load_acquire(&e->id[k], known_id);
-    } while (load_acquire(&e->word, known_word) != out->word);
-    memcpy(out->id, words, sizeof out->id);
-    return (id_state(out->word) == ID_COMMITTED || id_state(out->word) == ID_PENDING) && id_bytes(out->message) > 0 &&
-           id_bytes(out->message) <= KNOWN_ID_BYTES;
-}
-
 /* Those of consumers begin with their group: of which one of the dump? */
 static bool find_group(const struct dump_cut *k, const unsigned char *id, uint32_t *group) {
     uint64_t full;
@@ -96,7 +100,7 @@ static bool describe(struct dump_ids *x, const struct dump_cut *k, uint32_t i, c
         return false;
     if (out->kind == ID_OF_SEND) {
         out->message_id = e->message_id;
-        if (!(committed && x->before[i] == id_generation(e->word) + 1) && !dump_ids_has(x, e->message_id))
+        if (x->before[i] != id_generation(e->word) + 1 && !dump_ids_has(x, e->message_id))
             return false;
     } else {
         size_t least = out->kind == ID_OF_DELIVERY ? 2 * sizeof(uint64_t) : sizeof(uint64_t) + 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ids that deduplication knows, as they belong to a dump. An id of a send is in it if it was committed before the moment, or if its message is in the dump: then also one that is not decided yet, since its message
+ * The ids that deduplication knows, as they belong to a dump. An id of a send is in it if it was committed before the moment, or its message settled, or if its message is in the dump: then also one that is not decided yet, since its message
  * is the decision. One that was sent later, or was given back, is not: its message is not there, and must not be refused. Ids of consumers say that work is done, and are those of the end.
  */
 #ifndef RP_DUMP_DUMP_IDS_H
@@ -9,7 +9,7 @@
 #include "dump_cut.h"
 
 struct dump_ids {
-    uint64_t *before; /* of each entry: its generation + 1 if it was committed before the moment */
+    uint64_t *before; /* of each entry: its generation + 1 if it was sent before the moment, as far as its message tells */
     uint64_t *messages;
     size_t count, room;
     bool sorted;

@@ -13,13 +13,6 @@ int dump_producers_open(struct dump_producers *x, const rp_queue *q) {
 
 void dump_producers_free(struct dump_producers *x) { free(x->all); }
 
-/* Has the message of a send under way been committed and settled already? Only its cell is beyond the publication then (queue/verdict.h): a send that fails is written down before its cell is given back. */
-static bool is_settled(const struct segment *s, uint32_t c, uint64_t message) {
-    uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word), before = message & GENERATION_MASK;
-    bool is_its = cell_is_published(w) && cell_generation(w) == ((before + 1) & GENERATION_MASK);
-    return cell_generation(w) != before && !is_its;
-}
-
 /*
  * The send under way, whose message's id is in the cell before the place names the cell. What is read is of one send if the place says the same afterwards: also its last sequence, or this could be the send after
  * the one that was under way when that was read, and the one between would be lost.
@@ -30,7 +23,7 @@ static bool read_under_way(const struct segment *s, const struct identity *e, st
     out->next = next;
     if (next != last && c < s->layout.cell_count) {
         out->message_id = lookup_id(s, (uint32_t)c);
-        if (is_settled(s, (uint32_t)c, message) && !MUTANT(dump_settled_unsent))
+        if (dump_settled(s, message) && !MUTANT(dump_settled_unsent))
             out->id.sequence = next;
     }
     fence_acquire();

@@ -118,8 +118,9 @@ static void put_waiting(struct rebuild *r, uint32_t c, uint32_t lane) {
 
 /* ---- groups ---- */
 
+/* One that was redriven has a turn, though its counts began anew. */
 static bool is_untaken(const struct rp_dump_delivery *d) {
-    return d->state == RP_STATE_READY && d->letter.deliveries == 0 && d->letter.acquisitions == 0;
+    return d->state == RP_STATE_READY && d->turn == 0 && d->letter.deliveries == 0 && d->letter.acquisitions == 0;
 }
 
 static int enter(struct rebuild *r, struct rebuild_entry entry) {

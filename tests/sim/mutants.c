@@ -67,7 +67,7 @@ static const struct mutant {
     {"dump_uncommitted", "dump-refused", "a dump has a message whose send is under way, and comes to nothing"},
     {"dump_sequence_once", "dump-numbered",
      "a dump says of a producer a lower sequence than that of a message it has, which is sent again then"},
-    {"dump_settled_unsent", "dump-settled", "a dump says of a producer that he has not sent what was acked already"},
+    {"dump_settled_unsent", "dump-acked", "a dump says of a producer that he has not sent what was acked already"},
     /* cells */
     {"pool_no_starved", "blocked-send", "a sender does not say that it looks for memory"},
     {"publish_keeps_generation", "send-receive", "a message has the generation of the one before"},

@@ -314,8 +314,8 @@ static const struct sim_program dump_numbered = {
     .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
 static void body_settled(unsigned me) { numbered_body(me, true); }
-static const struct sim_program dump_settled = {
-    .name = "dump-settled",
+static const struct sim_program dump_acked = {
+    .name = "dump-acked",
     .about = "the same where his message was acked before he could write down that it was sent",
     .participants = 2,
     .setup = setup_numbered,
@@ -323,4 +323,4 @@ static const struct sim_program dump_settled = {
     .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
 const struct sim_program *const scenarios_dump[] = {&dump_nack,    &dump_due,      &dump_redrive, &dump_sends,
-                                                    &dump_refused, &dump_numbered, &dump_settled, NULL};
+                                                    &dump_refused, &dump_numbered, &dump_acked,   NULL};
