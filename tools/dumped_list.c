@@ -10,7 +10,9 @@
 
 static void print_head(const struct rp_dump_head *h, const struct rp_queue_options *o) {
     char dumped[CLI_TEXT_MAX], created[CLI_TEXT_MAX], lease[CLI_TEXT_MAX];
-    printf("queue          %s\n", h->name);
+    printf("queue          ");
+    cli_print_payload(stdout, h->name, strlen(h->name), strlen(h->name), 0);
+    putchar('\n');
     printf("dumped         %s ago, format version %u\n", cli_format_age(dumped, h->dumped_ns), h->version);
     printf("created        %s ago\n", cli_format_age(created, h->created_ns));
     printf("capacity       %u messages of up to %u bytes\n", o->capacity, o->message_bytes);

@@ -95,6 +95,8 @@ static int run(const struct restore *r, const char *name, const char *file) {
         int result = rp_dump_head(d.dump, &head);
         if (result < 0)
             status = dumped_fail(&d, result);
+        else if (name == NULL && (head.name[0] == '/' || strlen(head.name) == sizeof head.name - 1))
+            status = cli_usage_error("the dump is of a queue that was a file of its own: say under which NAME to restore it");
         else if (r->into)
             status = dumped_send(&d, name ? name : head.name, r->dead, r->json);
         else
@@ -109,6 +111,7 @@ int verb_restore(int argc, char **argv) {
     memset(&r, 0, sizeof r);
     memset(&r.given, 0xff, sizeof r.given);
     r.given.group = NULL;
+    const struct rp_queue_options nothing_given = r.given;
     struct rp_queue_options *o = &r.given;
     const struct flag flags[] = {
         CLI_FLAG("--capacity", 0, FLAG_COUNT32, &o->capacity, "N", "messages held at once (these: as it was)"),
@@ -151,5 +154,7 @@ int verb_restore(int argc, char **argv) {
         return status;
     if (r.dead && !r.into)
         return cli_usage_error("--dead is for --into; else dead letters are restored as dead letters");
+    if (r.into && memcmp(&r.given, &nothing_given, sizeof nothing_given) != 0)
+        return cli_usage_error("--into sends to a queue that is there, which stays as it was made");
     return run(&r, operands.count > 0 ? operands.value[0] : NULL, operands.count > 1 ? operands.value[1] : NULL);
 }

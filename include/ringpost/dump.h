@@ -97,6 +97,7 @@ struct rp_dump_delivery {
     uint64_t due_ns; /**< delayed by a backoff: when it is ready; wall clock. Else 0 */
     uint64_t turn;   /**< among the redeliveries, or the dead, of its group, lowest first; 0: a first delivery, or none */
     struct rp_dead_letter letter; /**< counts and the last failure, as far as they are known; payload and headers are not in it */
+    uint64_t reserved[4];
 };
 
 enum rp_dump_flag {

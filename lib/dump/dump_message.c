@@ -157,9 +157,9 @@ bool dump_read_message(struct dump_scan *x, struct rp_dump_message *m, struct rp
                        struct dump_headers *headers) {
     struct lengths lengths[DUMP_GROUPS_MAX];
     *m = (struct rp_dump_message){.deliveries = deliveries};
-    m->id = dump_scan_number(x, UINT64_MAX / 2, "its id cannot be");
+    m->id = dump_scan_number(x, UINT64_MAX / 4, "its id cannot be");
     m->sent_ns = dump_scan_number(x, UINT64_MAX, "");
-    m->due_ns = dump_scan_number(x, UINT64_MAX, "");
+    m->due_ns = dump_scan_number(x, UINT64_MAX - 1, "it is never due");
     m->expires_ns = dump_scan_number(x, UINT64_MAX, "");
     m->flags = (uint32_t)dump_scan_number(x, FLAGS, "it has unknown flags");
     m->lane = (uint32_t)dump_scan_number(x, 1023, "its lane cannot be");

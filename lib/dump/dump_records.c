@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the bodies of a dump's records say, but for messages: each is written and read in the same order. */
 #include "dump_format.h"
+#include "groups.h"
 #include <stddef.h>
 
 /* ---- queue ---- */
@@ -99,6 +100,8 @@ bool dump_read_group(struct dump_scan *x, struct rp_group_info *g) {
     size_t name = dump_scan_number(x, sizeof g->name - 1, "its name is too long");
     dump_scan_numbers_end(x);
     read_text(x, name, g->name);
+    if (x->wrong == NULL && !group_name_valid(g->name))
+        x->wrong = "its name is none that a group can have";
     return dump_scan_end(x);
 }
 
@@ -192,7 +195,7 @@ void dump_write_end(struct dump_body *b, const struct dump_end *e) {
 }
 
 bool dump_read_end(struct dump_scan *x, struct dump_end *e) {
-    e->next_id = dump_scan_number(x, UINT64_MAX / 2, "the next id cannot be");
+    e->next_id = dump_scan_number(x, UINT64_MAX / 4, "the next id cannot be");
     for (unsigned i = 0; i < END_COUNTS; i++) {
         uint64_t value = dump_scan_number(x, UINT64_MAX, "");
         memcpy((char *)&e->summary + end_counts[i], &value, sizeof value);

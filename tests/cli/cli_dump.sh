@@ -97,6 +97,18 @@ run 6 restore "$q.bad" <"$dir/bad"
 has "more" "$err" "follows"
 [[ ! -e /dev/shm/ringpost.$q.bad ]] || fail "a damaged dump made a queue"
 
+# a queue that was a file: nobody but the user says where files are made
+run 0 create "/dev/shm/$q.file"
+"$RINGPOST" dump "/dev/shm/$q.file" >"$dir/file" 2>/dev/null
+run 0 rm "/dev/shm/$q.file"
+run 2 restore <"$dir/file"
+has "a file" "$err" "NAME"
+[[ ! -e /dev/shm/$q.file ]] || fail "a dump said where to make a file"
+run 0 restore "$q.file" <"$dir/file"
+run 0 rm "$q.file"
+run 2 restore "$q.into" --into --capacity 5 <"$file"
+has "into" "$err" "stays as it was"
+
 # where the queue cannot be: no more than 100 KiB may be written to a file
 (ulimit -f 100; run 1 restore "$q.bad" <"$file"; ((failures == 0))) || fail "a restore without room"
 [[ ! -e /dev/shm/ringpost.$q.bad ]] || fail "a restore without room left a queue"
