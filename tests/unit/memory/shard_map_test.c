@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "machines.h"
+#include <stdio.h>
 
 enum { ALL = 1000 };
 
