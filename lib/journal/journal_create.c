@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* Making files: under a private name, until every byte is on disk. */
+#include "atomic.h"
+#include "error.h"
+#include "file.h"
+#include "journal_format.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { ZERO_BYTES = 1 << 20 };
+
+/* Written, not only reserved: the first write to a reserved block is a change of metadata, and as slow to sync as one. */
+static int write_zeros(int fd, uint64_t bytes) {
+    unsigned char *zeros = calloc(1, ZERO_BYTES);
+    int result = zeros ? 0 : -ENOMEM;
+    for (uint64_t at = 0; result == 0 && at < bytes;) {
+        size_t step = bytes - at < ZERO_BYTES ? (size_t)(bytes - at) : ZERO_BYTES;
+        result = journal_write_all(fd, zeros, step, at);
+        at += step;
+    }
+    free(zeros);
+    return result;
+}
+
+/* A file of zeros. -> descriptor, with its private name */
+static int make_file(const struct journal_dir *d, uint64_t bytes, char name[JOURNAL_NAME_MAX]) {
+    journal_private_name(name);
+    int fd = file_open(d->fd, name, FILE_CREATE);
+    if (fd < 0)
+        return journal_failed(d, fd, "create", name);
+    int result;
+    while ((result = file_reserve(fd, bytes)) == -EINTR)
+        ;
+    if (result == -EOPNOTSUPP || result == 0)
+        result = write_zeros(fd, bytes);
+    if (result == 0)
+        return fd;
+    file_close(fd);
+    file_remove(d->fd, name);
+    return journal_failed(d, result, "make", name);
+}
+
+/* After a loss of power a file may have its old name again, beside the one that it got when it was taken. */
+static bool is_spare(int fd, uint64_t bytes) {
+    static const unsigned char none[JOURNAL_HEAD_BYTES];
+    unsigned char head[JOURNAL_HEAD_BYTES];
+    return file_size(fd) == (int64_t)bytes && journal_read_all(fd, head, sizeof head, 0) == 0 &&
+           (memcmp(head, none, sizeof head) == 0 || MUTANT(journal_spare_believed));
+}
+
+/* The spare, if there is one of this size: who renames it has it. -> descriptor; or -1 */
+static int take_spare(const struct journal_dir *d, uint64_t bytes, char name[JOURNAL_NAME_MAX]) {
+    journal_private_name(name);
+    if (file_rename(d->fd, JOURNAL_SPARE_NAME, name) < 0)
+        return -1;
+    int fd = file_open(d->fd, name, FILE_WRITE);
+    if (fd >= 0 && is_spare(fd, bytes))
+        return fd;
+    if (fd >= 0)
+        file_close(fd);
+    file_remove(d->fd, name);
+    return -1;
+}
+
+static int write_head(const struct journal_dir *d, int fd, const struct journal_file_options *o) {
+    unsigned char head[JOURNAL_HEAD_BYTES] = {0};
+    journal_head_begin(head, JOURNAL_FILE_MAGIC, d->id);
+    put64(head + FILE_NUMBER, o->number);
+    put64(head + FILE_FIRST_SEQUENCE, o->first_sequence);
+    put64(head + FILE_PREVIOUS_END, o->previous ? o->previous->unit : 0);
+    put64(head + FILE_PREVIOUS_CHAIN, o->previous ? o->previous->chain : 0);
+    put64(head + FILE_BYTES, o->bytes);
+    put64(head + FILE_NONCE, journal_random());
+    put64(head + FILE_CHECK, journal_check(head, FILE_CHECK, 0));
+    int result = journal_write_all(fd, head, sizeof head, 0);
+    return result < 0 || MUTANT(journal_head_unsynced) ? result : file_sync(fd);
+}
+
+static bool can_be(const struct journal_file_options *o) {
+    return o->number > 0 && o->bytes >= JOURNAL_FILE_MIN_BYTES && o->bytes <= JOURNAL_FILE_MAX_BYTES &&
+           o->bytes % JOURNAL_BLOCK_BYTES == 0 && (o->previous == NULL || o->previous->unit >= JOURNAL_HEAD_UNITS);
+}
+
+int journal_file_create(const struct journal_dir *d, const struct journal_file_options *o, enum journal_mode mode,
+                        struct journal_file *f) {
+    char private[JOURNAL_NAME_MAX], name[JOURNAL_NAME_MAX];
+    if (!can_be(o))
+        return fail(-EINVAL, "journal '%.120s': no file can be number %llu, of %llu bytes, after unit %llu", d->path,
+                    (unsigned long long)o->number, (unsigned long long)o->bytes,
+                    (unsigned long long)(o->previous ? o->previous->unit : 0));
+    int fd = take_spare(d, o->bytes, private);
+    if (fd < 0)
+        fd = make_file(d, o->bytes, private);
+    if (fd < 0)
+        return fd;
+    journal_file_name(o->number, name);
+    int result = write_head(d, fd, o);
+    if (result < 0)
+        journal_failed(d, result, "write", private);
+    else if ((result = file_link(d->fd, private, name)) < 0)
+        journal_failed(d, result, "name", name);
+    file_close(fd);
+    file_remove(d->fd, private);
+    return result < 0 ? result : journal_file_open(d, o->number, mode, f); /* which syncs the name */
+}
+
+int journal_file_prepare(const struct journal_dir *d, uint64_t bytes) {
+    int there = file_open(d->fd, JOURNAL_SPARE_NAME, FILE_READ);
+    if (there >= 0)
+        file_close(there);
+    if (there != -ENOENT)
+        return there < 0 ? journal_failed(d, there, "open", JOURNAL_SPARE_NAME) : 0;
+    char name[JOURNAL_NAME_MAX];
+    int fd = make_file(d, bytes, name);
+    if (fd < 0)
+        return fd;
+    int result = file_sync(fd); /* here, and not where it is waited for */
+    file_close(fd);
+    if (result == 0)
+        result = file_link(d->fd, name, JOURNAL_SPARE_NAME);
+    file_remove(d->fd, name);
+    return result < 0 && result != -EEXIST ? journal_failed(d, result, "prepare", JOURNAL_SPARE_NAME) : 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The calls of ringpost/journal.h. */
+#include "journal_verify.h"
+#include <ringpost/journal.h>
+
+#include <stdio.h>
+
+_Static_assert((int)RP_JOURNAL_WHOLE == (int)JOURNAL_END && (int)RP_JOURNAL_TORN == (int)JOURNAL_TORN &&
+                   (int)RP_JOURNAL_DAMAGED == (int)JOURNAL_DAMAGED,
+               "a state is an outcome");
+
+struct visit {
+    rp_journal_each each;
+    void *context;
+    struct rp_journal_summary summary;
+};
+
+static int visit_file(void *context, const struct journal_file_report *r) {
+    struct visit *v = context;
+    struct rp_journal_file file = {.number = r->number,
+                                   .bytes = r->bytes,
+                                   .batches = r->batches,
+                                   .records = r->records,
+                                   .first_sequence = r->first_sequence,
+                                   .last_sequence = r->last_sequence,
+                                   .payload_bytes = r->payload_bytes,
+                                   .end = r->end,
+                                   .lost_records = r->lost_records,
+                                   .state = (uint32_t)r->outcome,
+                                   .sealed = r->sealed};
+    snprintf(file.why, sizeof file.why, "%s", r->why ? r->why : "");
+    v->summary.files++;
+    v->summary.bytes += r->bytes;
+    v->summary.records += r->records;
+    v->summary.payload_bytes += r->payload_bytes;
+    v->summary.lost_records += r->lost_records;
+    return v->each ? v->each(v->context, &file) : 0;
+}
+
+int rp_journal_verify(const char *path, rp_journal_each each, void *context, struct rp_journal_summary *out) {
+    struct journal_dir d;
+    struct visit v = {.each = each, .context = context};
+    int result = journal_dir_open(path, NULL, &d), asked = 0;
+    if (result < 0)
+        return result;
+    result = journal_verify(&d, visit_file, &v, &asked);
+    snprintf(v.summary.queue, sizeof v.summary.queue, "%.255s", d.queue);
+    journal_dir_close(&d);
+    if (result < 0 || asked != 0)
+        return asked != 0 ? asked : result;
+    v.summary.state = (uint32_t)result;
+    if (out != NULL)
+        *out = v.summary;
+    return 0;
+}
+
+int rp_journal_repair(const char *path, int dry_run, struct rp_journal_repair *out) {
+    struct journal_dir d;
+    struct journal_repair_report r;
+    int result = journal_dir_open(path, NULL, &d);
+    if (result < 0)
+        return result;
+    result = journal_repair(&d, dry_run != 0, &r);
+    journal_dir_close(&d);
+    if (result < 0)
+        return result;
+    if (out != NULL) {
+        *out = (struct rp_journal_repair){.state = (uint32_t)result,
+                                          .files_aside = (uint32_t)r.files_aside,
+                                          .file = r.stop.file,
+                                          .at = r.stop.at,
+                                          .records = r.stop.records,
+                                          .last_sequence = r.stop.sequence,
+                                          .lost_records = r.lost_records};
+        snprintf(out->why, sizeof out->why, "%.127s", r.stop.why);
+    }
+    return 0;
+}

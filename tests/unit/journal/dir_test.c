@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Whose directory it is, and who may have the files. */
+#include "file.h"
+#include "journal_fixture.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static const char owner[] = JOURNAL_OWNER_NAME;
+
+static void a_directory_belongs_to_one_queue(void **state) {
+    (void)state;
+    struct journal_fixture x;
+    struct journal_dir d;
+    fixture_open(&x);
+    assert_int_equal(journal_dir_create(x.scratch.path, "letters", &d), -EEXIST);
+    assert_non_null(strstr(rp_error_detail(), "that of queue 'orders'"));
+    assert_int_equal(journal_dir_open(x.scratch.path, "letters", &d), -EEXIST);
+    succeeds(journal_dir_open(x.scratch.path, NULL, &d));
+    assert_string_equal(d.queue, "orders");
+    assert_memory_equal(d.id, x.d.id, sizeof d.id);
+    journal_dir_close(&d);
+    succeeds(journal_dir_create(x.scratch.path, "orders", &d));
+    assert_memory_equal(d.id, x.d.id, sizeof d.id);
+    journal_dir_close(&d);
+    fixture_close(&x);
+}
+
+static void what_cannot_be_is_refused(void **state) {
+    (void)state;
+    struct journal_fixture x;
+    struct journal_dir d;
+    char path[256], name[JOURNAL_PATH_MAX + 1];
+    fixture_open(&x);
+    snprintf(path, sizeof path, "%s/a/b", x.scratch.path);
+    assert_int_equal(journal_dir_create(path, "q", &d), -ENOENT);
+    snprintf(path, sizeof path, "%s/%s", x.scratch.path, owner);
+    assert_int_equal(journal_dir_create(path, "q", &d), -ENOTDIR);
+    snprintf(path, sizeof path, "%s/a", x.scratch.path);
+    assert_int_equal(file_make_directory(path), 0);
+    assert_int_equal(journal_dir_open(path, NULL, &d), -ENOENT);
+    assert_non_null(strstr(rp_error_detail(), "is no journal"));
+    assert_int_equal(journal_dir_open("", NULL, &d), -EINVAL);
+    memset(name, 'n', JOURNAL_PATH_MAX);
+    name[JOURNAL_PATH_MAX] = 0;
+    assert_int_equal(journal_dir_create(x.scratch.path, name, &d), -EINVAL);
+    assert_int_equal(journal_dir_create(name, "q", &d), -EINVAL);
+    assert_int_equal(journal_dir_create(x.scratch.path, "", &d), -EINVAL);
+    fixture_close(&x);
+}
+
+static void files_that_nobody_owns_are_left_alone(void **state) {
+    (void)state;
+    struct journal_fixture x;
+    struct journal_dir d;
+    fixture_open(&x);
+    fixture_next_file(&x, JOURNAL_WRITE);
+    assert_int_equal(file_remove(x.d.fd, owner), 0);
+    assert_int_equal(journal_dir_create(x.scratch.path, "orders", &d), -ENOTEMPTY);
+    fixture_close(&x);
+}
+
+/* Each byte of `queue`. */
+static void a_damaged_owner_is_refused(void **state) {
+    (void)state;
+    struct journal_fixture x;
+    struct journal_dir d;
+    fixture_open(&x);
+    int fd = file_open(x.d.fd, owner, FILE_WRITE);
+    int64_t bytes = file_size(fd);
+    assert_int_equal(bytes, OWNER_MIN_BYTES + strlen("orders"));
+    for (int64_t i = 0; i < bytes; i++) {
+        unsigned char was, is;
+        assert_int_equal(journal_read_all(fd, &was, 1, (uint64_t)i), 0);
+        is = was ^ 4;
+        assert_int_equal(journal_write_all(fd, &is, 1, (uint64_t)i), 0);
+        assert_int_equal(journal_dir_open(x.scratch.path, NULL, &d), RP_CORRUPT);
+        assert_int_equal(journal_dir_create(x.scratch.path, "orders", &d), RP_CORRUPT);
+        assert_int_equal(journal_write_all(fd, &was, 1, (uint64_t)i), 0);
+    }
+    file_close(fd);
+    succeeds(journal_dir_open(x.scratch.path, NULL, &d));
+    journal_dir_close(&d);
+    fixture_close(&x);
+}
+
+static void files_have_the_permissions_of_the_directory(void **state) {
+    (void)state;
+    struct journal_fixture x;
+    struct stat status;
+    fixture_open(&x);
+    mode_t mask = umask(077);
+    assert_int_equal(chmod(x.scratch.path, 0770), 0);
+    fixture_next_file(&x, JOURNAL_WRITE);
+    umask(mask);
+    assert_int_equal(fstat(x.f.fd, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0660);
+    fixture_close(&x);
+}
+
+/* In a child: a limit that is lowered stays so. */
+static int create_limited(struct journal_fixture *x) {
+    const struct rlimit limit = {FIXTURE_FILE_BYTES - 1, FIXTURE_FILE_BYTES - 1};
+    const struct journal_file_options o = {1, 1, FIXTURE_FILE_BYTES, NULL};
+    struct journal_file f;
+    return setrlimit(RLIMIT_FSIZE, &limit) == 0 && journal_file_create(&x->d, &o, JOURNAL_WRITE, &f) == -EFBIG ? 0 : 1;
+}
+
+static void a_limit_of_file_sizes_kills_nobody(void **state) {
+    (void)state;
+    struct journal_fixture x;
+    int status;
+    fixture_open(&x);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(create_limited(&x));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(journal_dir_collect(&x.d), 0);
+    fixture_close(&x);
+}
+
+static void leftovers_are_collected(void **state) {
+    (void)state;
+    struct journal_fixture x;
+    uint64_t *numbers;
+    size_t count;
+    fixture_open(&x);
+    fixture_next_file(&x, JOURNAL_WRITE);
+    succeeds(journal_file_prepare(&x.d, FIXTURE_FILE_BYTES));
+    succeeds(journal_file_prepare(&x.d, FIXTURE_FILE_BYTES));
+    file_close(file_open(x.d.fd, "new~7.0123456789abcdef", FILE_CREATE));
+    file_close(file_open(x.d.fd, "0000000000000007.journal.old", FILE_CREATE));
+    file_close(file_open(x.d.fd, "000000000000000G.journal", FILE_CREATE));
+    assert_int_equal(journal_dir_collect(&x.d), 2);
+    succeeds(journal_dir_list(&x.d, &numbers, &count));
+    assert_int_equal(count, 1);
+    assert_int_equal(numbers[0], 1);
+    free(numbers);
+    fixture_close(&x);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_directory_belongs_to_one_queue),
+        cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(files_that_nobody_owns_are_left_alone),
+        cmocka_unit_test(a_damaged_owner_is_refused),
+        cmocka_unit_test(files_have_the_permissions_of_the_directory),
+        cmocka_unit_test(a_limit_of_file_sizes_kills_nobody),
+        cmocka_unit_test(leftovers_are_collected),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
