@@ -30,7 +30,8 @@ extern "C" {
     X(RP_NO_SEAT, -4107, "every participant seat is taken")                        \
     X(RP_LAPPED, -4108, "the writer overtook this reader")                         \
     X(RP_IN_USE, -4109, "still in use")                                            \
-    X(RP_UNROUTABLE, -4110, "no queue is bound for this topic")
+    X(RP_UNROUTABLE, -4110, "no queue is bound for this topic")                    \
+    X(RP_NOT_DURABLE, -4111, "the journal cannot be written")
 
 enum rp_error {
 #define RP_ERROR_ENUM(name, value, text) name = value,

@@ -15,8 +15,8 @@
 enum { END_DEADLINE_S = 20, PRECEDENCE = 10 };
 
 const char *role_name(enum role r) {
-    static const char *const names[ROLES] = {"producer", "consumer", "sweeper",   "visitor", "undertaker",
-                                             "passer",   "operator", "publisher", "binder",  "subscriber"};
+    static const char *const names[ROLES] = {"producer", "consumer",  "sweeper", "visitor",    "undertaker", "passer",
+                                             "operator", "publisher", "binder",  "subscriber", "sender",     "settler"};
     return names[r];
 }
 
@@ -45,6 +45,8 @@ static void work(struct worker *w, enum role role) {
     case ROLE_PUBLISHER: publish_numbers(w); break;
     case ROLE_BINDER: bind_about(w); break;
     case ROLE_SUBSCRIBER: subscribe(w); break;
+    case ROLE_SENDER: send_parcels(w); break;
+    case ROLE_SETTLER: settle_parcels(w); break;
     default: pass(w);
     }
 }
@@ -104,6 +106,18 @@ void crew_kill(struct crew *c, unsigned i, bool replace) {
         c->kills_inside[atomic_load(&ledger->workers[i].inside)]++;
     }
     if (replace)
+        start(c, i);
+}
+
+void crew_kill_all(struct crew *c) {
+    for (unsigned i = 0; i < c->count; i++)
+        kill(c->members[i].pid, SIGKILL);
+    for (unsigned i = 0; i < c->count; i++)
+        crew_kill(c, i, false);
+}
+
+void crew_start_all(struct crew *c) {
+    for (unsigned i = 0; i < c->count; i++)
         start(c, i);
 }
 

@@ -26,6 +26,9 @@ struct crew {
 void crew_start(struct crew *c, const struct storm *s);
 /* SIGKILL, wherever it is (stopped ones, too), and another in its place. */
 void crew_kill(struct crew *c, unsigned i, bool replace);
+/* All at once, and others in their places later. */
+void crew_kill_all(struct crew *c);
+void crew_start_all(struct crew *c);
 /* SIGSTOP until `continue_ns`. */
 void crew_stop(struct crew *c, unsigned i, uint64_t continue_ns);
 /* Continues those whose time has come, or all. */

@@ -72,6 +72,8 @@ static void drain(struct worker *w, rp_queue *q, struct report *r) {
         }
         if (result != 0 && result != RP_EMPTY)
             ledger_violation("drain: %s: %s", rp_error_name(result), rp_error_detail());
+        if (result == RP_EMPTY && w->storm->variant->sync != 0)
+            rp_queue_sweep(q); /* what is not in the journal yet is not ready, either */
         rp_queue_stats(q, &stats);
         if (result == RP_EMPTY && stats.ready + stats.leased + stats.delayed == 0)
             break;

@@ -46,8 +46,9 @@ enum inside {
     IN_SEND,
     IN_PUBLISH,
     IN_CHANGE,
+    IN_WRITE,
     INSIDES
-}; /* attach: of a queue; handle: open and close of producers and consumers; send: where letters are sent again; change: of an exchange's bindings */
+}; /* attach: of a queue; handle: open and close of producers and consumers; send: where letters are sent again; change: of an exchange's bindings; write: of a journal */
 
 /* What each worker counts for itself. */
 struct tallies {

@@ -3,6 +3,7 @@
 #include "again.h"
 #include "figure.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,24 @@ int run_verdict(const struct crew *c) {
     return violations == 0 ? 0 : 1;
 }
 
+void journal_make(struct storm *s) {
+    const char *temporary = getenv("TMPDIR");
+    snprintf(s->journal, sizeof s->journal, "%.40s/ringpost-storm-XXXXXX", temporary != NULL ? temporary : "/tmp");
+    if (mkdtemp(s->journal) == NULL) {
+        perror(s->journal);
+        exit(1);
+    }
+}
+
+void journal_remove(const struct storm *s) {
+    DIR *entries = opendir(s->journal);
+    for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;)
+        (void)unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries != NULL)
+        closedir(entries);
+    rmdir(s->journal);
+}
+
 static rp_queue *create(const struct storm *s) {
     const struct variant *v = s->variant;
     struct rp_queue_options o;
@@ -81,6 +100,12 @@ static rp_queue *create(const struct storm *s) {
         o.dedup_entries = KEPT_IDS;
     }
     o.max_participants = v->max_participants;
+    if (v->sync != 0) {
+        o.journal = s->journal;
+        o.sync = v->sync;
+        o.sync_interval_ns = 5000000;
+        o.journal_file_bytes = 64 << 10;
+    }
     rp_queue_unlink(s->queue);
     int result = rp_queue_create(s->queue, &o, &q);
     if (result == 0)
@@ -124,6 +149,8 @@ static int run(const struct variant *v, double seconds, uint64_t seed, weather *
     struct rp_queue_stats stats;
     snprintf(s.queue, sizeof s.queue, "storm.%s.%d", v->name, (int)getpid());
     ledger_create();
+    if (v->sync != 0)
+        journal_make(&s);
     rp_queue *q = create(&s);
     fflush(NULL);
     uint64_t start = now_ns();
@@ -139,6 +166,8 @@ static int run(const struct variant *v, double seconds, uint64_t seed, weather *
     int status = run_verdict(&crew);
     rp_queue_close(q);
     rp_queue_unlink(s.queue);
+    if (v->sync != 0)
+        journal_remove(&s);
     return status;
 }
 

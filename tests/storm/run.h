@@ -14,6 +14,10 @@ struct arguments {
 /* --seconds N or --minutes N, --variant NAME, --seed N. Ends the program if it cannot be. */
 struct arguments arguments_parse(int argc, char **argv, double seconds);
 
+/* A directory for the journal of a durable queue, and its end. */
+void journal_make(struct storm *s);
+void journal_remove(const struct storm *s);
+
 /* Prints what was wrong in the storm that has just ended, and its figures. -> the exit status. */
 int run_verdict(const struct crew *c);
 

@@ -19,6 +19,8 @@ enum role {
     ROLE_PUBLISHER,
     ROLE_BINDER,
     ROLE_SUBSCRIBER,
+    ROLE_SENDER,
+    ROLE_SETTLER,
     ROLES
 };
 
@@ -42,12 +44,14 @@ struct variant {
     bool waiters;    /* sleepers, and some of them in rp_wait, on futexes */
     bool ids;        /* each letter has an id for deduplication, and is sent again when its sender was killed */
     bool numbered;   /* the same, by a sequence of a producer with an identity */
+    uint32_t sync;   /* enum rp_sync: the queue is durable */
     uint32_t shards; /* each producer's letters have a lane, by its slot; of one that is numbered any, in each life another */
 };
 
 struct storm {
     const struct variant *variant;
-    char queue[64]; /* storm_exchange: what its queues and its exchange are named by */
+    char queue[64];   /* storm_exchange: what its queues and its exchange are named by */
+    char journal[64]; /* of a durable queue: its directory */
     uint64_t seed;
 };
 
@@ -99,6 +103,9 @@ void operate(struct worker *w);
 void publish_numbers(struct worker *w);
 void bind_about(struct worker *w);
 void subscribe(struct worker *w);
+/* Of storm_durable (durable_crew.c). */
+void send_parcels(struct worker *w);
+void settle_parcels(struct worker *w);
 
 /* A call was not let through, and somebody pauses in this storm. */
 static inline bool was_paused(const struct worker *w, int result) {

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* What a batch records, taken from the words of a durable queue by who has the writer's role: nobody else frees a published cell there, so what is read stays, or the batch will not count. */
+#ifndef RP_QUEUE_DURABLE_BATCH_H
+#define RP_QUEUE_DURABLE_BATCH_H
+
+#include "durable.h"
+#include "journal_batch.h"
+
+#ifdef RP_SIM
+enum { SETTLED_MOST = 8, MARKS_MOST = 16 };
+#else
+enum { SETTLED_MOST = 4096, MARKS_MOST = 8192 };
+#endif
+
+/* Deliveries that the batch says are settled, and whose bits may go when it counts; or a message that was taken back while it waited. */
+struct settled {
+    uint32_t cell;
+    uint32_t groups; /* bits */
+    uint64_t generation;
+    bool cancelled;
+};
+
+struct batch {
+    struct journal_batch records;
+    uint64_t end;    /* position in the journal ring up to which its messages are */
+    uint64_t groups; /* what it says of the groups: for control.journal_groups */
+    bool says_groups, more;
+    uint32_t settled_count, mark_count;
+    uint32_t marks[MARKS_MOST]; /* cells whose marks it took */
+    struct settled settled[SETTLED_MOST];
+};
+
+/*
+ * Fills a batch: groups if they changed or `first` of its file, then what was marked, then messages from `position` on. False: there is nothing to record.
+ * What does not fit any more is left for the next one, and `more` says so.
+ */
+bool batch_fill(struct actor *a, struct batch *b, uint64_t position, bool first);
+
+/* The same of the live messages from cell *c on, as far as they fit, whether marked or not: a part of a snapshot, of what is below `position`. True: that was all. */
+bool batch_fill_live(struct actor *a, struct batch *b, uint64_t position, bool first, bool begins, uint32_t *c);
+
+/* It is in the journal: what is settled may go. */
+void batch_settle(struct actor *a, const struct batch *b);
+
+/* It does not fit into its file: the marks that it took are set again. */
+void batch_mark_again(const struct segment *s, const struct batch *b);
+
+/* A batch that took marks may never count: all that could have been marked is marked again. Also when its writer died. */
+void batch_mark_all(const struct segment *s);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* From file to file: sealing, making the next, dropping those of which nothing is needed. */
+#include "durable_role.h"
+
+uint64_t writer_file(const struct segment *s, struct durable_point p) {
+    uint64_t near = load_acquire(&s->control->journal_file, hints), mask = (UINT64_C(1) << POINT_FILE_BITS) - 1;
+    uint64_t ahead = (p.file - near) & mask; /* the hint is raised before the point */
+    return ahead <= mask / 2 ? near + ahead : near - (mask + 1 - ahead);
+}
+
+bool writer_seal(struct writer *x, uint64_t point) {
+    return point_of(point).sealed ||
+           cas_acq_rel(&x->actor->segment->control->journal_point, &point, point | UINT64_C(1) << 63, journaled);
+}
+
+bool writer_seal_unsynced(struct writer *x, uint64_t point) {
+    const struct segment *s = x->actor->segment;
+    struct durable_point p = point_of(point);
+    store_seq_cst(&s->control->journal_snapshot, 1, dirty);
+    p.sealed = true;
+    p.unit = store_durable_unit(x->store);
+    return cas_acq_rel(&s->control->journal_point, &point, point_word(p), journaled);
+}
+
+/* At most what a snapshot says of a message with this word. */
+static uint64_t record_bytes_most(const struct segment *s, uint32_t c, uint64_t w) {
+    enum { MESSAGE_BYTES = 128 + KEY_BYTES, GROUP_BYTES = 256 };
+    uint64_t content = segment_cell(s, c)->bytes, room = segment_room(s);
+    return MESSAGE_BYTES + (content < room ? content : room) + GROUP_BYTES * (uint64_t)__builtin_popcount(cell_pending(w));
+}
+
+/* The sequence below which all messages are in no more use, and at most what would be said of those that are. */
+static uint64_t lowest_live(const struct segment *s, uint64_t position, uint64_t *bytes) {
+    uint64_t lowest = position;
+    *bytes = 0;
+    for (uint32_t c = 0; c < s->layout.cell_count; c++) {
+        uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
+        if (cell_state(w) == CELL_FREE || cell_state(w) == CELL_OWNED)
+            continue;
+        uint64_t p = durable_position(s, c);
+        lowest = (int64_t)(p - lowest) < 0 ? p : lowest;
+        *bytes += record_bytes_most(s, c, w);
+    }
+    return durable_sequence(s, lowest);
+}
+
+/*
+ * One message that stays keeps its file, and all later ones. When they are many, and little of them is needed, that is written again: only if that halves their number, for it happens in here, too. A file is at least a third full,
+ * whatever did not fit into it any more.
+ */
+void writer_drop_files(struct writer *x, uint64_t point) {
+    const struct segment *s = x->actor->segment;
+    uint64_t number = writer_file(s, point_of(point)),
+             position = point_position(point, load_acquire(&s->control->journal_moved, hints));
+    a64 *known = &s->control->journal_oldest;
+    uint64_t oldest = load_relaxed(known, hint), bytes, lowest = lowest_live(s, position, &bytes);
+    if (oldest >= number)
+        return;
+    oldest = store_drop(x->store, oldest, number, lowest + MUTANT(durable_drops_too_far));
+    store_relaxed(known, oldest, hint);
+    uint64_t again = 2 + 3 * bytes / s->parameters.journal_file_bytes;
+    uint64_t since = x->snapshot_file > oldest ? x->snapshot_file : oldest; /* also where files cannot be removed */
+    if (number - since > 2 * again)
+        store_seq_cst(&s->control->journal_snapshot, 1, dirty);
+}
+
+int writer_next_file(struct writer *x, uint64_t sealed) {
+    const struct segment *s = x->actor->segment;
+    struct durable_point p = point_of(sealed);
+    uint64_t number = writer_file(s, p), position = point_position(sealed, load_acquire(&s->control->journal_moved, hints));
+    int result = store_seek(x->store, number, p.unit);
+    if (result == 0 && store_sync(x->store) < 0)
+        return writer_seal_unsynced(x, sealed) ? NEXT_UNSYNCED : NEXT_LOST;
+    if (result == 0)
+        result = store_next(x->store, durable_sequence(s, position));
+    if (result < 0)
+        return result;
+    hint_raise(&s->control->journal_file, number + 1);
+    p.sealed = false;
+    p.file = (uint32_t)bits(number + 1, 0, POINT_FILE_BITS);
+    p.unit = STORE_HEAD_UNITS;
+    if (!cas_acq_rel(&s->control->journal_point, &sealed, point_word(p), journaled)) {
+        /* We were stopped before we made it, and others made, filled and dropped it meanwhile: it would be a gap to who reads. */
+        if (load_relaxed(&s->control->journal_oldest, hint) > number + 1)
+            store_unmake(x->store, number + 1);
+        return NEXT_LOST;
+    }
+    return 0;
+}

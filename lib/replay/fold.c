@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "fold.h"
+#include "error.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#define NUMBER_MOST (UINT64_MAX / 4) /* of messages: ids and sequences */
+
+/* ---- what is wrong ---- */
+
+static int wrong(const struct fold *f, const struct journal_record *r, int result, const char *what) {
+    return fail(result, "journal '%.100s': file %016llx, byte %llu, record of type %u, sequence %llu: %s", f->path,
+                (unsigned long long)r->file, (unsigned long long)r->at, r->type, (unsigned long long)r->sequence, what);
+}
+static int damaged(const struct fold *f, const struct journal_record *r, const char *what) { return wrong(f, r, RP_CORRUPT, what); }
+static int no_memory(const struct fold *f) {
+    return fail(-ENOMEM, "journal '%.100s': no memory for its %zu messages", f->path, f->live.count);
+}
+
+static bool sequence_seen(struct fold *f, uint64_t sequence) {
+    if (sequence >= f->next_sequence)
+        f->next_sequence = sequence + 1;
+    return sequence > 0 && sequence < NUMBER_MOST;
+}
+
+/* ---- groups ---- */
+
+static const struct record_group *group_in(const struct record_groups *g, uint32_t index) {
+    for (uint32_t i = 0; i < g->count; i++)
+        if (g->groups[i].index == index)
+            return &g->groups[i];
+    return NULL;
+}
+
+static void forget_groups(struct fold *f, uint32_t gone) {
+    struct live_message *m;
+    for (size_t at = 0; gone != 0 && (m = live_next(&f->live, &at)) != NULL;) {
+        bool waits = m->pending == 0;
+        m->pending &= ~gone;
+        if (waits || m->pending != 0)
+            at++;
+        else
+            live_drop(&f->live, m);
+    }
+}
+
+static int fold_groups(struct fold *f, const struct journal_record *r) {
+    struct record_groups now;
+    uint32_t gone = 0;
+    if (!record_groups_read(r->payload, r->bytes, &now))
+        return damaged(f, r, "its groups cannot be");
+    if (now.next_id > NUMBER_MOST || now.next_sequence > NUMBER_MOST)
+        return damaged(f, r, "the next message cannot be");
+    for (uint32_t i = 0; i < f->groups.count; i++) {
+        const struct record_group *before = &f->groups.groups[i], *same = group_in(&now, before->index);
+        if (same == NULL || same->generation != before->generation)
+            gone |= UINT32_C(1) << before->index;
+    }
+    forget_groups(f, gone);
+    f->groups = now;
+    f->file = r->file;
+    f->mask = 0;
+    for (uint32_t i = 0; i < now.count; i++) {
+        uint64_t *highest = &f->generations[now.groups[i].index];
+        *highest = *highest > now.groups[i].generation ? *highest : now.groups[i].generation;
+        f->mask |= UINT32_C(1) << now.groups[i].index;
+    }
+    f->next_id = f->next_id > now.next_id ? f->next_id : now.next_id;
+    f->next_sequence = f->next_sequence > now.next_sequence ? f->next_sequence : now.next_sequence;
+    return 0;
+}
+
+/* ---- messages ---- */
+
+static int fold_message(struct fold *f, const struct journal_record *r) {
+    struct record_message m;
+    if (!sequence_seen(f, r->sequence) || !record_message_read(r->payload, r->bytes, &m) || m.id > NUMBER_MOST)
+        return damaged(f, r, "no message can be like this");
+    f->next_id = f->next_id > m.id ? f->next_id : m.id + 1;
+    f->messages++;
+    uint32_t pending = m.groups & f->mask;
+    if (pending == 0 && !(m.flags & RP_DUMP_WAITING)) {
+        struct live_message *before = live_find(&f->live, r->sequence);
+        if (before != NULL)
+            live_drop(&f->live, before);
+        return 0;
+    }
+    struct live_message *live = live_put(&f->live, r->sequence, r->payload, (uint32_t)r->bytes);
+    if (live == NULL)
+        return no_memory(f);
+    live->pending = pending;
+    return 0;
+}
+
+/* If it waited, it went to these groups when its time came; `done` of them do not need it any more. */
+static void go_on(struct fold *f, struct live_message *m, uint32_t of, uint32_t done) {
+    if (m->pending == 0)
+        m->pending = of & f->mask;
+    m->pending &= ~done;
+    if (m->pending == 0)
+        live_drop(&f->live, m);
+}
+
+static int fold_settled(struct fold *f, const struct journal_record *r) {
+    const unsigned char *at = r->payload;
+    if (r->bytes % RECORD_SETTLED_BYTES != 0)
+        return damaged(f, r, "it ends in the middle of a message");
+    for (size_t i = 0; i < r->bytes; i += RECORD_SETTLED_BYTES) {
+        struct record_settled s;
+        record_settled_read(at + i, &s);
+        if (!sequence_seen(f, s.sequence) || (s.groups | s.of) > RECORD_ALL_GROUPS)
+            return damaged(f, r, "no message can have been settled like this");
+        struct live_message *m = live_find(&f->live, s.sequence);
+        bool waits = m != NULL && m->pending == 0 && s.of == 0 && s.groups != RECORD_ALL_GROUPS;
+        if (m != NULL && !waits)
+            go_on(f, m, s.of, s.groups);
+    }
+    return 0;
+}
+
+static int fold_delivery(struct fold *f, const struct journal_record *r) {
+    struct record_delivery d;
+    if (!sequence_seen(f, r->sequence) || !record_delivery_read(r->payload, r->bytes, &d))
+        return damaged(f, r, "no delivery can be like this");
+    struct live_message *m = live_find(&f->live, r->sequence);
+    if (m != NULL && m->pending == 0 && d.of != 0)
+        go_on(f, m, d.of, 0);
+    m = live_find(&f->live, r->sequence);
+    if (m == NULL || !(m->pending >> d.delivery.group & 1))
+        return 0;
+    return live_deliver(m, d.delivery.group, r->payload, (uint32_t)r->bytes) < 0 ? no_memory(f) : 0;
+}
+
+/* ---- all ---- */
+
+int fold_record(struct fold *f, const struct journal_record *r) {
+    if (r->type < RECORD_GROUPS || r->type > RECORD_SNAPSHOT || r->flags > (r->type == RECORD_SNAPSHOT))
+        return wrong(f, r, RP_INCOMPATIBLE, "this library does not know such a record");
+    if (r->type != RECORD_GROUPS && r->file != f->file)
+        return damaged(f, r, "the file does not begin with its groups");
+    switch (r->type) {
+    case RECORD_GROUPS: return fold_groups(f, r);
+    case RECORD_MESSAGE: return fold_message(f, r);
+    case RECORD_SETTLED: return fold_settled(f, r);
+    case RECORD_DELIVERY: return fold_delivery(f, r);
+    default: return 0;
+    }
+}
+
+static int read_all(struct fold *f, struct journal_reader *reader) {
+    struct journal_record record;
+    int result;
+    while ((result = journal_reader_next(reader, &record)) == JOURNAL_RECORD)
+        if ((result = fold_record(f, &record)) < 0)
+            return result;
+    f->stop = *journal_reader_stop(reader);
+    if (result == JOURNAL_DAMAGED)
+        return fail(RP_CORRUPT, "%s", rp_error_detail());
+    return result < 0 ? result : 0;
+}
+
+int fold_journal(struct fold *f, const struct journal_dir *d) {
+    struct journal_reader *reader;
+    uint64_t *numbers;
+    size_t count;
+    *f = (struct fold){.path = d->path, .next_sequence = 1, .next_id = 1};
+    int result = live_open(&f->live);
+    if (result < 0)
+        return no_memory(f);
+    if ((result = journal_dir_list(d, &numbers, &count)) < 0)
+        return result;
+    f->oldest = count > 0 ? numbers[0] : 0;
+    free(numbers);
+    if ((result = journal_reader_open(&reader, d, 0)) < 0)
+        return result;
+    result = read_all(f, reader);
+    journal_reader_close(reader);
+    if (result == 0 && f->file == 0 && f->oldest > 1) /* files go only when a later one says what groups there are */
+        return fail(RP_CORRUPT, "journal '%.100s': files before %016llx are gone, and no later one says what groups there are",
+                    d->path, (unsigned long long)f->oldest);
+    return result;
+}
+
+void fold_close(struct fold *f) { live_close(&f->live); }

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a durable queue's records come to, one after the other in the order of the journal: groups, and the messages that they still need. docs/journal-records.md has what each record says.
+ *
+ *     GROUPS      first in each file. A group that is not there any more, or is another one in its place, needs no messages
+ *     MESSAGE     is live, as it says, whatever was known of its sequence
+ *     SETTLED     clears its groups; without any left the message is forgotten at once. A message that waited becomes one of the groups `of` first
+ *     DELIVERY    where it stands in a group: the last one counts
+ *     SNAPSHOT    nothing: what lies between its begin and its end says all by itself
+ *
+ * What is about a message that is not known is about one that was settled. So it does no harm if a record is there twice, or if the messages' file is gone.
+ */
+#ifndef RP_REPLAY_FOLD_H
+#define RP_REPLAY_FOLD_H
+
+#include "durable_record.h"
+#include "journal_reader.h"
+#include "live.h"
+
+struct fold {
+    const char *path; /* of the journal, for messages */
+    struct live live;
+    struct record_groups groups;      /* as they were said last */
+    uint32_t mask;                    /* which there are */
+    uint64_t file;                    /* whose GROUPS were seen last; 0: none */
+    uint64_t generations[MAX_GROUPS]; /* the highest of each place */
+    uint64_t next_sequence, next_id;  /* those of messages are lower */
+    uint64_t oldest;                  /* number of the first file; 0: there is none */
+    uint64_t messages;                /* records of them */
+    struct journal_stop stop;         /* where the journal ends */
+};
+
+/* Reads all of a journal. 0; RP_CORRUPT, RP_INCOMPATIBLE with the detail saying where and what; -ENOMEM; errno. Afterwards fold_close, in any case. */
+int fold_journal(struct fold *f, const struct journal_dir *d);
+void fold_close(struct fold *f);
+
+/* One record. */
+int fold_record(struct fold *f, const struct journal_record *r);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim_journal.h"
+#include "contents.h"
+#include "durable_record.h"
+#include "durable_store.h"
+#include "journal_format.h"
+#include "witness_log.h"
+
+enum { MESSAGES = 128 };
+
+struct sim_journal sim_journal;
+
+/* ---- creating ---- */
+
+struct made {
+    struct queue_contents contents;
+};
+
+static int begin(struct queue_contents *c, void *memory, uint64_t bytes) {
+    struct segment s;
+    (void)c;
+    int result = segment_bind(&s, memory, bytes, false);
+    if (result == 0)
+        durable_begin(&s, "/sim", (const unsigned char[16]){0}, 1, 1, STORE_HEAD_UNITS, 1);
+    return result;
+}
+
+int replay_create(const char *name, const struct rp_queue_options *o, rp_queue **out) {
+    struct made made = {.contents.fill = begin};
+    return queue_create(name, o, &made.contents, out);
+}
+
+void sim_journal_begin(void) {
+    sim_keep(&sim_journal, sizeof sim_journal);
+    memset(&sim_journal, 0, sizeof sim_journal);
+    sim_journal.on = true;
+    sim_journal.files[0].number = 1;
+}
+
+/* ---- reading ---- */
+
+struct known {
+    uint64_t sequence;
+    uint32_t tag, groups;
+    bool waits, dead;
+};
+static struct known messages[MESSAGES];
+static unsigned count;
+static uint64_t generations[MAX_GROUPS];
+
+static struct known *find(uint64_t sequence) {
+    for (unsigned i = 0; i < count; i++)
+        if (messages[i].sequence == sequence)
+            return &messages[i];
+    return NULL;
+}
+
+static void read_message(uint64_t sequence, const unsigned char *at, size_t bytes) {
+    struct record_message m;
+    if (!record_message_read(at, bytes, &m))
+        sim_fail("the record of message %u is damaged", (unsigned)sequence);
+    struct known *k = find(sequence);
+    if (k == NULL) {
+        if (count == MESSAGES)
+            sim_fail("too many messages in the journal");
+        k = &messages[count++];
+    }
+    uint32_t groups = 0;
+    for (uint32_t rest = m.groups; rest != 0; rest &= rest - 1)
+        groups |= generations[__builtin_ctz(rest)] != 0 ? rest & -rest : 0;
+    if (groups != m.groups)
+        sim_fail("message %u is for the groups %#x, of which the journal knows %#x", (unsigned)sequence, m.groups, groups);
+    *k = (struct known){.sequence = sequence, .groups = m.groups, .waits = m.flags & RP_DUMP_WAITING};
+    memcpy(&k->tag, m.data, sizeof k->tag);
+}
+
+static void read_groups(const unsigned char *at, size_t bytes) {
+    struct record_groups g;
+    uint64_t now[MAX_GROUPS] = {0};
+    if (!record_groups_read(at, bytes, &g))
+        sim_fail("the record of groups is damaged");
+    for (uint32_t i = 0; i < g.count; i++)
+        now[g.groups[i].index] = g.groups[i].generation;
+    for (unsigned i = 0; i < MAX_GROUPS; i++) {
+        for (unsigned k = 0; k < count && now[i] != generations[i]; k++)
+            messages[k].groups &= ~(UINT32_C(1) << i);
+        generations[i] = now[i];
+    }
+}
+
+static void went(struct known *k, uint32_t of) {
+    if (k->waits && of != 0) {
+        k->waits = false;
+        k->groups = of;
+    }
+}
+
+static void read_record(uint16_t type, uint64_t sequence, const unsigned char *at, size_t bytes) {
+    if (type == RECORD_GROUPS) {
+        read_groups(at, bytes);
+    } else if (type == RECORD_MESSAGE) {
+        read_message(sequence, at, bytes);
+    } else if (type == RECORD_SETTLED) {
+        for (; bytes >= RECORD_SETTLED_BYTES; bytes -= RECORD_SETTLED_BYTES, at += RECORD_SETTLED_BYTES) {
+            struct record_settled r;
+            record_settled_read(at, &r);
+            struct known *k = find(r.sequence);
+            if (k == NULL)
+                continue;
+            went(k, r.of);
+            k->groups &= ~r.groups;
+            k->waits = k->waits && r.groups != RECORD_ALL_GROUPS;
+        }
+    } else if (type == RECORD_DELIVERY) {
+        struct record_delivery r;
+        struct known *k = find(sequence);
+        if (!record_delivery_read(at, bytes, &r))
+            sim_fail("the record of a delivery is damaged");
+        if (k == NULL)
+            return;
+        went(k, r.of);
+        k->dead = r.delivery.group == 0 ? r.delivery.state == RP_STATE_DEAD : k->dead;
+    }
+}
+
+static void read_batch(const unsigned char *data, uint32_t bytes) {
+    for (uint32_t at = JOURNAL_BATCH_HEAD_BYTES; at < bytes;) {
+        const unsigned char *head = data + at;
+        size_t payload = get32(head + RECORD_BYTES);
+        read_record(get16(head + RECORD_TYPE), get64(head + RECORD_SEQUENCE), head + JOURNAL_RECORD_HEAD_BYTES, payload);
+        at += (uint32_t)journal_record_bytes(payload);
+    }
+}
+
+static const struct sim_journal_file *file(uint64_t number) {
+    for (unsigned i = 0; i < JOURNAL_FILES; i++)
+        if (sim_journal.files[i].number == number)
+            return &sim_journal.files[i];
+    return NULL;
+}
+
+static void read_all(void) {
+    uint64_t number;
+    count = 0;
+    memset(generations, 0, sizeof generations);
+    uint64_t last = 0;
+    for (unsigned i = 0; i < JOURNAL_FILES; i++)
+        last = sim_journal.files[i].number > last ? sim_journal.files[i].number : last;
+    for (number = last; number > 1 && file(number - 1) != NULL; number--) {
+    }
+    /* One that was stopped may make a file whose number is long gone. It has nothing in it. */
+    for (unsigned i = 0; i < JOURNAL_FILES; i++)
+        if (sim_journal.files[i].number != 0 && sim_journal.files[i].number < number && sim_journal.files[i].written[0] != 0)
+            sim_fail("file %u has something in it, and is before a gap", (unsigned)sim_journal.files[i].number);
+    for (const struct sim_journal_file *f; (f = file(number)) != NULL; number++) {
+        const struct sim_journal_file *next = file(number + 1);
+        unsigned end = next != NULL ? next->previous_end - STORE_HEAD_UNITS : JOURNAL_WRITES;
+        for (unsigned i = 0; i < end && f->written[i] != 0; i++)
+            read_batch(f->data[i], f->written[i]);
+    }
+}
+
+/* ---- judging ---- */
+
+static enum journal_says says(uint32_t tag) {
+    for (unsigned i = 0; i < count; i++)
+        if (messages[i].tag == tag)
+            return messages[i].groups != 0 || messages[i].waits ? JOURNAL_LIVE : JOURNAL_SETTLED;
+    return JOURNAL_UNKNOWN;
+}
+
+enum journal_says sim_journal_of(uint32_t tag) {
+    read_all();
+    return says(tag);
+}
+
+/* May something have ended it, as far as anybody was told? */
+static bool may_be_over(uint32_t tag) {
+    for (const struct event *e = witness.events; e < witness.events + witness.count; e++)
+        if ((e->tag == tag && e->kind == ACK) || e->at_most_once || e->kind == PURGE || e->kind == GROUP_REMOVE)
+            return true;
+    const struct witness_expectations *x = &witness.expect;
+    return x->drops || x->expires != 0 || x->evicts != 0 || x->forwards;
+}
+
+void sim_journal_check(void) {
+    read_all();
+    if (sim_journal_syncs && generations[0] == 0 && witness.sent_by[SIM_CREATOR] > 0)
+        sim_fail("the journal has lost its groups");
+    for (const struct event *e = witness.events; e < witness.events + witness.count; e++)
+        if (sim_journal_syncs && e->kind == SEND && e->result == 0 && says(e->tag) != JOURNAL_LIVE && !may_be_over(e->tag))
+            sim_fail("message %x was sent and never settled, and the journal %s", e->tag,
+                     says(e->tag) == JOURNAL_UNKNOWN ? "does not know it" : "says that it was settled");
+    for (unsigned i = 0; i < count; i++) {
+        bool sent = false;
+        for (const struct event *e = witness.events; e < witness.events + witness.count; e++)
+            sent = sent || ((e->kind == SEND || e->kind == LOAN) && e->tag == messages[i].tag);
+        if (!sent)
+            sim_fail("the journal has a message %x, which nobody sent", messages[i].tag);
+    }
+}
+
+void sim_journal_check_dead(rp_queue *q) {
+    struct rp_dead_letter letter;
+    uint32_t tag;
+    unsigned char data[64];
+    read_all();
+    for (uint64_t after = 0; rp_dead_peek(q, "default", after, &letter, data, sizeof data) == 0; after = letter.id) {
+        memcpy(&tag, data, sizeof tag);
+        for (unsigned i = 0; i < count; i++)
+            if (messages[i].tag == tag && !messages[i].dead)
+                sim_fail("message %x is a dead letter, and not in the journal", tag);
+    }
+}
+
+void sim_journal_check_empty(void) {
+    read_all();
+    for (unsigned i = 0; i < count; i++)
+        if (messages[i].groups != 0 || messages[i].waits)
+            sim_fail("at the end message %x lives on in the journal, for the groups %#x", messages[i].tag, messages[i].groups);
+}

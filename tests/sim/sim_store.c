@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* durable_store.h over sim_journal.h. */
+#include "durable_store.h"
+#include "error.h"
+#include "sim_journal.h"
+#include <errno.h>
+
+struct durable_store {
+    const struct segment *segment;
+    uint64_t number;
+    uint32_t unit, synced;
+    struct batch batch;
+    unsigned char buffer[JOURNAL_BATCH];
+};
+
+static struct sim_journal_file *file(uint64_t number) {
+    for (unsigned i = 0; i < JOURNAL_FILES; i++)
+        if (sim_journal.files[i].number == number)
+            return &sim_journal.files[i];
+    return NULL;
+}
+
+int store_open(const struct segment *s, struct durable_store **out) {
+    struct durable_store *st = calloc(1, sizeof *st);
+    if (st == NULL)
+        return fail(-ENOMEM, "no memory");
+    st->segment = s;
+    *out = st;
+    return 0;
+}
+
+void store_close(struct durable_store *st) { free(st); }
+
+struct batch *store_batch(struct durable_store *st) {
+    journal_batch_begin(&st->batch.records, st->buffer, sizeof st->buffer);
+    return &st->batch;
+}
+
+int store_seek(struct durable_store *st, uint64_t number, uint32_t unit) {
+    if (st->number != number)
+        st->synced = STORE_HEAD_UNITS;
+    st->number = number;
+    st->unit = unit;
+    return 0;
+}
+
+/* Is what lies there in the journal, whoever is started anew? */
+static void check_place(const struct durable_store *st) {
+    const struct sim_journal_file *next = file(st->number + 1);
+    struct durable_point p = point_of(atomic_load(&st->segment->control->journal_point));
+    uint32_t low = (uint32_t)bits(st->number, 0, POINT_FILE_BITS);
+    uint32_t end = next != NULL ? next->previous_end : p.file == low ? p.unit : 0;
+    if (st->unit < end)
+        sim_fail("a batch is written to unit %u of file %u, which counts up to %u", st->unit, (unsigned)st->number, end);
+}
+
+int store_write(struct durable_store *st, uint32_t *unit) {
+    if (st->unit - STORE_HEAD_UNITS >= JOURNAL_WRITES)
+        return RP_FULL;
+    sim_note("  write %u bytes, %u records at %u", (unsigned)st->batch.records.bytes, st->batch.records.records, st->unit);
+    sim_platform_point(0, "write");
+    if (sim_journal.fail_writes > 0) {
+        sim_journal.fail_writes--;
+        return fail(-EIO, "the disk is broken");
+    }
+    struct sim_journal_file *f = file(st->number);
+    if (f != NULL) { /* else it was dropped meanwhile: the description is still open, the bytes are nobody's */
+        check_place(st);
+        uint32_t i = st->unit - STORE_HEAD_UNITS;
+        f->written[i] = (uint32_t)st->batch.records.bytes;
+        memcpy(f->data[i], st->buffer, st->batch.records.bytes);
+    }
+    *unit = ++st->unit;
+    if (st->segment->parameters.sync == RP_SYNC_ALWAYS)
+        st->synced = st->unit;
+    return 0;
+}
+
+int store_sync(struct durable_store *st) {
+    sim_platform_point(0, "sync");
+    if (sim_journal.fail_syncs > 0) {
+        sim_journal.fail_syncs--;
+        return fail(-EIO, "the disk is broken");
+    }
+    st->synced = st->unit;
+    return 0;
+}
+
+uint32_t store_durable_unit(const struct durable_store *st) { return st->synced; }
+
+int store_next(struct durable_store *st, uint64_t sequence) {
+    const uint64_t number = st->number;
+    const uint32_t unit = st->unit;
+    sim_platform_point(0, "make the next file");
+    if (sim_journal.fail_files > 0) {
+        sim_journal.fail_files--;
+        return fail(-ENOSPC, "the disk is full");
+    }
+    struct sim_journal_file *f = file(number + 1);
+    if (f == NULL) {
+        f = file(0);
+        sim_note("  file %u after unit %u", (unsigned)number + 1, unit);
+        if (f == NULL)
+            return fail(-ENOSPC, "the disk is full");
+        memset(f, 0, sizeof *f);
+        f->number = number + 1;
+        f->previous_end = unit;
+        f->first = sequence;
+    } else if (f->previous_end != unit) {
+        sim_fail("file %u ends at unit %u for who made the next one, at %u for another", (unsigned)number, f->previous_end, unit);
+    }
+    st->number = number + 1;
+    st->unit = st->synced = STORE_HEAD_UNITS;
+    return 0;
+}
+
+void store_unmake(struct durable_store *st, uint64_t number) {
+    (void)st;
+    struct sim_journal_file *f = file(number);
+    if (f != NULL)
+        f->number = 0;
+}
+
+uint64_t store_drop(struct durable_store *st, uint64_t oldest, uint64_t number, uint64_t lowest) {
+    (void)st;
+    for (; oldest < number; oldest++) {
+        const struct sim_journal_file *next = file(oldest + 1);
+        if (next == NULL || (int64_t)(next->first - lowest) > 0)
+            break;
+        sim_platform_point(0, "drop a file");
+        struct sim_journal_file *f = file(oldest);
+        sim_note("  file %u goes", (unsigned)oldest);
+        if (f != NULL)
+            f->number = 0;
+    }
+    return oldest;
+}
