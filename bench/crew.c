@@ -5,6 +5,7 @@
 #include "crew.h"
 
 #include "machine.h"
+#include "tree.h"
 
 #include <ringpost/error.h>
 
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -182,6 +184,11 @@ static void leave_a_cleaner(void) {
     while (read(PIPE, &nothing, 1) < 0 && errno == EINTR) {
     }
     clean_up();
+    for (unsigned i = 0; i < FILES_MAX; i++) {
+        if (atomic_load(&record->files[i].entered)) {
+            tree_remove(record->files[i].path); /* a directory, or already gone */
+        }
+    }
     _exit(0);
 }
 
@@ -215,6 +222,13 @@ void crew_file(const char *path) {
     }
     strcpy(record->files[at].path, path);
     atomic_store(&record->files[at].entered, true);
+}
+
+void crew_directory(const char *path) {
+    crew_file(path);
+    if (mkdir(path, 0700) != 0) {
+        crew_fail("%s: %s", path, strerror(errno));
+    }
 }
 
 void crew_queue_name(char name[CREW_NAME_MAX], const char *suffix) {

@@ -25,6 +25,9 @@ void crew_queue_name(char name[CREW_NAME_MAX], const char *suffix);
 /* The same for any file. */
 void crew_file(const char *path);
 
+/* Makes a directory, which is removed with all in it when the run is over. */
+void crew_directory(const char *path);
+
 /* Zeroed memory that all processes forked from here on share; its pages are there. Never returns NULL, never freed. */
 void *crew_share(size_t bytes);
 

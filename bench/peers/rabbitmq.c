@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RabbitMQ through librabbitmq, by TCP to 127.0.0.1 (it has no Unix socket): a transient classic queue, publisher confirms, a consumer with a window, acks. A batch is
+ * RabbitMQ through librabbitmq, by TCP to 127.0.0.1 (it has no Unix socket): a classic queue, publisher confirms, a consumer with a window, acks. A batch is
  * published before its confirms are waited for, and acked by one frame.
  */
 #include "allocate.h"
@@ -42,6 +42,7 @@ static const char program[] = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
 static struct server server;
 static int server_port;
+static bool durable; /* queues and messages are on disk before they are confirmed */
 
 static bool available(char why[PEER_WHY_MAX]) {
     snprintf(why, PEER_WHY_MAX, "no rabbitmq-server (Debian: rabbitmq-server)");
@@ -59,7 +60,8 @@ static bool start(char why[PEER_WHY_MAX]) {
     snprintf(script, sizeof script,
              "export HOME=\"$PWD\" ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT=%d RABBITMQ_DIST_PORT=%d\n"
              "export RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 RABBITMQ_NODE_PORT=%d RABBITMQ_NODENAME=bench@localhost\n"
-             "export RABBITMQ_MNESIA_BASE=\"$PWD\" RABBITMQ_LOG_BASE=\"$PWD\" RABBITMQ_LOGS=- RABBITMQ_PID_FILE=\"$PWD/pid\"\n"
+             "export RABBITMQ_MNESIA_BASE=\"${RINGPOST_BENCH_DATA:-$PWD}\" RABBITMQ_LOG_BASE=\"$PWD\" RABBITMQ_LOGS=- "
+             "RABBITMQ_PID_FILE=\"$PWD/pid\"\n"
              "export RABBITMQ_CONF_ENV_FILE=\"$PWD/none\" RABBITMQ_CONFIG_FILE=\"$PWD/rabbit\" "
              "RABBITMQ_ENABLED_PLUGINS_FILE=\"$PWD/plugins\"\n"
              "export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=\"+sbwt none +sbwtdcpu none +sbwtdio none\" NOTIFY_SOCKET=\"$PWD/none\"\n"
@@ -68,6 +70,11 @@ static bool start(char why[PEER_WHY_MAX]) {
              "test -x %s && exec %s || exec rabbitmq-server",
              mapper, distribution, server_port, mapper, program, program);
     return server_launch(&server, script, NULL, server_port, START_S, why);
+}
+
+static bool start_durable(char why[PEER_WHY_MAX]) {
+    durable = true;
+    return start(why);
 }
 
 static void stop(void) { server_stop(&server); }
@@ -120,7 +127,7 @@ static void *create(const struct peer_setup *setup) {
     connect_broker(&e);
     for (uint32_t i = 0; i < setup->channels; i++) {
         name_queue(&e, &w, i);
-        amqp_queue_declare(e.connection, CHANNEL, e.queue, 0, 0, 0, 0, amqp_empty_table);
+        amqp_queue_declare(e.connection, CHANNEL, e.queue, 0, durable, 0, 0, amqp_empty_table);
         check_reply(amqp_get_rpc_reply(e.connection), "amqp_queue_declare");
     }
     disconnect_broker(&e);
@@ -173,10 +180,11 @@ static void await_confirm(struct end *e) {
 static size_t put(void *end, const unsigned char *bodies, size_t count) {
     struct end *e = end;
     size_t room = bound_claim(e->bound, e->setup.capacity, count);
-    amqp_basic_properties_t transient = {._flags = AMQP_BASIC_DELIVERY_MODE_FLAG, .delivery_mode = 1};
+    amqp_basic_properties_t properties = {._flags = AMQP_BASIC_DELIVERY_MODE_FLAG, .delivery_mode = durable ? 2 : 1};
     for (size_t i = 0; i < room; i++) {
         amqp_bytes_t body = {.len = e->setup.bytes, .bytes = (void *)(uintptr_t)(bodies + i * e->setup.bytes)};
-        check(amqp_basic_publish(e->connection, CHANNEL, amqp_empty_bytes, e->queue, 0, 0, &transient, body), "amqp_basic_publish");
+        check(amqp_basic_publish(e->connection, CHANNEL, amqp_empty_bytes, e->queue, 0, 0, &properties, body),
+              "amqp_basic_publish");
         e->published++;
     }
     while (e->confirmed < e->published) {
@@ -241,6 +249,25 @@ const struct peer peer_rabbitmq = {
     .survives_kill = true,
     .available = available,
     .start = start,
+    .stop = stop,
+    .create = create,
+    .attach = attach,
+    .put = put,
+    .get = get,
+    .ack = ack,
+    .detach = detach,
+    .destroy = destroy,
+    .scatters = true,
+};
+
+const struct peer peer_rabbitmq_durable = {
+    .name = "rabbitmq-durable",
+    .setting = "as rabbitmq, with a durable queue and persistent messages",
+    .kind = PEER_SERVER,
+    .acks = true,
+    .survives_kill = true,
+    .available = available,
+    .start = start_durable,
     .stop = stop,
     .create = create,
     .attach = attach,

@@ -38,9 +38,18 @@ static bool available(char why[PEER_WHY_MAX]) {
     return server_program("redis-server");
 }
 
-static bool start(char why[PEER_WHY_MAX]) {
-    return server_launch(&server, "exec redis-server --port 0 --unixsocket \"$PWD/redis\" --save '' --appendonly no --daemonize no",
-                         "redis", 0, START_S, why);
+static bool launch(const char *persistence, char why[PEER_WHY_MAX]) {
+    char script[400];
+    snprintf(script, sizeof script, "exec redis-server --port 0 --unixsocket \"$PWD/redis\" --save '' --daemonize no %s",
+             persistence);
+    return server_launch(&server, script, "redis", 0, START_S, why);
+}
+
+static bool start(char why[PEER_WHY_MAX]) { return launch("--appendonly no", why); }
+
+static bool start_durable(char why[PEER_WHY_MAX]) {
+    return launch("--appendonly yes --appendfsync always --auto-aof-rewrite-percentage 0 --dir \"${RINGPOST_BENCH_DATA:-$PWD}\"",
+                  why);
 }
 
 static void stop(void) { server_stop(&server); }
@@ -221,6 +230,24 @@ const struct peer peer_redis = {
     .survives_kill = true,
     .available = available,
     .start = start,
+    .stop = stop,
+    .create = create,
+    .attach = attach,
+    .put = put,
+    .get = get,
+    .ack = ack,
+    .detach = detach,
+    .destroy = destroy,
+};
+
+const struct peer peer_redis_durable = {
+    .name = "redis-durable",
+    .setting = "as redis, with appendfsync always",
+    .kind = PEER_SERVER,
+    .acks = true,
+    .survives_kill = true,
+    .available = available,
+    .start = start_durable,
     .stop = stop,
     .create = create,
     .attach = attach,

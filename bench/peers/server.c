@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "server.h"
+#include "../tree.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
@@ -55,12 +55,6 @@ static void kill_descendants(pid_t server) {
             return;
         }
     }
-}
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where) {
-    (void)st, (void)type, (void)where;
-    remove(path);
-    return 0;
 }
 
 /* Until somebody says something, or nobody is left who could. Reports once that the server ended by itself. */
@@ -115,7 +109,7 @@ static _Noreturn void run_warden(const char *directory, const char *script, int 
             kill_descendants(server);
         }
     }
-    nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    tree_remove(directory);
     _exit(0);
 }
 
