@@ -4,7 +4,8 @@ awk '
     BEGIN {
         names = "schedules=schedules simulated|weak_schedules=schedules under weak memory|thread_runs=runs of scenarios as threads"
         names = names "|kills=processes killed|stops=processes stopped|instructions=instructions at which a process was killed"
-        names = names "|images=different memories which that left|fuzz_executions=fuzz executions|mutants_caught=seeded defects noticed"
+        names = names "|images=different memories which that left|disks=disks read after a loss of power or other harm"
+        names = names "|fuzz_executions=fuzz executions|mutants_caught=seeded defects noticed"
         names = names "|violations=violations"
         count = split(names, row, "|")
     }

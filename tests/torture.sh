@@ -48,8 +48,11 @@ beside fuzz.segment_file 4 $release/fuzz/fuzz_segment_file --seconds @ --runs 10
 beside fuzz.api 3 $release/fuzz/fuzz_api --seconds @ --runs 1000000000 --seed "$seed"
 beside fuzz.arguments 3 $release/fuzz/fuzz_arguments --seconds @ --runs 1000000000 --seed "$seed"
 beside fuzz.peer 3 $release/fuzz/fuzz_peer --seconds @ --runs 1000000000 --seed "$seed"
+beside disk 6 $debug/disk/disk --seconds @ --seeds 1000000000 --seed "$seed"
+beside fuzz.journal 3 $release/fuzz/fuzz_journal --seconds @ --runs 1000000000 --seed "$seed"
 beside mutants 0 $debug/sim/sim --mutants
 beside mutants.weak 0 $debug/weak/weak --mutants
+beside mutants.disk 0 $debug/disk/disk --mutants
 wait
 
 if [[ -s $logs/failed ]]; then

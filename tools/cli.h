@@ -70,6 +70,7 @@ int verb_dump(int argc, char **argv);
 int verb_restore(int argc, char **argv);
 int verb_exchange(int argc, char **argv);
 int verb_ring(int argc, char **argv);
+int verb_journal(int argc, char **argv);
 int verb_fsck(int argc, char **argv);
 int verb_gc(int argc, char **argv);
 int verb_keeper(int argc, char **argv);

@@ -31,6 +31,7 @@ const struct verb cli_verbs[] = {
     {"drain", "stop senders and wait until nothing is left", verb_drain},
     {"dump", "write a queue with all that is in it to a file", verb_dump},
     {"restore", "make a queue of such a file", verb_restore},
+    {"journal", "look at the files of a durable queue, and repair them", verb_journal},
     {"fsck", "check every invariant of a queue", verb_fsck},
     {"gc", "clear what dead processes left behind", verb_gc},
     {"keeper", "keep house for queues in the background", verb_keeper},

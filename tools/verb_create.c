@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost create NAME [flags] */
 #include "cli.h"
+#include "durable.h"
 #include "placed.h"
 
 #include <errno.h>
@@ -42,8 +43,11 @@ static bool choose(const char *text, const struct choice *choices, void *target)
 }
 
 static bool parse_overflow(const char *text, void *target) {
-    static const struct choice choices[] = {
-        {"reject", RP_OVERFLOW_REJECT}, {"block", RP_OVERFLOW_BLOCK}, {"drop-oldest", RP_OVERFLOW_DROP_OLDEST}, {NULL, 0}};
+    static const struct choice choices[] = {{"reject", RP_OVERFLOW_REJECT},
+                                            {"block", RP_OVERFLOW_BLOCK},
+                                            {"drop-oldest", RP_OVERFLOW_DROP_OLDEST},
+                                            {"spill", RP_OVERFLOW_SPILL},
+                                            {NULL, 0}};
     return choose(text, choices, target);
 }
 
@@ -62,13 +66,18 @@ static bool parse_expired(const char *text, void *target) {
 #define PROFILE_WORK "--message-bytes 4KiB --lease 5m --max-deliveries 10 --backoff 1s..10m --overflow block"
 #define PROFILE_TELEMETRY \
     "--capacity 65536 --message-bytes 256 --lease 10s --max-deliveries 1 --dead-capacity 64 --overflow drop-oldest"
+#define PROFILE_DURABLE "--message-bytes 4KiB --lease 5m --max-deliveries 10 --backoff 1s..10m --overflow block --sync always"
 #define PROFILE_WORDS_MOST 16
 
 static const struct profile {
     const char *name;
     const char *flags;
-} profiles[] = {
-    {"latency", PROFILE_LATENCY}, {"work", PROFILE_WORK}, {"telemetry", PROFILE_TELEMETRY}, {"durable", NULL}, {NULL, NULL}};
+    bool journal; /* is needed */
+} profiles[] = {{"latency", PROFILE_LATENCY, false},
+                {"work", PROFILE_WORK, false},
+                {"telemetry", PROFILE_TELEMETRY, false},
+                {"durable", PROFILE_DURABLE, true},
+                {NULL, NULL, false}};
 
 static bool parse_profile(const char *text, void *target) {
     for (const struct profile *p = profiles; p->name; p++) {
@@ -97,6 +106,8 @@ static int parse_with_profile(const struct usage *u, const struct profile *p, in
     return status;
 }
 
+static unsigned long long messages_in(const struct rp_queue_stats *s) { return s->cells - s->free_cells - s->owned_cells; }
+
 static int create(const char *name, const struct rp_queue_options *o, bool json) {
     rp_queue *q;
     struct rp_queue_stats stats;
@@ -121,9 +132,15 @@ static int create(const char *name, const struct rp_queue_options *o, bool json)
     if (placement.missing[0])
         cli_error("'%s' is not all that was asked for: %s", name, placement.missing);
     if (json) {
-        cli_json_print(stdout, json_pack("{s:s, s:I, s:I, s:o, s:o}", "queue", name, "capacity", (json_int_t)stats.capacity,
-                                         "message_bytes", (json_int_t)stats.message_bytes, "segment_bytes",
-                                         cli_json_u64(stats.segment_bytes), "placement", placed_json(&placement)));
+        json_t *object = json_pack("{s:s, s:I, s:I, s:o, s:o}", "queue", name, "capacity", (json_int_t)stats.capacity,
+                                   "message_bytes", (json_int_t)stats.message_bytes, "segment_bytes",
+                                   cli_json_u64(stats.segment_bytes), "placement", placed_json(&placement));
+        if (o->journal)
+            json_object_set_new(object, "brought_back", cli_json_u64(messages_in(&stats)));
+        cli_json_print(stdout, object);
+    } else if (o->journal) {
+        cli_note("created %s: %u messages of up to %u bytes, %s; of the journal %s: %llu messages", name, stats.capacity,
+                 stats.message_bytes, cli_format_size(size, stats.segment_bytes), o->journal, messages_in(&stats));
     } else {
         cli_note("created %s: %u messages of up to %u bytes, %s", name, stats.capacity, stats.message_bytes,
                  cli_format_size(size, stats.segment_bytes));
@@ -156,8 +173,10 @@ int verb_create(int argc, char **argv) {
                  "dead letters kept per group (a quarter of the capacity)"),
         CLI_PARSED("--dead-overflow", &o.dead_overflow, "HOW", parse_dead_overflow, "drop-oldest or refuse",
                    "a full dead ring: drop-oldest (counted) or refuse (drop-oldest)"),
-        CLI_PARSED("--overflow", &o.overflow, "HOW", parse_overflow, "reject, block or drop-oldest",
-                   "a full queue: reject the message, block the sender, or drop-oldest (counted) (reject)"),
+        CLI_PARSED("--overflow", &o.overflow, "HOW", parse_overflow, "reject, block, drop-oldest or spill",
+                   "a full queue: reject the message, block the sender, drop-oldest (counted), or spill to a file (reject)"),
+        CLI_FLAG("--spill", 0, FLAG_TEXT, &o.spill_dir, "DIR", "with --overflow spill: where its file is made, on any disk"),
+        CLI_FLAG("--spill-max", 0, FLAG_SIZE, &o.spill_max_bytes, "SIZE", "with --overflow spill: the most that the file takes"),
         CLI_FLAG("--max-bytes", 0, FLAG_SIZE, &o.max_bytes, "SIZE",
                  "bytes of payloads and headers held at once (what the capacity has room for)"),
         CLI_FLAG("--priorities", 0, FLAG_COUNT32, &o.priorities, "N", "strict levels, at most 16; 0 is the lowest (1)"),
@@ -174,6 +193,13 @@ int verb_create(int argc, char **argv) {
                  "a second send under the --id of a message sent so recently stores nothing (none)"),
         CLI_FLAG("--dedup-entries", 0, FLAG_COUNT32, &o.dedup_entries, "N",
                  "ids kept for that; if more come in the time, the oldest are forgotten, and counted (four times the capacity)"),
+        CLI_FLAG("--journal", 0, FLAG_TEXT, &o.journal, "DIR",
+                 "keep a journal there: messages survive the end of the machine, and a journal's messages come back (none)"),
+        CLI_PARSED("--sync", &o.sync, "WHEN", durable_parse_sync, EXPECTS_SYNC,
+                   "a send returns when its message is on disk: always; or in the journal, which is synced at an interval, or none "
+                   "of that (always)"),
+        CLI_FLAG("--sync-interval", 0, FLAG_DURATION, &o.sync_interval_ns, "D", "that interval (100ms)"),
+        CLI_FLAG("--journal-file-bytes", 0, FLAG_SIZE, &o.journal_file_bytes, "SIZE", "of each file of the journal (64MiB)"),
         CLI_FLAG("--max-groups", 0, FLAG_COUNT32, &o.max_groups, "N", "room for consumer groups, at most 20 (4)"),
         CLI_FLAG("--max-participants", 0, FLAG_COUNT32, &o.max_participants, "N", "processes attached at once, at most 1000 (64)"),
         CLI_FLAG("--producers", 0, FLAG_COUNT32, &o.max_producer_ids, "N",
@@ -201,10 +227,13 @@ int verb_create(int argc, char **argv) {
                  "  latency    " PROFILE_LATENCY "\n"
                  "  work       " PROFILE_WORK "\n"
                  "  telemetry  " PROFILE_TELEMETRY "\n"
-                 "  durable    refused: it needs a journal, which this version does not have",
+                 "  durable    " PROFILE_DURABLE "\n"
+                 "             and needs --journal",
         .examples = "  ringpost create orders\n"
                     "  ringpost create jobs --capacity 100000 --message-bytes 4KiB --lease 5m --backoff 1s..10m\n"
-                    "  ringpost create metrics --profile telemetry --capacity 1000000",
+                    "  ringpost create metrics --profile telemetry --capacity 1000000\n"
+                    "  ringpost create events --overflow spill --spill /var/spool --spill-max 10GiB\n"
+                    "  ringpost create orders --profile durable --journal /var/lib/orders",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],
         .operands_min = 1,
@@ -216,15 +245,12 @@ int verb_create(int argc, char **argv) {
     status = cli_parse(&usage, argc, argv, &operands);
     if (status != CLI_PROCEED)
         return status;
-    if (profile && !profile->flags)
-        return cli_usage_error(
-            "the profile %s needs a journal, which this version does not have: a queue survives the death of any "
-            "process, but not the end of the machine; leave it out, or choose 'work'",
-            profile->name);
     if (profile)
         status = parse_with_profile(&usage, profile, argc, argv, &operands);
     if (status != CLI_PROCEED)
         return status;
+    if (profile && profile->journal && !o.journal)
+        return cli_usage_error("the profile %s needs --journal DIR, where messages are kept", profile->name);
     o.hugepages = hugepages;
     o.lock_memory = lock;
     o.strict = strict;

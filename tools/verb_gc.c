@@ -77,12 +77,14 @@ static void mend_exchange(const char *name, uint64_t number, void *context) {
 
 int verb_gc(int argc, char **argv) {
     struct collection c = {.status = CLI_DONE};
+    const char *spill = NULL;
     const struct flag flags[] = {
+        CLI_FLAG("--spill", 0, FLAG_TEXT, &spill, "DIR", "also remove spill files in DIR whose queues are gone"),
         CLI_SWITCH("--json", 0, &c.json, "one JSON object a line"),
     };
     const struct usage usage = {
         .verb = "gc",
-        .synopsis = "[--json]",
+        .synopsis = "[--spill DIR] [--json]",
         .about = "Sweeps every queue in /dev/shm, so that messages and memory held by dead processes come back, clears away\n"
                  "half-made changes of bindings, and removes what killed creators and consumers left behind. No message is\n"
                  "dropped, and no queue, exchange, binding or ring removed.",
@@ -100,8 +102,12 @@ int verb_gc(int argc, char **argv) {
         c.status = cli_fail(result, "/dev/shm");
     (void)exchange_each(mend_exchange, &c); /* where the directory cannot be read, that was said */
     removed = rp_collect(NULL);
+    if (removed >= 0 && spill) {
+        int files = rp_collect(spill);
+        removed = files < 0 ? files : removed + files;
+    }
     if (removed < 0) {
-        status = cli_fail(removed, "leftovers in /dev/shm");
+        status = cli_fail(removed, "leftovers in %s", spill ? spill : "/dev/shm");
         if (status > c.status)
             c.status = status;
     } else if (c.json) {

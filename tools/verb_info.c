@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost info NAME */
+#include "durable.h"
 #include "groups.h"
 #include "paused.h"
 #include "placed.h"
@@ -13,6 +14,7 @@ static const char *overflow_name(uint32_t overflow) {
     case RP_OVERFLOW_REJECT: return "reject";
     case RP_OVERFLOW_BLOCK: return "block";
     case RP_OVERFLOW_DROP_OLDEST: return "drop-oldest";
+    case RP_OVERFLOW_SPILL: return "spill";
     default: return "unknown";
     }
 }
@@ -40,6 +42,10 @@ static json_t *options_json(const struct rp_queue_options *o) {
     json_object_set_new(object, "dead_capacity", cli_json_u64(o->dead_capacity));
     json_object_set_new(object, "dead_overflow", json_string(dead_overflow_name(o->dead_overflow)));
     json_object_set_new(object, "overflow", json_string(overflow_name(o->overflow)));
+    if (o->overflow == RP_OVERFLOW_SPILL) {
+        json_object_set_new(object, "spill_dir", json_string_nocheck(o->spill_dir == NULL ? "" : o->spill_dir));
+        json_object_set_new(object, "spill_max_bytes", cli_json_u64(o->spill_max_bytes));
+    }
     json_object_set_new(object, "priorities", cli_json_u64(o->priorities));
     json_object_set_new(object, "ageing_ns", cli_json_u64(o->ageing_ns));
     json_object_set_new(object, "lanes", cli_json_u64(o->lanes));
@@ -58,6 +64,7 @@ static json_t *options_json(const struct rp_queue_options *o) {
     json_object_set_new(object, "hugepages", json_boolean(o->hugepages));
     json_object_set_new(object, "prefault", json_boolean(o->prefault));
     json_object_set_new(object, "lock_memory", json_boolean(o->lock_memory));
+    json_object_set_new(object, "journal", durable_json(o));
     return object;
 }
 
@@ -118,7 +125,10 @@ static void print_options(const struct rp_queue_options *o, const struct rp_queu
     printf("  %-18s%s to %s, times %g per failure, jitter %g\n", "backoff", cli_format_duration(a, o->backoff_ns),
            cli_format_duration(b, o->backoff_max_ns), o->backoff_factor, o->jitter);
     printf("  %-18s%u messages per group, when full: %s\n", "dead ring", o->dead_capacity, dead_overflow_name(o->dead_overflow));
-    printf("  %-18s%s\n", "overflow", overflow_name(o->overflow));
+    printf("  %-18s%s", "overflow", overflow_name(o->overflow));
+    if (o->overflow == RP_OVERFLOW_SPILL)
+        printf(", at most %s in %s", cli_format_size(a, o->spill_max_bytes), o->spill_dir == NULL ? "?" : o->spill_dir);
+    putchar('\n');
     print_order(o);
     if (o->ttl_ns)
         printf("  %-18s%s, then: %s\n", "time to live", cli_format_duration(a, o->ttl_ns),
@@ -131,6 +141,7 @@ static void print_options(const struct rp_queue_options *o, const struct rp_queu
     printf("  %-18sat most %u\n", "groups", o->max_groups);
     printf("  %-18sat most %u\n", "producer ids", o->max_producer_ids);
     printf("  %-18s%04o\n", "mode", o->mode);
+    durable_print(o);
 }
 
 static void print_participants(rp_queue *q, uint32_t most) {

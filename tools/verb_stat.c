@@ -2,6 +2,7 @@
 /* ringpost stat NAME */
 #include "groups.h"
 #include "paused.h"
+#include "spilled.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -92,6 +93,9 @@ static void print_json(rp_queue *q, const char *name, const struct rp_queue_stat
     json_object_set_new(object, "created_ns", cli_json_u64(s->created_ns));
     json_object_set_new(object, "paused", paused_json(q));
     json_object_set_new(object, "groups", groups_json(q));
+    json_t *spilled = spilled_json(q);
+    if (spilled)
+        json_object_set_new(object, "spill", spilled);
     cli_json_print(stdout, object);
 }
 
@@ -116,6 +120,7 @@ static void print_table(rp_queue *q, const char *name, const struct rp_queue_sta
         printf("; %u dead and not yet recovered", s->participants_dead);
     printf("\n\nsince creation\n");
     print_fields(s, counters, sizeof counters / sizeof counters[0]);
+    spilled_print(q);
 }
 
 int verb_stat(int argc, char **argv) {

@@ -131,7 +131,8 @@ RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out);
 
 /**
  * Removes what killed creators, and killed consumers with a descriptor, left in `directory` (NULL: /dev/shm); only where O_TMPFILE or /proc is missing is there
- * ever anything. -> how many files. Errors: -ENOENT, -EACCES.
+ * ever anything. In a directory of spill files (spill.h) also those whose queues are gone. -> how many files. Errors: -ENOENT, -EACCES; and where of a spill file it cannot be told whether its queue is
+ * gone, which is left alone, when all others were looked at: -EBUSY (it may be another container's), RP_CORRUPT, ..., with the first one named in the detail.
  */
 RP_API int rp_collect(const char *directory);
 

@@ -114,6 +114,18 @@ RP_API void rp_producer_close(rp_producer *p);
 RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *o);
 
 /**
+ * rp_send into a durable queue without waiting for the disk: rp_flush waits for all that this producer sent so. The message keeps its place; receivers get it when it is in the journal. Any other queue: rp_send.
+ * Errors: as rp_send.
+ */
+RP_API int rp_send_async(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *o);
+
+/**
+ * Waits until all that this producer sent is on disk, whatever the queue's `sync`; with what was settled and failed before. 0 at once in a queue without journal.
+ * Errors: RP_NOT_DURABLE: the journal cannot be written; what was sent stays in memory, and goes there when it can be. -EINTR, RP_GONE, RP_FORKED, -EINVAL.
+ */
+RP_API int rp_flush(rp_producer *p);
+
+/**
  * Sends `count` messages in order and wakes receivers once. -> how many were sent, which is less than `count` when the queue
  * filled up and its policy is reject; an error only if none was. A duplicate counts as sent. Each message stands for itself: a crash or an error in
  * the middle leaves those before it sent.

@@ -39,9 +39,17 @@ typedef struct rp_queue rp_queue;
  * death what the dead had counted is missing until the next count: for at most 100 ms while anybody sends or receives.
  */
 enum rp_overflow {
-    RP_OVERFLOW_REJECT = 0,     /**< return RP_FULL */
-    RP_OVERFLOW_BLOCK = 1,      /**< wait, for ever unless the send gives a timeout */
-    RP_OVERFLOW_DROP_OLDEST = 2 /**< drop the oldest messages that nobody has received yet, counted per group */
+    RP_OVERFLOW_REJECT = 0,      /**< return RP_FULL */
+    RP_OVERFLOW_BLOCK = 1,       /**< wait, for ever unless the send gives a timeout */
+    RP_OVERFLOW_DROP_OLDEST = 2, /**< drop the oldest messages that nobody has received yet, counted per group */
+    RP_OVERFLOW_SPILL = 3        /**< write them to a file; see spill.h */
+};
+
+/** A durable queue (`journal`): what a send that returned 0 has survived. docs/durability.md has each setting against each kind of failure. */
+enum rp_sync {
+    RP_SYNC_ALWAYS = 1,   /**< the machine's failure: the message is on disk. Several senders share one write */
+    RP_SYNC_INTERVAL = 2, /**< the death of all processes; the machine's, once `sync_interval_ns` has passed */
+    RP_SYNC_NONE = 3      /**< the death of all processes; the machine's, when the kernel has written it */
 };
 
 /** What becomes of a message that expires. */
@@ -125,6 +133,15 @@ struct rp_queue_options {
         strict; /**< 1: -ENOTSUP when not all of what numa (other than RP_NUMA_AUTO), numa_shards, hugepages and lock_memory ask for can be had. Else placement.h tells. Default 0 */
     uint32_t
         numa_shards; /**< lanes and ranges of cells that belong to NUMA nodes, 2 .. 16, or RP_NUMA_SHARDS_AUTO: one for each node that has memory and processors; 0 or 1: off. See enum rp_numa_shards. Default 0 */
+    const char *
+        spill_dir; /**< with RP_OVERFLOW_SPILL: the directory in which the spill file is made, on any file system that can preallocate. Default NULL */
+    uint64_t spill_max_bytes; /**< with RP_OVERFLOW_SPILL: the most that the file takes, 1 TiB at most. Default 0 */
+    const char *
+        journal; /**< directory of the journal, made if it is missing: the queue is durable. Each process that attaches must reach it there and may write. NULL: none. Default NULL */
+    uint32_t sync;               /**< enum rp_sync. Default RP_SYNC_ALWAYS; says nothing without `journal` */
+    uint32_t reserved3;          /**< 0 */
+    uint64_t sync_interval_ns;   /**< with RP_SYNC_INTERVAL: 1 ms .. 1 hour. Default 100 ms */
+    uint64_t journal_file_bytes; /**< of each file of the journal, a multiple of 4096, 64 KiB .. 1 GiB. Default 64 MiB */
 };
 
 /**
@@ -158,6 +175,9 @@ enum rp_wait_strategy {
 struct rp_open_options {
     size_t size;
     uint32_t read_only; /**< 1: an observer. Maps without write permission, takes no seat, and may only look. Default 0 */
+    uint32_t reserved;  /**< 0 */
+    const char *
+        journal; /**< of a queue: if there is none of that name, it is brought back from this journal with the options it was made with last; else this says nothing. Not for observers. Default NULL */
 };
 
 RP_API void rp_queue_options_init(struct rp_queue_options *o, size_t size);
@@ -170,12 +190,19 @@ RP_API void rp_open_options_init(struct rp_open_options *o, size_t size);
  * -ENOTSUP (a path on a file system that is not tmpfs or hugetlbfs; `strict`), -EFBIG (RLIMIT_FSIZE), -ENOENT (somebody removed it as soon as it was there).
  * May block on the file system. Crash: leaves nothing, or (where O_TMPFILE or /proc is missing) a private file that
  * `ringpost gc` removes.
+ *
+ * With `journal`: the path is made absolute, and the directory made if it is missing, for those who may use the queue; who may use it may use the files in it. It belongs to one queue, by name. If it has
+ * a journal, the queue comes back: its groups, and every message that was durable and is not recorded as settled, with id, headers, key, times, failures, dead letters. What was leased is ready. `o` may ask for other
+ * options than before; RP_FULL, RP_TOO_BIG, -ENOSPC, -EINVAL say what they have no room for, as with rp_queue_restore. Then, and when the journal is damaged (RP_CORRUPT, the detail says where), nothing is changed.
+ * RP_IN_USE: processes that had the queue open when it was removed still write to the journal, somebody brings it back just now, or it is another queue's. -ENOTSUP: not with dedup_window_ns, nor
+ * RP_OVERFLOW_DROP_OLDEST. -EINVAL: journal_file_bytes has no room for four of the largest messages. Memory: some times what the messages take. Crash: leaves one empty journal file more.
  */
 RP_API int rp_queue_create(const char *name, const struct rp_queue_options *o, rp_queue **out);
 
 /**
  * Attaches to a queue and takes a participant's seat, which the kernel frees with the process, however it ends.
- * Errors: -ENOENT, -EACCES, -EINVAL, RP_INCOMPATIBLE, RP_CORRUPT, RP_NO_SEAT, RP_NOT_READY.
+ * Errors: -ENOENT, -EACCES, -EINVAL, RP_INCOMPATIBLE, RP_CORRUPT, RP_NO_SEAT, RP_NOT_READY. With `journal`, where there is no such queue: as rp_queue_create; -ENOENT: there is no journal of one either. Of several at
+ * once one brings it back, the others wait, up to half a minute, and open it.
  * May block on the file system. Crash: the seat is recovered by whoever sweeps next.
  */
 RP_API int rp_queue_open(const char *name, const struct rp_open_options *o, rp_queue **out);
@@ -187,12 +214,13 @@ RP_API int rp_queue_close(rp_queue *q);
 
 /**
  * Removes the name, and what consumers' descriptors left beside it. Processes that are attached keep their memory and get RP_GONE within a tick (100 ms).
+ * The journal of a durable queue stays, and with it the queue comes back; to be rid of that, too, remove its directory.
  * Errors: -ENOENT, -EACCES, -EINVAL.
  */
 RP_API int rp_queue_unlink(const char *name);
 
 /**
- * The options the queue was made with, defaults filled in (`group` is NULL; `strict`, which counts only then, 0). Set `size` before, as rp_queue_options_init does: so many bytes are
+ * The options the queue was made with, defaults filled in (`group` is NULL; `strict`, which counts only then, 0; `journal` lives as long as the handle). Set `size` before, as rp_queue_options_init does: so many bytes are
  * written. Errors: -EINVAL (no queue, no place, a size that cannot be), RP_FORKED. Any thread; does not block.
  */
 RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out);

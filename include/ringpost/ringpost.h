@@ -40,11 +40,13 @@
 #include <ringpost/group.h>
 #include <ringpost/headers.h>
 #include <ringpost/inspect.h>
+#include <ringpost/journal.h>
 #include <ringpost/placement.h>
 #include <ringpost/producer.h>
 #include <ringpost/queue.h>
 #include <ringpost/request.h>
 #include <ringpost/ring.h>
+#include <ringpost/spill.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -105,6 +105,8 @@ RP_API int rp_ring_open(const char *name, const struct rp_open_options *given, r
         return result;
     if (out == NULL || o.read_only > 1)
         return fail(-EINVAL, "rp_ring_open: %s", out == NULL ? "no place for the result" : "read_only is neither 0 nor 1");
+    if (o.journal != NULL || o.reserved != 0)
+        return fail(-EINVAL, "rp_ring_open: only queues have a journal");
     result = attach_named(name, path, NULL, o.read_only, out);
     if (result == 0 && (*out)->view.p.prefault)
         shm_prefault((*out)->memory, (*out)->bytes, o.read_only);

@@ -253,6 +253,8 @@ RP_API int rp_queue_dump(rp_queue *q, rp_dump_write write, void *context, const 
     if ((result = options_take(&d.options, sizeof d.options, o, "rp_dump_options")) < 0)
         return result;
     const struct segment *s = &q->segment;
+    if (s->spill != NULL)
+        return fail(-ENOTSUP, "queue '%s' spills, and what is in its file cannot be dumped", q->name);
     uint64_t now_ns = clock_wall_ns();
     d.cut = (struct dump_cut){.queue = q, .segment = s, .wall_ahead_ns = now_ns - segment_now_ns(s)};
     d.copy.content = malloc(segment_room(s));

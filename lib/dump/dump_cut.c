@@ -31,7 +31,7 @@ uint64_t dump_committed(const struct segment *s, uint32_t c) {
     const a64 *word = &segment_cell(s, c)->word;
     for (;;) {
         uint64_t w = load_acquire(word, cell_word);
-        bool waits = cell_state(w) == CELL_DELAYED,
+        bool waits = cell_waits(w),
              there = waits || (cell_is_published(w) && (MUTANT(dump_uncommitted) || fanout_committed(s, c, w)));
         if (waits || load_acquire(word, cell_word) == w)
             return there ? w : 0;

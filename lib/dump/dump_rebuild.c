@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { GENERATION = 1, VERSION = 2 }; /* of each group; of control.active */
+enum { GENERATION = REBUILD_GENERATION, VERSION = 2 }; /* of control.active */
 
 int rebuild_begin(struct rebuild *r, void *memory, uint64_t bytes, uint64_t created_ns, uint32_t paused) {
     struct header *h = memory;
@@ -36,13 +36,14 @@ int rebuild_begin(struct rebuild *r, void *memory, uint64_t bytes, uint64_t crea
     return 0;
 }
 
-int rebuild_group(struct rebuild *r, const struct rp_group_info *g) {
+int rebuild_group(struct rebuild *r, const struct rp_group_info *g, uint64_t generation) {
     const struct segment *s = &r->segment;
     uint64_t taken_already = 0;
     if (g->index >= s->parameters.max_groups)
-        return fail(-ENOSPC, "queue '%.80s': the dump has more groups than max_groups, %u", r->name, s->parameters.max_groups);
+        return fail(-ENOSPC, "queue '%.80s': the %s has more groups than max_groups, %u", r->name, r->source,
+                    s->parameters.max_groups);
     if (!group_name_valid(g->name) || groups_find(s, g->name, &taken_already) >= 0)
-        return fail(RP_CORRUPT, "the dump has a group '%.80s': %s", g->name,
+        return fail(RP_CORRUPT, "the %s has a group '%.80s': %s", r->source, g->name,
                     group_name_valid(g->name) ? "twice" : "no such name is possible");
     struct group *group = &s->groups[g->index];
     group_set_name(s, g->index, g->name);
@@ -51,11 +52,15 @@ int rebuild_group(struct rebuild *r, const struct rp_group_info *g) {
     store_relaxed(&group->dropped, g->dropped, init);
     store_relaxed(&group->expired, g->expired, init);
     store_relaxed(&group->since, VERSION - 1, init);
-    store_relaxed(&group->word, group_word(GROUP_USED, NOBODY, GENERATION), init);
+    store_relaxed(&group->word, group_word(GROUP_USED, NOBODY, generation), init);
     r->mask |= UINT32_C(1) << g->index;
     r->paused |= g->paused ? UINT64_C(1) << g->index : 0;
     store_relaxed(&s->control->active, groups_word(VERSION, 0, r->mask), init);
     return 0;
+}
+
+void rebuild_no_group(struct rebuild *r, uint32_t index, uint64_t generation) {
+    store_relaxed(&r->segment.groups[index].word, group_word(GROUP_UNUSED, NOBODY, generation), init);
 }
 
 int rebuild_producer(struct rebuild *r, const struct rp_producer_id *p) {

@@ -26,7 +26,8 @@ struct rebuild_entry {
 };
 
 struct rebuild {
-    const char *name; /* of the queue, for messages */
+    const char *name;   /* of the queue, and */
+    const char *source; /* "dump" or "journal": for messages */
     const struct rp_queue_options *from;
     struct segment segment;
     struct timers timers;
@@ -46,11 +47,21 @@ struct rebuild {
 /* Memory that segment_initialise has filled becomes a queue created at `created_ns`, without groups. */
 int rebuild_begin(struct rebuild *r, void *memory, uint64_t bytes, uint64_t created_ns, uint32_t paused);
 
-/* One thing each: 0, or a negative result with the detail set. */
-int rebuild_group(struct rebuild *r, const struct rp_group_info *g);
+enum { REBUILD_GENERATION = 1 }; /* of what has none of its own */
+
+/* Where a message was put. */
+struct rebuilt {
+    uint32_t cell, lane;
+};
+
+/* One thing each: 0, or a negative result with the detail set. A group keeps its index. */
+int rebuild_group(struct rebuild *r, const struct rp_group_info *g, uint64_t generation);
 int rebuild_producer(struct rebuild *r, const struct rp_producer_id *p);
-int rebuild_message(struct rebuild *r, const struct rp_dump_message *m);
+int rebuild_message(struct rebuild *r, const struct rp_dump_message *m, struct rebuilt *out);
 int rebuild_id(struct rebuild *r, const struct rp_dump_id *id);
+
+/* The next group of a place where there is none now gets a higher generation. */
+void rebuild_no_group(struct rebuild *r, uint32_t index, uint64_t generation);
 
 /* All is there. */
 void rebuild_end(struct rebuild *r, uint64_t next_id);

@@ -13,7 +13,7 @@
 
 enum {
     BEFORE = 0,
-    GENERATION = 1,
+    GENERATION = REBUILD_GENERATION,
     NO_PLACE_YET = 2048
 }; /* the last: far from any generation that a position may be of (schedule.h) */
 
@@ -33,7 +33,7 @@ static int take_cell(struct rebuild *r, uint32_t lane, uint32_t *c) {
     while (r->cursor < s->layout.cell_count && cell_state(load_relaxed(&segment_cell(s, r->cursor)->word, init)) != CELL_FREE)
         r->cursor++;
     if (r->cursor == s->layout.cell_count)
-        return fail(RP_FULL, "queue '%.80s' is full with capacity %u: the dump has more messages", r->name, p->capacity);
+        return fail(RP_FULL, "queue '%.80s' is full with capacity %u: the %s has more messages", r->name, p->capacity, r->source);
     *c = r->cursor++;
     r->cells = *c < r->cells ? r->cells : *c + 1;
     return 0;
@@ -45,10 +45,11 @@ static int find_lane(struct rebuild *r, const struct rp_dump_message *m, uint32_
     bool leveled = r->from->priorities > 1;
     *lane = 0;
     if (m->flags & RP_DUMP_KEYED && !p->keyed)
-        return fail(-EINVAL, "queue '%.80s' is to have no keyed lanes, and message %llu of the dump has a key", r->name, id);
+        return fail(-EINVAL, "queue '%.80s' is to have no keyed lanes, and message %llu of the %s has a key", r->name, id,
+                    r->source);
     if (leveled && m->lane >= segment_levels(&r->segment))
-        return fail(-EINVAL, "message %llu of the dump has priority %u, queue '%.80s' is to have %u levels", id, m->lane, r->name,
-                    segment_levels(&r->segment));
+        return fail(-EINVAL, "message %llu of the %s has priority %u, queue '%.80s' is to have %u levels", id, r->source, m->lane,
+                    r->name, segment_levels(&r->segment));
     if (m->flags & RP_DUMP_KEYED)
         *lane = keyed_lane(&r->segment, m->key, m->key_bytes);
     else if (p->keyed)
@@ -61,11 +62,12 @@ static int find_lane(struct rebuild *r, const struct rp_dump_message *m, uint32_
 static int measure(struct rebuild *r, const struct rp_dump_message *m, const struct rp_send_options *o, size_t *content) {
     const struct parameters *p = &r->segment.parameters;
     if (m->bytes > p->message_bytes)
-        return fail(RP_TOO_BIG, "message %llu of the dump has %zu bytes, queue '%.80s' is to allow %u", (unsigned long long)m->id,
-                    m->bytes, r->name, p->message_bytes);
+        return fail(RP_TOO_BIG, "message %llu of the %s has %zu bytes, queue '%.80s' is to allow %u", (unsigned long long)m->id,
+                    r->source, m->bytes, r->name, p->message_bytes);
     int result = headers_measure(&r->segment, r->name, m->bytes, o, content);
     if (result == 0 && p->max_bytes > 0 && r->bytes + *content > p->max_bytes)
-        return fail(RP_FULL, "queue '%.80s' is full with %llu bytes: the dump has more", r->name, (unsigned long long)p->max_bytes);
+        return fail(RP_FULL, "queue '%.80s' is full with %llu bytes: the %s has more", r->name, (unsigned long long)p->max_bytes,
+                    r->source);
     return result;
 }
 
@@ -173,8 +175,8 @@ static int put_in_lane(const struct rebuild *r, uint32_t c, uint32_t lane, const
     if (in == REQUEUE_IN || (in == REQUEUE_FULL && may_wait))
         return 0;
     return fail(in == REQUEUE_FULL ? RP_FULL : RP_CORRUPT,
-                "queue '%.80s': lane %u is full, and message %llu of the dump is to be in it", r->name, lane,
-                (unsigned long long)m->id);
+                "queue '%.80s': lane %u is full, and message %llu of the %s is to be in it", r->name, lane,
+                (unsigned long long)m->id, r->source);
 }
 
 static int put_published(struct rebuild *r, uint32_t c, uint32_t lane, const struct rp_dump_message *m) {
@@ -194,18 +196,18 @@ static int put_published(struct rebuild *r, uint32_t c, uint32_t lane, const str
     return result;
 }
 
-int rebuild_message(struct rebuild *r, const struct rp_dump_message *m) {
+int rebuild_message(struct rebuild *r, const struct rp_dump_message *m, struct rebuilt *out) {
     const struct rp_send_options o = {.size = sizeof o, .carry = m->headers.bytes > 0 ? &m->headers : NULL};
-    uint32_t lane, c = 0;
     size_t content;
-    int result = find_lane(r, m, &lane);
-    if (result < 0 || (result = measure(r, m, &o, &content)) < 0 || (result = take_cell(r, lane, &c)) < 0)
+    *out = (struct rebuilt){0};
+    int result = find_lane(r, m, &out->lane);
+    if (result < 0 || (result = measure(r, m, &o, &content)) < 0 || (result = take_cell(r, out->lane, &out->cell)) < 0)
         return result;
-    if (!write_content(r, c, m, content, &o))
-        return fail(RP_CORRUPT, "the headers of message %llu of the dump are damaged", (unsigned long long)m->id);
+    if (!write_content(r, out->cell, m, content, &o))
+        return fail(RP_CORRUPT, "the headers of message %llu of the %s are damaged", (unsigned long long)m->id, r->source);
     if (m->flags & RP_DUMP_WAITING) {
-        put_waiting(r, c, lane);
+        put_waiting(r, out->cell, out->lane);
         return 0;
     }
-    return put_published(r, c, lane, m);
+    return put_published(r, out->cell, out->lane, m);
 }

@@ -4,6 +4,7 @@
 #include "dump_rebuild.h"
 #include "error.h"
 #include <errno.h>
+#include <stddef.h>
 
 struct restoring {
     struct queue_contents contents;
@@ -12,10 +13,11 @@ struct restoring {
 };
 
 static int put(struct rebuild *r, const struct rp_dump_item *item) {
+    struct rebuilt where;
     switch (item->kind) {
-    case RP_DUMP_GROUP: return rebuild_group(r, item->group);
+    case RP_DUMP_GROUP: return rebuild_group(r, item->group, REBUILD_GENERATION);
     case RP_DUMP_PRODUCER: return rebuild_producer(r, item->producer);
-    case RP_DUMP_MESSAGE: return rebuild_message(r, item->message);
+    case RP_DUMP_MESSAGE: return rebuild_message(r, item->message, &where);
     case RP_DUMP_ID: return rebuild_id(r, item->id);
     default: return 0; /* counters begin anew */
     }
@@ -38,7 +40,10 @@ static int fill(struct queue_contents *c, void *memory, uint64_t bytes) {
 RP_API int rp_queue_restore(const char *name, rp_dump *d, const struct rp_queue_options *o, rp_queue **out) {
     if (d == NULL || d->kind != DUMP_QUEUE || d->result < 0)
         return fail(-EINVAL, "rp_queue_restore: no dump, or one that was read already");
-    struct restoring x = {
-        .contents.fill = fill, .dump = d, .rebuild = {.name = name == NULL ? "" : name, .from = &d->queue.options}};
+    if (o != NULL && o->size > offsetof(struct rp_queue_options, journal) && o->journal != NULL)
+        return fail(-ENOTSUP, "rp_queue_restore: into a queue with a journal nothing can be restored");
+    struct restoring x = {.contents.fill = fill,
+                          .dump = d,
+                          .rebuild = {.name = name == NULL ? "" : name, .source = "dump", .from = &d->queue.options}};
     return queue_create(name, o != NULL ? o : &d->queue.options, &x.contents, out);
 }

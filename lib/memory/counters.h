@@ -26,7 +26,11 @@ enum counter {
     COUNT_CANCELLED,
     COUNT_SCHEDULED,
     COUNT_DUPLICATE,
-    COUNT_FORGOTTEN
+    COUNT_FORGOTTEN,
+    COUNT_SPILLED,
+    COUNT_REFILLED,
+    COUNT_SPILL_FULL, /* no extent or no slot within the bound */
+    COUNT_DISK_FULL
 };
 
 /* Where a handle counts. The first handles of a process have a line to themselves; later ones share the last. */

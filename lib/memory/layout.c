@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "layout.h"
 #include "error.h"
+#include "spill_words.h"
 #include <errno.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #ifdef RP_SIM
 #define MIN_SLOTS sim_min_slots
-enum { SHARD_SLOTS = 8 };
+enum { SHARD_SLOTS = 8, RESERVE = 4, EXTENT_MIN = 256, EXTENT_MAX = 256, INDEX_SLOTS_MIN = 8, EXTENT_PAGE = 256 };
 #else
 #define MIN_SLOTS 8u
-enum { SHARD_SLOTS = 512 }; /* a lane of a shard is at least a page */
+enum {
+    SHARD_SLOTS = 512, /* a lane of a shard is at least a page */
+    RESERVE = 64,
+    EXTENT_MIN = 64 << 10,
+    EXTENT_MAX = 1 << 20,
+    INDEX_SLOTS_MIN = 1024,
+    EXTENT_PAGE = 4096
+};
 #endif
 
 static uint32_t shift_for(uint32_t count) {
@@ -50,7 +58,7 @@ static int check_parameters(const struct parameters *p) {
         {"expired", p->expired, 0, 1},
         {"dead_capacity", p->dead_capacity, 1, p->capacity},
         {"dead_overflow", p->dead_overflow, 0, 1},
-        {"overflow", p->overflow, 0, 2},
+        {"overflow", p->overflow, 0, 3},
         {"backoff_factor (in thousandths)", p->backoff_factor_permille, 1000, 100000},
         {"jitter (in thousandths)", p->jitter_permille, 0, 1000},
         {"prefault", p->prefault, 0, 1},
@@ -61,6 +69,9 @@ static int check_parameters(const struct parameters *p) {
         {"lock_memory", p->lock_memory, 0, 1},
         {"dedup_entries", p->dedup_entries, 0, 4000000},
         {"max_producer_ids", p->producer_ids, 0, MAX_PRODUCER_IDS},
+        {"spill_max_bytes", p->spill_bytes, 0, SPILL_BYTES_MAX},
+        {"spill_inside", p->spill_inside, 0, 1},
+        {"sync", p->sync, 0, 3},
         {"first_lap", p->first_lap, 1, LAP_MASK},
     };
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
@@ -79,6 +90,17 @@ static int check_parameters(const struct parameters *p) {
         return fail(-EINVAL, "a dedup window is at most 10 years");
     if ((p->dedup_window_ns == 0) != (p->dedup_entries == 0))
         return fail(-EINVAL, "dedup_entries is for queues with a dedup window");
+    if ((p->overflow == 3) != (p->spill_bytes > 0))
+        return fail(-EINVAL, "a queue spills with a place for that and a bound, or not at all");
+    if (p->spill_bytes > 0 && (p->numa_shards > 0 || p->dedup_window_ns > 0 || p->max_bytes > 0))
+        return fail(-EINVAL, "a queue that spills has no %s",
+                    p->numa_shards > 0       ? "shards"
+                    : p->dedup_window_ns > 0 ? "dedup window"
+                                             : "max_bytes");
+    if (p->spill_bytes > 0 && p->keyed &&
+        p->max_groups > 1) /* a keyed lane's slots are all groups': one that receives nothing would stop the others' refills */
+        return fail(-EINVAL, "a queue that spills has keyed lanes for one group only: max_groups is %u, and must be 1",
+                    p->max_groups);
     if (p->ttl_ns > TIMES_MAX_NS)
         return fail(-EINVAL, "a time to live is at most 10 years");
     if (p->backoff_max_ns < p->backoff_ns)
@@ -94,16 +116,46 @@ static uint32_t keyed_lane_slots(const struct parameters *p) {
     return slots < p->capacity ? (uint32_t)slots : p->capacity;
 }
 
+static uint64_t up_to(uint64_t n, uint64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+/* How the spill's bytes are divided: spill_words.h. */
+static int divide_spill(const struct parameters *p, struct layout *l) {
+    uint64_t all = p->spill_bytes / SPILL_BYTES_PER_SLOT, share = all / p->lane_count < all / 4 ? 4 * (all / p->lane_count) : all;
+    while (UINT64_C(2) << l->spill_slot_shift <= share)
+        l->spill_slot_shift++;
+    uint64_t index = up_to((uint64_t)p->lane_count << l->spill_slot_shift << 3, EXTENT_PAGE);
+    const uint64_t frame = l->cell_stride + up_to(l->extra_stride, LINE),
+                   head = up_to(sizeof(struct extent_head) + UINT64_C(8) * p->lane_count, LINE);
+    l->spill_extent_bytes = EXTENT_MIN;
+    while (l->spill_extent_bytes < EXTENT_MAX && l->spill_extent_bytes < p->spill_bytes / 256)
+        l->spill_extent_bytes *= 2;
+    if (l->spill_extent_bytes < frame + head)
+        l->spill_extent_bytes = up_to((frame < EXTENT_MAX ? 4 : 1) * frame + head, EXTENT_PAGE);
+    uint64_t extents = p->spill_bytes > index ? (p->spill_bytes - index) / l->spill_extent_bytes : 0;
+    if (UINT32_C(1) << l->spill_slot_shift < INDEX_SLOTS_MIN || extents < 2)
+        return fail(
+            -EINVAL, "spill_max_bytes is %llu, too little for messages of %u bytes: at least %llu are needed",
+            (unsigned long long)p->spill_bytes, p->message_bytes,
+            (unsigned long long)(4 * l->spill_extent_bytes + UINT64_C(2) * p->lane_count * INDEX_SLOTS_MIN * SPILL_BYTES_PER_SLOT));
+    l->spill_extent_count = (uint32_t)extents;
+    l->spill_area_bytes = index + extents * l->spill_extent_bytes;
+    l->spill_chunk_words = (uint32_t)((index + SPILL_CHUNK_BYTES * UINT64_C(64) - 1) / (SPILL_CHUNK_BYTES * UINT64_C(64)));
+    return 0;
+}
+
 int layout_compute(const struct parameters *p, struct layout *out) {
     int result = check_parameters(p);
     if (result < 0)
         return result;
     struct layout l = {0};
-    l.cell_count = p->capacity + CELLS_PER_PARTICIPANT * p->max_participants;
+    l.reserve = p->spill_bytes > 0 ? RESERVE : 0;
+    l.cell_count = reserve_cells(p, &l) + p->capacity + CELLS_PER_PARTICIPANT * p->max_participants;
     l.cell_stride =
         (uint32_t)(offsetof(struct cell, payload) + ((p->message_bytes + 7) & ~UINT32_C(7)) + p->header_bytes + LINE - 1) &
         ~(uint32_t)(LINE - 1);
     uint32_t lane_slots = p->keyed ? keyed_lane_slots(p) : l.cell_count;
+    if (p->keyed && p->sync != 0) /* what is in the journal must find a place: one lane must not hold up the others */
+        lane_slots = 2 * l.cell_count;
     const uint32_t least = p->numa_shards > 0 ? SHARD_SLOTS : MIN_SLOTS;
     l.lane_slot_shift = shift_for(lane_slots < least ? least : lane_slots);
 #ifdef RP_SIM
@@ -111,7 +163,9 @@ int layout_compute(const struct parameters *p, struct layout *out) {
         l.lane_slot_shift = shift_for(sim_lane_slots);
 #endif
     l.lane_slot_count = UINT32_C(1) << l.lane_slot_shift;
-    l.slot_shift = shift_for(p->capacity < MIN_SLOTS ? MIN_SLOTS : p->capacity);
+    /* What one group does not receive must all have a place in early, or it would be in the way of another's refills. */
+    const uint32_t again = p->spill_bytes > 0 ? l.cell_count : p->capacity;
+    l.slot_shift = shift_for(again < MIN_SLOTS ? MIN_SLOTS : again);
     l.slot_count = UINT32_C(1) << l.slot_shift;
     l.death_slot_shift = shift_for(p->dead_capacity < MIN_SLOTS ? MIN_SLOTS : p->dead_capacity);
     l.death_slot_count = UINT32_C(1) << l.death_slot_shift;
@@ -132,6 +186,12 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     }
 
     l.bell_count = BELLS_PER_PARTICIPANT * p->max_participants;
+    if (p->spill_bytes > 0 && (result = divide_spill(p, &l)) < 0)
+        return result;
+    if (p->sync != 0) {
+        l.journal_slot_shift = shift_for(l.cell_count < MIN_SLOTS ? MIN_SLOTS : l.cell_count);
+        l.journal_slot_count = UINT32_C(1) << l.journal_slot_shift;
+    }
 
     uint64_t end = 0;
     place(&end, 4096);
@@ -155,6 +215,19 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     l.known_ids = place(&end, (uint64_t)l.known_count * sizeof(struct known_id));
     l.identities = place(&end, p->producer_ids * sizeof(struct identity));
     l.bells = place(&end, (uint64_t)l.bell_count * sizeof(struct bell_entry));
+    if (p->spill_bytes > 0) {
+        l.spill = place(&end, sizeof(struct spill));
+        l.spill_ends = place(&end, (uint64_t)p->lane_count * sizeof(struct lane_end));
+        l.spill_cursors = place(&end, (uint64_t)p->max_groups * p->lane_count * sizeof(struct spill_cursor));
+        l.spill_extents = place(&end, (uint64_t)l.spill_extent_count * 8);
+        l.spill_chunks = place(&end, (uint64_t)l.spill_chunk_words * 8);
+        l.spill_area = place(&end, p->spill_inside ? l.spill_area_bytes : 0);
+    }
+    if (p->sync != 0) {
+        l.journal = place(&end, sizeof(struct journal_place));
+        l.journal_slots = place(&end, (uint64_t)l.journal_slot_count * 8);
+        l.journal_dirty = place(&end, (uint64_t)l.bitmap_words * 8);
+    }
     if (p->numa_shards > 0)
         next_page(&end);
     l.cells = place(&end, (uint64_t)l.cell_count * l.cell_stride);

@@ -4,7 +4,7 @@
  *
  *     header | control | groups | seats | free bitmap | lane ends | lane starts per group | ready lanes per group | lanes
  *            | early and returned per group and lane, deaths per group | delivery lines | extra lines | timers | ids | failure texts
- *            | buckets of known ids | known ids | producer ids | bells | cells
+ *            | buckets of known ids | known ids | producer ids | bells | spill: control, ends, cursors, extents, chunks | cells
  *
  * Where each part begins is a pure function of the header's parameters (layout_compute), so the attach handshake computes the parts
  * anew and refuses a segment whose offsets differ. Every field is naturally aligned and of fixed width; independent writers have
@@ -14,12 +14,13 @@
 #define RP_MEMORY_LAYOUT_H
 
 #include "atomic.h"
+#include "journal_place.h"
 #include "words.h"
 #include <stddef.h>
 
 enum {
     LINE = 64,
-    LAYOUT_VERSION = 2,
+    LAYOUT_VERSION = 3,
     CELLS_PER_PARTICIPANT = 8, /* cells a process may keep out of circulation before they count against capacity */
     BELLS_PER_PARTICIPANT = 4, /* consumers with a descriptor, on average */
     COUNTER_LINES = 8,         /* handles of one process that count without an atomic read-modify-write */
@@ -63,8 +64,13 @@ struct parameters {
     uint32_t numa_node;
     uint32_t hugepages;
     uint32_t lock_memory;
-    uint32_t numa_shards; /* lanes and ranges of cells that belong to nodes: lib/queue/shards.h; 0: none */
-    uint64_t shard_nodes; /* bits: those nodes; 0: not known */
+    uint32_t numa_shards;  /* lanes and ranges of cells that belong to nodes: lib/queue/shards.h; 0: none */
+    uint64_t shard_nodes;  /* bits: those nodes; 0: not known */
+    uint64_t spill_bytes;  /* what may lie in the spill file; 0: the queue has none */
+    uint32_t spill_inside; /* it lies in the segment: for tests that look at all of a queue's memory */
+    uint32_t sync;        /* enum rp_sync: RP_SYNC_OFF: no journal, the queue is not durable */
+    uint64_t sync_interval_ns;
+    uint64_t journal_file_bytes;
 };
 
 /* Offsets and counts that follow from the parameters. Part of the header. */
@@ -87,6 +93,17 @@ struct layout {
     uint64_t known_ids;
     uint64_t identities;
     uint64_t bells;
+    uint64_t spill;         /* see spill_words.h */
+    uint64_t spill_ends;    /* [lane] */
+    uint64_t spill_cursors; /* [group][lane], one line each */
+    uint64_t spill_extents; /* [extent] */
+    uint64_t spill_chunks;  /* bits: parts of the index that are on disk */
+    uint64_t spill_area;    /* spill_inside only */
+    uint64_t spill_area_bytes;
+    uint64_t spill_extent_bytes;
+    uint64_t journal;       /* durable queues: see below, and */
+    uint64_t journal_slots; /* the ring in which messages wait for the journal */
+    uint64_t journal_dirty; /* bits: cells of which something is to be recorded. Hints */
     uint64_t cells;
     uint64_t bytes;
     uint32_t cell_count;
@@ -106,6 +123,12 @@ struct layout {
     uint32_t known_count; /* ids that are kept; 0: none */
     uint32_t known_shift; /* of the number of buckets */
     uint32_t bell_count;
+    uint32_t spill_slot_shift; /* of a lane's ring in the index */
+    uint32_t spill_extent_count;
+    uint32_t spill_chunk_words;
+    uint32_t reserve; /* cells for refills, of each group; they are the first ones */
+    uint32_t journal_slot_count; /* at least as many as cells: it is never full */
+    uint32_t journal_slot_shift;
 };
 
 struct header {
@@ -162,6 +185,21 @@ struct control {
     _Alignas(LINE) struct sleepers free_sleepers;
     struct sleepers sleepers[MAX_GROUPS];
     struct sleepers keeper_sleepers;
+    /* Durable queues, lib/queue/durable.h. */
+    _Alignas(LINE) a64 journal_tail;  /* hint: positions of the journal ring below are filled */
+    _Alignas(LINE) a64 journal_point; /* what is in the journal: sealed:1 | file:9 | unit:22 | position:32 */
+    a64 journal_moved;                /* hint: what is below went on to its lane */
+    a64 journal_marked;               /* hint: some bit of journal_dirty is set */
+    a64 journal_failed;               /* errno:16 | when to try again, in ms:48; 0: it works */
+    a64 journal_synced;               /* sync interval: when, in ms */
+    a64 journal_snapshot;             /* 1: all that is live is to be written again */
+    _Alignas(LINE) a64 journal_role;  /* who writes, and until when, in ms: until:46 | times it was taken over:8 | seat + 1:10; 0: nobody */
+    a64 journal_groups;               /* `active` as it was recorded last */
+    a64 journal_file;                 /* hint: the number of the file, of which the point has the low bits */
+    a64 journal_oldest;               /* hint: the lowest number there is */
+    a64 journal_tickets;              /* those who wait for the journal */
+    uint64_t journal_first;           /* sequence of the message at position 0 of the ring, modulo 2^64 */
+    struct sleepers journal_sleepers;
     _Alignas(LINE) a64 totals[COUNTERS_PER_LINE]; /* of seats that were given up */
 };
 
@@ -259,10 +297,10 @@ struct extra {
     a64 expires_ns;
     uint64_t producer;
     uint64_t producer_seq;
-    uint64_t journal_seq;
+    a64 journal; /* durable queues: lane, and position in the journal ring, which is its sequence, as in `position` of a cell */
     uint32_t key_bytes;
     uint32_t reserved0;
-    uint64_t reserved;
+    a64 spilled_at;      /* a refilled message: its place in the spill */
     unsigned char key[]; /* KEY_BYTES of them in keyed queues */
 };
 enum { KEY_BYTES = 128 };
@@ -343,6 +381,9 @@ static inline uint64_t timer_words(uint32_t count) {
         words += count = timer_parents(count);
     return words;
 }
+
+/* Cells below are for refills only. */
+static inline uint32_t reserve_cells(const struct parameters *p, const struct layout *l) { return l->reserve * p->max_groups; }
 
 /* Delays and times to live are no longer. */
 #define TIMES_MAX_NS (UINT64_C(10) * 366 * 24 * 3600 * 1000000000)

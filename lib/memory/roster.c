@@ -9,7 +9,7 @@
 
 /* The more seats, the more cells: each process may keep a few out of circulation without taking them from the capacity. */
 static void bring_cells_into_play(const struct segment *s, uint32_t seat) {
-    uint64_t before = s->parameters.capacity + (uint64_t)CELLS_PER_PARTICIPANT * seat;
+    uint64_t before = reserve_cells(&s->parameters, &s->layout) + s->parameters.capacity + (uint64_t)CELLS_PER_PARTICIPANT * seat;
     uint64_t wanted = before + CELLS_PER_PARTICIPANT;
     uint64_t now = load_relaxed(&s->control->cells_in_play, hint);
     while (now < wanted && !cas_relaxed(&s->control->cells_in_play, &now, wanted, hint)) {

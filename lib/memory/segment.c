@@ -4,6 +4,7 @@
 #include "error.h"
 #include "groups.h"
 #include "process.h"
+#include "spill_words.h"
 #include <string.h>
 
 static void initialise_ring(a64 *slots, uint64_t count, uint64_t first_lap) {
@@ -33,6 +34,17 @@ static void bind_parts(struct segment *s, unsigned char *base) {
     s->identities = (struct identity *)(void *)(base + l->identities);
     s->cells = base + l->cells;
     s->bells = (struct bell_entry *)(void *)(base + l->bells);
+    s->journal = l->journal != 0 ? (struct journal_place *)(void *)(base + l->journal) : NULL;
+    s->journal_slots = (a64 *)(void *)(base + l->journal_slots);
+    s->journal_dirty = (a64 *)(void *)(base + l->journal_dirty);
+    if (s->parameters.spill_bytes == 0)
+        return;
+    s->spill = (struct spill *)(void *)(base + l->spill);
+    s->spill_ends = (struct lane_end *)(void *)(base + l->spill_ends);
+    s->spill_cursors = (struct spill_cursor *)(void *)(base + l->spill_cursors);
+    s->spill_extents = (a64 *)(void *)(base + l->spill_extents);
+    s->spill_chunks = (a64 *)(void *)(base + l->spill_chunks);
+    s->spill_area = s->parameters.spill_inside ? base + l->spill_area : NULL;
 }
 
 static void initialise_group(struct segment *s, unsigned g) {
@@ -62,9 +74,20 @@ static void initialise_cells(struct segment *s) {
         for (unsigned g = 1; g < s->parameters.max_groups; g++)
             store_relaxed(&segment_delivery(s, g, c)->word, none, init);
     }
-    for (uint32_t c = 0; c < s->parameters.capacity; c++) {
+    const uint32_t first = reserve_cells(&s->parameters, &s->layout);
+    for (uint32_t c = first; c < first + s->parameters.capacity; c++) {
         a64 *word = &s->bitmap[c / 64];
         store_relaxed(word, load_relaxed(word, init) | UINT64_C(1) << (c % 64), init);
+    }
+}
+
+/* The index begins with lap 1, so that memory which was never written is the lap before. */
+static void initialise_spill(struct segment *s) {
+    const uint64_t first = UINT64_C(1) << s->layout.spill_slot_shift;
+    for (uint32_t lane = 0; lane < s->parameters.lane_count; lane++) {
+        store_relaxed(&s->spill_ends[lane].tail, first, init);
+        for (unsigned g = 0; g < s->parameters.max_groups; g++)
+            store_relaxed(spill_cursor_at(s, g, lane), cursor_word(first, NO_CELL), init);
     }
 }
 
@@ -93,13 +116,18 @@ void segment_initialise(void *memory, const struct parameters *p, const struct l
     for (unsigned g = 0; g < p->max_groups; g++)
         initialise_group(&s, g);
     initialise_cells(&s);
+    initialise_ring(s.journal_slots, l->journal_slot_count, p->first_lap);
+    store_relaxed(&s.control->journal_tail, p->first_lap << l->journal_slot_shift, init);
+    store_relaxed(&s.control->journal_moved, p->first_lap << l->journal_slot_shift, init);
     store_relaxed(&s.control->next_id, 1, init);
     store_relaxed(&s.control->next_due_ms, UINT64_MAX, init);
     for (uint64_t i = 0; i < timer_words(l->cell_count); i++)
         store_relaxed(&s.timers[i], TIMER_WORD_NONE, init);
     store_relaxed(&s.control->next_timer_ns, TIMER_WORD_NONE, init);
     store_relaxed(&s.control->wall_ahead_ns, h->created_wall_ns, init);
-    store_relaxed(&s.control->cells_in_play, p->capacity, init);
+    store_relaxed(&s.control->cells_in_play, reserve_cells(p, l) + p->capacity, init);
+    if (s.spill != NULL)
+        initialise_spill(&s);
 
     uint64_t name[GROUP_NAME_BYTES / 8] = {0};
     memcpy(name, group, strnlen(group, GROUP_NAME_BYTES - 1));

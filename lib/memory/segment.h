@@ -34,8 +34,17 @@ struct segment {
     struct identity *identities;
     unsigned char *cells;
     struct bell_entry *bells;
-    const char *path; /* of the file and */
-    uint64_t inode;   /* which it is: names of bells are made of them; NULL: not in a file */
+    struct journal_place *journal; /* NULL: not a durable queue */
+    a64 *journal_slots;
+    a64 *journal_dirty;
+    struct spill *spill; /* NULL: it does not spill */
+    struct lane_end *spill_ends;
+    struct spill_cursor *spill_cursors;
+    a64 *spill_extents;
+    a64 *spill_chunks;
+    unsigned char *spill_area; /* in the segment, or a mapping of the spill file */
+    const char *path;          /* of the file and */
+    uint64_t inode;            /* which it is: names of bells are made of them; NULL: not in a file */
 };
 
 /* Fills fresh zeroed memory of layout->bytes; nobody sees it yet. The first group is `group`. */

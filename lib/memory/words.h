@@ -39,9 +39,10 @@ enum cell_state {
     CELL_FREE,
     CELL_OWNED,     /* the owner writes it, or holds it on loan */
     CELL_PUBLISHED, /* complete; committed once it is in its lane */
-    CELL_DELAYED,   /* committed, waits for its time (reserved) */
+    CELL_DELAYED,   /* committed, waits for its time */
     CELL_COMMITTED, /* committed, to be inserted in its lane by anybody */
-    CELL_JOURNALED  /* committed, waits for the journal (reserved) */
+    CELL_JOURNALED, /* sent, for the groups it names; waits for the journal: lib/queue/durable.h */
+    CELL_STAGED     /* a refill, complete; committed once its group's cursor names it */
 };
 
 enum { GENERATION_BITS = 30 };
@@ -56,6 +57,8 @@ static inline uint32_t cell_pending(uint64_t w) { return (uint32_t)bits(w, 30, 2
 static inline uint64_t cell_generation(uint64_t w) { return bits(w, 0, 30); }
 static inline uint64_t cell_without_group(uint64_t w, unsigned group) { return w & ~(UINT64_C(1) << (30 + group)); }
 static inline bool cell_is_published(uint64_t w) { return cell_state(w) == CELL_PUBLISHED || cell_state(w) == CELL_COMMITTED; }
+/* Sent, and waits for its time; nobody took it back (lib/queue/durable.h). */
+static inline bool cell_waits(uint64_t w) { return cell_state(w) == CELL_DELAYED && cell_owner(w) == NOBODY; }
 static inline bool cell_pends(uint64_t w, unsigned group) { return cell_is_published(w) && (w >> (30 + group) & 1); }
 /* For this group alone, and of this incarnation? */
 static inline bool cell_pends_only(uint64_t w, unsigned group, uint32_t incarnation) {

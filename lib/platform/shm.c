@@ -140,7 +140,7 @@ static int reserve(const struct shm_build *b) {
     return 0;
 }
 
-static int find_group(const char *group, gid_t *gid) {
+int shm_group(const char *group, uint32_t *gid) {
     char buffer[16384], *end;
     struct group entry, *found = NULL;
     if (getgrnam_r(group, &entry, buffer, sizeof buffer, &found) == 0 && found) {
@@ -150,13 +150,13 @@ static int find_group(const char *group, gid_t *gid) {
     unsigned long number = strtoul(group, &end, 10);
     if (group[0] < '0' || group[0] > '9' || *end || number >= UINT32_MAX)
         return fail(-EINVAL, "there is no group '%s'", group);
-    *gid = (gid_t)number;
+    *gid = (uint32_t)number;
     return 0;
 }
 
 static int set_permissions(const struct shm_build *b, uint32_t mode, const char *group) {
-    gid_t gid = (gid_t)-1;
-    int result = group ? find_group(group, &gid) : 0;
+    uint32_t gid = 0;
+    int result = group ? shm_group(group, &gid) : 0;
     if (result < 0)
         return result;
     if (group && fchown(b->fd, (uid_t)-1, gid) != 0)
@@ -278,6 +278,8 @@ void shm_discard(struct shm_build *b) {
         close(b->fd);
     *b = (struct shm_build){.fd = -1};
 }
+
+bool shm_exists(const char *path) { return access(path, F_OK) == 0; }
 
 int shm_open_file(const char *path, bool read_only) {
     /* O_NONBLOCK: somebody may have put a pipe there. */

@@ -53,6 +53,12 @@ int shm_create_placed(const char *path, size_t bytes, uint32_t mode, const char 
 int shm_publish(struct shm_build *b);
 void shm_discard(struct shm_build *b);
 
+/* The number of a Unix group that is named, or is a number. -EINVAL with the detail set: there is none. */
+int shm_group(const char *group, uint32_t *gid);
+
+/* Has anything that name, now? */
+bool shm_exists(const char *path);
+
 /* For tests: builds under a private name even where O_TMPFILE and /proc are at hand. */
 extern bool shm_force_private_name;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The invariants of docs/correctness.md, checked over the whole segment without touching it. */
+#include "durable.h"
 #include "audit.h"
 #include "byte_room.h"
 #include "delivery.h"
@@ -9,6 +10,7 @@
 #include "lane.h"
 #include "lookup.h"
 #include "roster.h"
+#include "spill.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,9 +44,10 @@ static void check_untouched(struct check *k, uint32_t c, uint64_t w) {
         uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
         if (delivery_state(d) != DELIVERY_SETTLED && !delivery_leaves(d))
             audit_violation(k, "cell %u is %s, its delivery word of group %u is in state %d", c,
-                            cell_state(w) == CELL_FREE    ? "free"
-                            : cell_state(w) == CELL_OWNED ? "owned"
-                                                          : "delayed",
+                            cell_state(w) == CELL_FREE     ? "free"
+                            : cell_state(w) == CELL_OWNED  ? "owned"
+                            : cell_state(w) == CELL_STAGED ? "staged"
+                                                           : "delayed",
                             g, (int)delivery_state(d));
         /* An older or equal incarnation; one that runs ahead would make the next message look taken. */
         if (!(k->active >> g & 1))
@@ -61,19 +64,28 @@ static void check_free_cell(struct check *k, uint32_t c, uint64_t w) {
     check_untouched(k, c, w);
     if (cell_state(w) == CELL_OWNED)
         check_name(k, c, "ownership", cell_owner(w));
-    else if (c < cells_in_play(s) && !(load_acquire(&s->bitmap[c / 64], free_bits) >> (c % 64) & 1))
+    else if (c >= reserve_cells(&s->parameters, &s->layout) && c < cells_in_play(s) &&
+             !(load_acquire(&s->bitmap[c / 64], free_bits) >> (c % 64) & 1))
         k->out->repairable++;
 }
 
 static void check_delayed(struct check *k, uint32_t c, uint64_t w) {
     const struct segment *s = k->segment;
     check_untouched(k, c, w);
-    if (cell_owner(w) != NOBODY || cell_pending(w) != 0)
+    if ((cell_owner(w) != NOBODY && cell_owner(w) != LEAVING) || cell_pending(w) != 0)
         audit_violation(k, "cell %u waits for its time and has an owner or groups", c);
     struct timers timers;
     timers_open(&timers, &s->control->next_timer_ns, s->timers, s->layout.cell_count);
-    if (timers_of(&timers, c) == TIMER_NONE)
+    if (cell_waits(w) && timers_of(&timers, c) == TIMER_NONE)
         k->out->repairable++;
+}
+
+static void check_staged(struct check *k, uint32_t c, uint64_t w) {
+    check_untouched(k, c, w);
+    check_name(k, c, "a refill", cell_owner(w));
+    if (!spills(k->segment) || __builtin_popcount(cell_pending(w)) != 1 ||
+        cell_pending(w) >> k->segment->parameters.max_groups != 0)
+        audit_violation(k, "cell %u is refilled for the groups %#x", c, cell_pending(w));
 }
 
 static void check_viewers(struct check *k, uint32_t c, uint64_t d) {
@@ -126,6 +138,11 @@ static void check_cell(struct check *k, uint32_t c) {
     case CELL_FREE:
     case CELL_OWNED: check_free_cell(k, c, w); return;
     case CELL_DELAYED: check_delayed(k, c, w); return;
+    case CELL_STAGED: check_staged(k, c, w); return;
+    case CELL_JOURNALED:
+        if (!durable(s) || cell_owner(w) != NOBODY)
+            audit_violation(k, "cell %u waits for a journal, and %s", c, durable(s) ? "has an owner" : "the queue has none");
+        return;
     case CELL_PUBLISHED:
     case CELL_COMMITTED: break;
     default: audit_violation(k, "cell %u is in the unknown state %d", c, (int)cell_state(w)); return;
@@ -229,6 +246,8 @@ RP_API int rp_queue_audit(rp_queue *q, struct rp_audit *out) {
     if (s->layout.known_count > 0)
         audit_ids(&k);
     audit_identities(&k);
+    if (spills(s))
+        audit_spill(&k);
     for (uint32_t i = 0; i < s->parameters.lane_count; i++) {
         struct index_ring lane = lane_ring(s, i);
         check_ring(&k, "lane", &lane);

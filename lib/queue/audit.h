@@ -19,6 +19,9 @@ bool audit_seat_is_attached(const struct check *k, uint32_t seat);
 /* Of a queue with a dedup window. */
 void audit_ids(struct check *k);
 
+/* Of a queue that spills. */
+void audit_spill(struct check *k);
+
 /* Of the ids of producers. */
 void audit_identities(struct check *k);
 

@@ -44,7 +44,7 @@ static int cancel_cell(struct actor *a, uint32_t c, uint64_t id) {
     a64 *word = &segment_cell(a->segment, c)->word;
     for (;;) {
         uint64_t w = load_acquire(word, cell_word);
-        if (cell_state(w) != CELL_DELAYED && !cell_is_published(w))
+        if (!cell_waits(w) && !cell_is_published(w))
             return -ENOENT;
         uint64_t there = lookup_id(a->segment, c);
         fence_acquire();

@@ -2,6 +2,7 @@
 #include "claim_lane.h"
 #include "error.h"
 #include "keyed.h"
+#include "spill.h"
 
 enum {
     PASSED_AT_ONCE = 64,
@@ -84,6 +85,8 @@ __attribute__((noinline)) int claim_lane_on(struct rp_consumer *c, struct receiv
 }
 
 bool claim_promising(const struct rp_consumer *c) {
+    if (c->spill != NULL && spill_promising(c))
+        return true;
     if (c->actor.segment->parameters.keyed)
         return keyed_promising(c->actor.segment, c->group);
     for (const struct receiver_lane *l = c->lanes; l < c->lanes + c->lane_count; l++)
@@ -147,6 +150,14 @@ static bool claim_aged(struct rp_consumer *c) {
     return turn && (aged(c, l, RING_NONE) || aged(c, l, RING_EARLY) || aged(c, l, RING_RETURNED));
 }
 
+/* One level; when it is empty, what is spilled of it comes into memory. */
+static int claim_filled(struct rp_consumer *c, struct receiver_lane *l, uint64_t now_ms, struct view **v) {
+    int result = claim_level(c, c->group, l, now_ms, v);
+    while (result == RP_EMPTY && c->spill != NULL && (result = spill_refill(c, l->number)) == 0)
+        result = claim_level(c, c->group, l, now_ms, v);
+    return result;
+}
+
 __attribute__((noinline)) int claim_lanes(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
     if (c->actor.segment->parameters.numa_shards > 0)
         return claim_shards(c, now_ms, v);
@@ -155,7 +166,7 @@ __attribute__((noinline)) int claim_lanes(struct rp_consumer *c, uint64_t now_ms
     bool lowest_first = c->actor.segment->parameters.ageing_ns > 0 && c->lane_count > 1 && claim_aged(c);
     int result = RP_EMPTY;
     for (uint32_t level = c->lane_count + lowest_first; level-- > 0 && result == RP_EMPTY;) /* else the highest first */
-        result = claim_level(c, c->group, &c->lanes[level < c->lane_count ? level : 0], now_ms, v);
+        result = claim_filled(c, &c->lanes[level < c->lane_count ? level : 0], now_ms, v);
     return result;
 }
 

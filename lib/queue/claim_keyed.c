@@ -2,6 +2,7 @@
 #include "claim.h"
 #include "keyed.h"
 #include "lane.h"
+#include "spill.h"
 #include <errno.h>
 
 /* What a claim and whoever is shown the message look at, beside the words. */
@@ -12,19 +13,21 @@ static inline void prefetch_message(const struct segment *s, uint32_t c) {
 }
 
 /*
- * The first entry that holds the lane, if it can be taken. 0, and *last: no other entry follows it yet; RP_EMPTY: the lane is empty, or held; RP_CORRUPT,
+ * The first entry that holds the lane, if it can be taken. 0, and *last: no other entry follows it yet; RP_EMPTY: the lane is empty (*last), or held; RP_CORRUPT,
  * -ENOBUFS.
  */
-static int claim_from(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, struct view **v, bool *last) {
+static int claim_first(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, struct view **v, bool *last) {
     const struct segment *s = c->actor.segment;
     const struct index_ring *ring = &c->lanes[lane].lane;
     a64 *shared_head = &c->lanes[lane].start->lane_head;
     uint64_t h = load_acquire(shared_head, hints), first = h, slot, d;
     uint32_t hold;
     int result = RP_EMPTY;
+    *last = false;
     for (uint64_t steps = 16 * ring_slots(ring) + 4096;; steps--) {
         enum ring_look_at look = ring_look(ring, shared_head, &h, &slot);
-        if (look == RING_END)
+        *last = look == RING_END;
+        if (*last)
             break;
         if (look == RING_BROKEN || steps == 0 || !segment_has_cell(s, slot_cell(slot)))
             return claim_broken(c, "lane", lane, h);
@@ -49,6 +52,14 @@ static int claim_from(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, str
     }
     if (h != first)
         hint_raise(shared_head, h);
+    return result;
+}
+
+/* The same; when the lane is empty, what is spilled of it comes into memory. */
+static int claim_from(struct rp_consumer *c, uint32_t lane, uint64_t now_ms, struct view **v, bool *last) {
+    int result = claim_first(c, lane, now_ms, v, last);
+    while (result == RP_EMPTY && *last && c->spill != NULL && (result = spill_refill(c, lane)) == 0)
+        result = claim_first(c, lane, now_ms, v, last);
     return result;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "claim.h"
+#include "durable.h"
 #include "error.h"
 #include "expiry.h"
 #include "groups.h"
@@ -16,6 +17,7 @@
 #include "schedule.h"
 #include "seen.h"
 #include "shards.h"
+#include "spill.h"
 #include "sweep.h"
 #include "wait.h"
 #include <errno.h>
@@ -42,9 +44,11 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
     if (o->ack == RP_ACK_NONE)
         c->copy = malloc((size_t)segment_room(s) + KEY_BYTES);
     c->lane_count = s->parameters.lane_count;
-    c->plain = c->lane_count == 1 && !s->parameters.keyed && c->group == 0;
+    c->plain = c->lane_count == 1 && !s->parameters.keyed && c->group == 0 && !spills(s);
     c->lanes = calloc(c->lane_count, sizeof *c->lanes);
-    if (c->lanes == NULL || c->views == NULL || (c->prefetch > 0 && c->ahead == NULL) || (o->ack == RP_ACK_NONE && c->copy == NULL))
+    c->spill = spills(s) ? spill_reader_new(c->lane_count) : NULL;
+    if (c->lanes == NULL || (spills(s) && c->spill == NULL) || c->views == NULL || (c->prefetch > 0 && c->ahead == NULL) ||
+        (o->ack == RP_ACK_NONE && c->copy == NULL))
         return fail(-ENOMEM, "no memory for a consumer of queue '%s'", q->name);
     c->ack_mode = o->ack;
     c->serial = process_random(); /* a receipt of a consumer that was here before must not fit */
@@ -70,6 +74,7 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
 static void release(struct rp_consumer *c) {
     doorbell_free(c);
     free(c->lanes);
+    free(c->spill);
     free(c->views);
     free(c->ahead);
     free(c->copy);
@@ -139,6 +144,8 @@ RP_API void rp_consumer_close(rp_consumer *c) {
         if (!MUTANT(close_keeps_leases))
             let_go(c);
         claim_refresh(c);
+        if (durable(c->actor.segment))
+            (void)durable_drive(&c->actor); /* what it settled: nobody may come for long */
         doorbell_leave(c);
         pthread_mutex_lock(&q->lock);
         struct rp_consumer **link = &q->consumers;

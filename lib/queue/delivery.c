@@ -2,6 +2,7 @@
 #include "delivery.h"
 #include "byte_room.h"
 #include "dead.h"
+#include "durable.h"
 #include "expiry.h"
 #include "keyed.h"
 #include "lane.h"
@@ -69,12 +70,34 @@ static __attribute__((noinline)) bool settle_keyed(struct actor *a, unsigned gro
     return true;
 }
 
+/* The bit stays until the writer has recorded it; a keyed lane goes on at once, since it looks at delivery words. */
+static COLD bool settle_durable(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
+    const struct segment *s = a->segment;
+    uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word), place = keyed_place(s, c);
+    if (!cell_pends(w, group) || (cell_generation(w) & 0x7fffff) != incarnation)
+        return false;
+    durable_mark(s, c);
+    if (s->parameters.keyed)
+        keyed_released(s, group, c, incarnation, place);
+    return true;
+}
+
+bool settle_recorded(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
+    return clear_bit(a, group, c, incarnation, CELL_FREE) != CLEAR_NOT;
+}
+
 bool settle(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
+    if (a->segment->parameters.sync != 0 && !MUTANT(durable_settles_at_once))
+        return settle_durable(a, group, c, incarnation);
     return a->segment->parameters.keyed ? settle_keyed(a, group, c, incarnation)
                                         : clear_bit(a, group, c, incarnation, CELL_FREE) != CLEAR_NOT;
 }
 
 bool settle_own(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation) {
+    if (a->segment->parameters.sync != 0) {
+        (void)settle_durable(a, group, c, incarnation);
+        return false;
+    }
     if (clear_bit(a, group, c, incarnation, CELL_OWNED) != CLEAR_LAST)
         return false;
     byte_room_own(a->segment, c);
@@ -139,6 +162,7 @@ enum fail_result delivery_fail(struct actor *a, unsigned group, uint32_t c, uint
             keyed_released(a->segment, group, c, hold_incarnation(hold), place);
         dead_added(a, group, c, &change);
     }
+    durable_note(a->segment, c);
     return FAIL_DONE;
 }
 
@@ -148,7 +172,9 @@ bool delivery_finish(struct actor *a, unsigned group, uint32_t c, uint64_t d, ui
         return false;
     if (delivery_state(next) == DELIVERY_SETTLED)
         settle(a, group, c, delivery_incarnation(next));
-    else if (a->segment->parameters.keyed)
+    else
+        durable_note(a->segment, c);
+    if (delivery_state(next) != DELIVERY_SETTLED && a->segment->parameters.keyed)
         keyed_released(a->segment, group, c, delivery_incarnation(next), place);
     return true;
 }
@@ -187,6 +213,7 @@ enum fail_result delivery_bury(struct actor *a, unsigned group, uint32_t c, uint
     if (s->parameters.keyed)
         keyed_released(s, group, c, hold_incarnation(hold), place);
     dead_added(a, group, c, &change);
+    durable_note(s, c);
     return FAIL_DONE;
 }
 
@@ -197,8 +224,13 @@ bool delivery_drop(struct actor *a, unsigned group, uint32_t c, uint64_t d) {
     struct viewers v = viewers_of(d, state == DELIVERY_LEASED || state == DELIVERY_DEAD);
     if (MUTANT(drop_forgets_viewers))
         v.count = 0;
-    if (delivery_leaves(d) && v.count == 0)
-        return settle(a, group, c, delivery_incarnation(d));
+    if (delivery_leaves(d) && v.count == 0) {
+        if (!durable(a->segment))
+            return settle(a, group, c, delivery_incarnation(d));
+        /* There a bit stays until it is recorded, and so would not keep others from bringing it to its lane's end: as a message there it can be dropped. */
+        keyed_leave(a->segment, group, c);
+        return false;
+    }
     uint64_t next = delivery_with(DELIVERY_LIMBO, &v, delivery_hold(d));
     return delivery_finish(a, group, c, d, next);
 }

@@ -53,11 +53,14 @@ static ALWAYS_INLINE bool settle_last(struct actor *a, struct cell *cell, unsign
 }
 static ALWAYS_INLINE void settle_here(struct actor *a, struct cell *cell, unsigned group, uint32_t c, uint32_t incarnation) {
     const struct parameters *p = &a->segment->parameters;
-    if (!likely(p->max_bytes == 0 && !p->keyed && settle_last(a, cell, group, c, incarnation)))
+    if (!likely(p->max_bytes == 0 && !p->keyed && p->sync == 0 && settle_last(a, cell, group, c, incarnation)))
         (void)settle(a, group, c, incarnation);
 }
 
-/* The same, but the cell that would become free is the caller's instead: OWNED, by the same CAS. True: it is. */
+/* In a durable queue `settle` only marks the cell, durable.h. This is the rest: what was settled is in the journal. */
+bool settle_recorded(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation);
+
+/* The same, but the cell that would become free is the caller's instead: OWNED, by the same CAS. True: it is. Not in durable queues. */
 bool settle_own(struct actor *a, unsigned group, uint32_t c, uint32_t incarnation);
 
 /* Ends the delivery: the word `d` becomes `next`, and what follows from that is done, but for the dead ring. False: the word is not `d` any more. */

@@ -5,6 +5,7 @@
 #include "options.h"
 #include "pause.h"
 #include "roster.h"
+#include "spill.h"
 #include "sweep.h"
 #include "wait.h"
 #include <errno.h>
@@ -19,7 +20,8 @@ struct drain {
     uint64_t word; /* control.paused as it was when we began with the first seat */
     uint32_t seat; /* the next to look at, and after the seats */
     uint32_t cell;
-    bool dead; /* letters count */
+    bool spill; /* it was empty after that */
+    bool dead;  /* letters count */
 };
 
 /* Is nobody in the middle of a redrive there? */
@@ -51,7 +53,9 @@ static int look(void *context) {
     for (;;) {
         while (d->seat < s->parameters.max_participants && (seat_is_done(s, d->seat) || MUTANT(drain_no_seats)))
             d->seat++;
-        while (d->seat == s->parameters.max_participants && d->cell < s->layout.cell_count && cell_is_done(d, d->cell))
+        if (d->seat == s->parameters.max_participants && !d->spill)
+            d->spill = spill_is_drained(s);
+        while (d->spill && d->cell < s->layout.cell_count && cell_is_done(d, d->cell))
             d->cell++;
         uint64_t now = pause_load(s);
         if (!(now & PAUSED_SEND))
@@ -60,6 +64,7 @@ static int look(void *context) {
             return d->cell == s->layout.cell_count ? 0 : RP_EMPTY;
         d->word = now;
         d->seat = d->cell = 0;
+        d->spill = false;
     }
 }
 
@@ -67,11 +72,17 @@ static int look(void *context) {
 static bool promising(void *context) {
     const struct drain *d = context;
     const struct segment *s = d->actor.segment;
-    return d->seat < s->parameters.max_participants ? seat_is_done(s, d->seat) : cell_is_done(d, d->cell);
+    return d->seat < s->parameters.max_participants ? seat_is_done(s, d->seat)
+           : d->spill                               ? cell_is_done(d, d->cell)
+                                                    : spill_is_drained(s);
 }
 
 static int left(const struct drain *d) {
-    int count = 0;
+    uint64_t spilled = 0;
+    for (unsigned g = 0; spills(d->actor.segment) && g < d->actor.segment->parameters.max_groups; g++)
+        spilled = groups_has(d->actor.segment, g) && spill_count(d->actor.segment, g) > spilled ? spill_count(d->actor.segment, g)
+                                                                                                : spilled;
+    int count = spilled < INT32_MAX / 2 ? (int)spilled : INT32_MAX / 2;
     for (uint32_t c = 0; c < d->actor.segment->layout.cell_count; c++)
         count += !cell_is_done(d, c);
     return count > 0 ? count : 1; /* somebody is in the middle of something */

@@ -2,6 +2,7 @@
 #include "fanout.h"
 #include "dead.h"
 #include "delivery.h"
+#include "durable.h"
 #include "groups.h"
 #include "lane.h"
 #include <stdio.h>
@@ -70,6 +71,11 @@ enum fanout_purge fanout_purge(struct actor *a, unsigned group, uint32_t c) {
             return PURGE_DONE;
         } else if (delivery_state(d) == DELIVERY_LIMBO) {
             return PURGE_NOTHING;
+        } else if (delivery_leaves(d) && durable(s)) { /* the bit stays until it is recorded, and must not bring it to its lane's end meanwhile */
+            if (delivery_finish(a, group, c, d, delivery_of_hold(DELIVERY_SETTLED, NOBODY, NOBODY, NOBODY, delivery_hold(d)))) {
+                tally_add(&a->tally, COUNT_PURGED, 1);
+                return PURGE_DONE;
+            }
         } else if (taken_drop(a, group, c, d)) {
             tally_add(&a->tally, COUNT_PURGED, 1);
             return PURGE_DONE;

@@ -2,12 +2,14 @@
 /* Making, removing and listing consumer groups. The steps, and what a crash after each leaves: groups.h. */
 #include "dead_count.h"
 #include "delivery.h"
+#include "durable.h"
 #include "error.h"
 #include "fanout.h"
 #include "groups.h"
 #include "lookup.h"
 #include "options.h"
 #include "pause.h"
+#include "spill.h"
 #include <errno.h>
 #include <string.h>
 
@@ -74,6 +76,7 @@ static void describe(const struct segment *s, unsigned g, const char *name, cons
 static void clear_place(struct actor *a, unsigned g) {
     const struct segment *s = a->segment;
     for (uint32_t c = 0; c < s->layout.cell_count; c++) {
+        spill_group_clear(a, g, c);
         if (!MUTANT(create_no_purge))
             (void)fanout_purge(a, g, c);
         uint64_t d = load_acquire(delivery_at(s, g, c), delivery);
@@ -121,6 +124,7 @@ static int create(struct actor *a, const char *name, const struct rp_group_optio
             return no_place(a->queue);
     }
     describe(s, g, name, o);
+    spill_group_begin(a, g);
     clear_place(a, g);
     bool began = begin(s, g, name);
     become(s, g, word, began ? GROUP_USED : GROUP_UNUSED);
@@ -137,9 +141,15 @@ RP_API int rp_group_create(rp_queue *q, const char *group, const struct rp_group
         return fail(-E2BIG, "rp_group_options: a reserved field is not 0");
     if (o.overflow > RP_GROUP_DEAD)
         return fail(-EINVAL, "rp_group_create: unknown overflow %u", o.overflow);
+    if (spills(&q->segment) && o.overflow >= RP_GROUP_DROP_OLDEST)
+        return fail(-ENOTSUP, "queue '%s' spills what has no memory, and its groups lose nothing", q->name);
+    if (durable(&q->segment) && (o.overflow > RP_GROUP_BLOCK))
+        return fail(-ENOTSUP, "queue '%s' has a journal: its groups cannot drop messages to make room", q->name);
     struct actor a;
     actor_open(&a, q);
     result = create(&a, group, &o);
+    if (result == 0)
+        result = durable_record_groups(&a);
     actor_close(&a);
     return result == -EEXIST ? fail(-EEXIST, "queue '%s' has a group '%s' already", q->name, group) : result;
 }
@@ -177,8 +187,9 @@ RP_API int rp_group_remove(rp_queue *q, const char *group) {
     struct actor a;
     actor_open(&a, q);
     (void)fanout_sweep(&a);
+    result = durable_record_groups(&a);
     actor_close(&a);
-    return 0;
+    return result;
 }
 
 /* ---- listing ---- */

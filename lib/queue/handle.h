@@ -31,6 +31,8 @@ struct listing {
     uint64_t until_ns;
 };
 
+struct durable_store;
+
 struct rp_queue {
     struct segment segment;
     void *memory;
@@ -47,7 +49,13 @@ struct rp_queue {
     struct prober prober;
     struct listing listing;
     int lock_result; /* of locking its memory: 0, negative errno */
+    pthread_mutex_t store_lock;
+    struct durable_store *store; /* durable queues: what this process has open of the journal; under its lock. NULL: nothing yet */
+    uint64_t store_tried_ms;     /* under the same lock */
+    a32 store_failed;            /* why it cannot open it, as a positive number; 0: it can, as far as is known */
     char name[SHM_PATH_MAX];
+    char spill_dir[1024]; /* of the spill file; empty: there is none */
+    char journal[JOURNAL_NAME_BYTES]; /* durable: where it is */
 };
 
 /* One who moves messages: a producer, a consumer, or somebody who keeps house. Used by one thread at a time. */
@@ -122,12 +130,16 @@ struct rp_producer {
     uint32_t loan_room;
     uint32_t *loans; /* cells on loan */
     struct dropper dropper;
+    bool durable_ready;                /* its process has the journal open */
+    bool durable_owes;                 /* something was sent that durable_wait has not seen in the journal */
+    uint64_t durable_tail;             /* durable queues: behind its last message in the journal ring */
     struct identity *identity;         /* NULL: it is known by no id */
     uint64_t sequence;                 /* of its last send that was committed */
     uint64_t numbered;                 /* of the one under way */
     const struct leave_to_send *leave; /* of the one under way, if its id is kept and it still needs that */
     uint32_t home;                     /* shards: the lane that it fills; else 0 */
     struct pool_ranges *ranges;        /* shards: where it looks for free cells */
+    struct spill_sender *spill;        /* NULL: the queue does not spill */
 };
 
 /* A message this consumer can see. `cell` is read by other threads of the process when a view outlives its lease. */
@@ -178,6 +190,7 @@ struct rp_consumer {
     struct doorbell *doorbell;           /* NULL: it has no descriptor */
     uint64_t served;                     /* when rp_wait told of it last: the highest of those in a call was the last */
     uint8_t shard_order[MAX_PRIORITIES]; /* shards: in which order it asks the lanes; home is first */
+    struct spill_reader *spill;          /* one for each lane; NULL: the queue does not spill */
 };
 
 /* Every public call begins here. `q` may be NULL. */

@@ -8,6 +8,7 @@
 #include "notes.h"
 #include "roster.h"
 #include "shm.h"
+#include "spill.h"
 #include <errno.h>
 #include <string.h>
 
@@ -57,7 +58,7 @@ static void count_cells(rp_queue *q, struct rp_queue_stats *out) {
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
         out->free_cells += cell_state(w) == CELL_FREE;
         out->owned_cells += cell_state(w) == CELL_OWNED;
-        bool holds = cell_is_published(w) || cell_state(w) == CELL_DELAYED;
+        bool holds = cell_is_published(w) || cell_waits(w);
         out->bytes += holds ? byte_room_in(s, c) : cell_state(w) == CELL_OWNED ? byte_room_of(s, c) : 0;
         struct found f;
         if (!holds || group < 0)
@@ -196,4 +197,7 @@ RP_API int rp_participant_next(rp_queue *q, uint32_t seat, struct rp_participant
     return RP_EMPTY;
 }
 
-RP_API int rp_collect(const char *directory) { return shm_collect(directory); }
+RP_API int rp_collect(const char *directory) {
+    int segments = shm_collect(directory), spilled = segments < 0 || directory == NULL ? 0 : spill_file_collect(directory);
+    return spilled < 0 ? spilled : segments + spilled;
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "keyed.h"
+#include "durable.h"
 #include "groups.h"
 #include "lane.h"
 #include <limits.h>
@@ -121,7 +122,10 @@ void keyed_leave(const struct segment *s, unsigned group, uint32_t c) {
     }
     uint64_t anew = cell_word(CELL_COMMITTED, NOBODY, cell_pending(w), cell_generation(w) + 1);
     uint32_t lane = lane_of(s, c);
-    if (lane_exists(s, lane) && cas_seq_cst(word, &w, anew, cell_word) && lane_insert(s, c) == REQUEUE_IN)
+    if (!lane_exists(s, lane) || !cas_seq_cst(word, &w, anew, cell_word))
+        return;
+    durable_note(s, c);
+    if (lane_insert(s, c) == REQUEUE_IN)
         lane_announce(s, lane, cell_pending(anew), true);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What people do with dead letters: choose, look, redrive, send to another queue, purge. */
 #include "dead.h"
+#include "durable.h"
 #include "delivery.h"
 #include "error.h"
 #include "expiry.h"
@@ -140,6 +141,7 @@ static enum outcome redrive(struct actor *a, unsigned group, const struct found 
         return LETTER_MOVED;
     if (MUTANT(redrive_counts_late))
         notes_counts_write(a->segment, group, f->cell, hold, (struct counts){0, 0});
+    durable_note(a->segment, f->cell);
     if (a->segment->parameters.keyed)
         keyed_leave(a->segment, group, f->cell);
     else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "error.h"
 #include "send.h"
+#include "spill.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,15 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
         (send_has_headers(o) && (result = send_measure(p, l->bytes, o, &content)) < 0))
         return result;
     uint32_t c = p->loans[index];
+    if (p->spill != NULL && !spill_waits(o)) {
+        struct spilling x = {p, l->data, l->bytes, content, o, o->id_out, true, .cell = c};
+        result = spill_send(&x, o->timeout_ns);
+        if (result == 0 && !x.used)
+            pool_give_back(&p->actor.pool, c);
+        if (result == 0)
+            end_loan(p, index, l);
+        return result;
+    }
     result = room_change(p, c, content);
     if (result < 0)
         return result;
@@ -80,7 +90,7 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
     result = send_cell(p, c, l->bytes, content, o, once, o->timeout_ns, o->id_out, true);
     if (result == 0)
         end_loan(p, index, l);
-    return result;
+    return result == 0 && p->durable_owes ? durable_wait(p) : result;
 }
 
 RP_API int rp_abandon(rp_producer *p, struct rp_loan *l) {

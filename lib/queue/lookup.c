@@ -60,7 +60,7 @@ bool lookup_cell(const rp_queue *q, const struct known_group *group, uint32_t c,
     out->cell = c;
     out->delivery = load_acquire(delivery_at(s, g, c), delivery);
     out->word = load_acquire(&segment_cell(s, c)->word, cell_word);
-    if (cell_state(out->word) == CELL_DELAYED) /* of every group that will be there */
+    if (cell_waits(out->word)) /* of every group that will be there */
         out->state = RP_STATE_DELAYED;
     else if (cell_pends(out->word, g))
         out->state = state_of(s, c, out->word, out->delivery);

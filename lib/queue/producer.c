@@ -6,6 +6,7 @@
 #include "options.h"
 #include "send.h"
 #include "shards.h"
+#include "spill.h"
 #include "wait.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ static void free_handle(struct rp_producer *p) {
     free(p->loans);
     free(p->lanes);
     free(p->ranges);
+    free(p->spill);
     free(p);
 }
 
@@ -44,7 +46,11 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
         return result;
     if (!wait_knows(o.wait_strategy))
         return fail(-EINVAL, "rp_producer_open: unknown wait strategy");
+    if (spills(&q->segment) && (o.id != NULL || o.id_bytes != 0))
+        return fail(-ENOTSUP, "queue '%s' spills what has no memory, and keeps no ids of producers", q->name);
     struct producer_name name;
+    if ((o.id != NULL || o.id_bytes != 0) && durable(&q->segment))
+        return fail(-ENOTSUP, "queue '%s' has a journal: ids of producers are not recorded there yet", q->name);
     if (o.id != NULL || o.id_bytes != 0) {
         result = producer_name_make(&name, o.id, o.id_bytes);
         if (result < 0)
@@ -64,7 +70,7 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
     p->lanes = lanes;
     const uint64_t limit = q->segment.parameters.message_bytes, whole = q->segment.parameters.max_bytes;
     p->most_bytes = whole > 0 && whole < limit ? whole : limit;
-    p->straight = p->plain = !q->segment.parameters.keyed && q->segment.parameters.ttl_ns == 0;
+    p->straight = p->plain = !q->segment.parameters.keyed && q->segment.parameters.ttl_ns == 0 && !durable(&q->segment) && !spills(&q->segment);
     for (uint32_t i = 0; i < lane_count; i++) {
         lanes[i].ring = lane_ring(&q->segment, i);
         lanes[i].tail = lanes[i].tail_told = load_acquire(lanes[i].ring.tail, hints);
@@ -72,6 +78,8 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
     actor_open(&p->actor, q);
     p->actor.strategy = (uint8_t)o.wait_strategy;
     result = shards_producer(p, o.shard, o.id != NULL ? &name : NULL);
+    if (result == 0)
+        result = spill_sender_open(p);
     if (result == 0 && o.id != NULL)
         result = identity_open(&p->actor, &name, &p->identity, &p->sequence);
     if (result < 0) {
@@ -94,6 +102,7 @@ RP_API void rp_producer_close(rp_producer *p) {
     if (queue_check(q) == 0) {
         while (p->loan_count > 0 && !MUTANT(close_keeps_loans))
             pool_give_back(&p->actor.pool, p->loans[--p->loan_count]);
+        spill_sender_close(p);
         send_refresh(p);
         pthread_mutex_lock(&q->lock);
         struct rp_producer **link = &q->producers;
@@ -137,6 +146,10 @@ static __attribute__((noinline)) int send_with(struct rp_producer *p, const void
     int result = send_ask(p, o, id);
     if (result == 0 && send_has_headers(o))
         result = send_measure(p, bytes, o, &content);
+    if (result == 0 && p->spill != NULL && !spill_waits(o)) {
+        struct spilling x = {p, data, bytes, content, o, id, wake, .cell = NO_CELL};
+        return spill_send(&x, timeout_ns);
+    }
     if (result == 0 && send_has_id(o)) {
         once = &asked;
         result = dedup_ask(once, &p->actor, o->dedup_id, o->dedup_id_bytes, room_patience(p, timeout_ns), id);
@@ -205,6 +218,8 @@ static __attribute__((noinline)) int send_given(struct rp_producer *p, const voi
                                        : send_with(p, data, bytes, o, o->timeout_ns, o->id_out, true);
 }
 
+static int wait_until_durable(struct rp_producer *p, int result) { return result == 0 && p->durable_owes ? durable_wait(p) : result; }
+
 /* Nothing but a payload, which may be sent, into lane 0? */
 static ALWAYS_INLINE bool is_plain(const struct rp_producer *p, const void *data, size_t bytes,
                                    const struct rp_send_options *given) {
@@ -217,7 +232,17 @@ RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct 
         return result;
     uint64_t wall_ns = 0;
     return is_plain(p, data, bytes, given) ? send_plain(p, 0, data, bytes, RP_TIMEOUT_POLICY, NULL, true, &wall_ns)
-                                           : send_given(p, data, bytes, given);
+                                           : wait_until_durable(p, send_given(p, data, bytes, given));
+}
+
+RP_API int rp_send_async(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *given) {
+    int result = send_check(p, bytes);
+    return result < 0 ? result : durable(p->actor.segment) ? send_given(p, data, bytes, given) : rp_send(p, data, bytes, given);
+}
+
+RP_API int rp_flush(rp_producer *p) {
+    int result = send_check(p, 0);
+    return result < 0 || !durable(p->actor.segment) ? result : durable_flush(p);
 }
 
 static void wake_all_groups(struct rp_producer *p, size_t sent) {
@@ -268,5 +293,6 @@ RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t coun
     if (sent == 0)
         return result;
     wake_all_groups(p, sent - told);
-    return (int)sent;
+    result = wait_until_durable(p, 0);
+    return result < 0 ? result : (int)sent;
 }

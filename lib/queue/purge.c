@@ -4,6 +4,7 @@
 #include "error.h"
 #include "lookup.h"
 #include "schedule.h"
+#include "spill.h"
 #include <errno.h>
 
 RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states) {
@@ -17,10 +18,12 @@ RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states) {
         return fail(-EINVAL, "rp_queue_purge: unknown states %#x", states);
     struct actor a;
     actor_open(&a, q);
-    int purged = 0;
+    uint64_t spilled = states & RP_STATE_READY ? spill_purge(&a, g.index) : 0;
+    int purged = spilled < INT32_MAX / 2 ? (int)spilled : INT32_MAX / 2;
     for (uint32_t c = 0; c < q->segment.layout.cell_count; c++) {
-        struct found f;
-        while (lookup_cell(q, &g, c, states, &f)) {
+        struct found f, tried = {.word = 0};
+        while (lookup_cell(q, &g, c, states, &f) && (f.word != tried.word || f.delivery != tried.delivery)) {
+            tried = f; /* a redriven letter of a durable queue cannot be dropped while it waits for other groups */
             bool done = cell_state(f.word) == CELL_DELAYED ? schedule_cancel(&a, c, f.word)
                         : taken(f.delivery, f.word)        ? taken_drop(&a, g.index, c, f.delivery)
                                                            : delivery_drop_unheld(&a, g.index, c, f.delivery);

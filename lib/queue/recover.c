@@ -2,11 +2,13 @@
 #include "recover.h"
 #include "dedup.h"
 #include "delivery.h"
+#include "durable.h"
 #include "fanout.h"
 #include "identity.h"
 #include "lane.h"
 #include "lease.h"
 #include "roster.h"
+#include "spill.h"
 
 /* A cell that the dead one owned or was publishing. */
 static int recover_cell(struct actor *a, uint32_t c, uint32_t dead) {
@@ -20,6 +22,8 @@ static int recover_cell(struct actor *a, uint32_t c, uint32_t dead) {
             fanout_drop_stale(a, c, cell_generation(w), fanout_version(s, c));
             return 0;
         }
+    } else if (cell_state(w) == CELL_STAGED) {
+        return spill_recover_cell(a, c, w);
     } else if (cell_state(w) != CELL_OWNED) {
         return 0;
     }
@@ -82,6 +86,8 @@ int recover(struct actor *a, uint32_t seat) {
         if (MUTANT(identity_after_cells))
             done += identity_recover(a, seat);
         done += fanout_recover(a, seat);
+        done += spill_recover(a, seat);
+        done += durable_recover(a, seat);
         bells_recover(s, seat);
         pool_flush(&a->pool);
         if (roster_bury(s, seat, w)) {

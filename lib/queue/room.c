@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "room.h"
 #include "byte_room.h"
+#include "durable.h"
 #include "error.h"
 #include "fanout.h"
 #include "overflow.h"
@@ -61,6 +62,11 @@ static int find_room(struct room *r) {
         r->has_cell = pool_take(&a->pool, &r->cell);
     if (fits(r))
         return 0;
+    if (durable(a->segment) && durable_drive(a) == DRIVE_IDLE) { /* what was settled is free when that is recorded */
+        r->has_cell = r->has_cell || pool_take(&a->pool, &r->cell);
+        if (fits(r))
+            return 0;
+    }
     uint32_t lossy = overflow_groups(r->producer);
     int result = lossy != 0 ? drop_for(r, lossy) : RP_FULL;
     if (result == RP_FULL && !r->has_cell && pool_search(&a->pool, actor_now_ms(a), &r->cell)) {
@@ -92,6 +98,8 @@ static bool room_promising(void *context) {
     const struct actor *a = &r->producer->actor;
     if (r->paused)
         return !pause_stops_sends(a->segment);
+    if (durable(a->segment) && load_relaxed(&a->segment->control->journal_marked, hint) != 0)
+        return true;
     return r->has_cell ? byte_room_fits(a->segment, r->bytes) : pool_promising(&a->pool);
 }
 

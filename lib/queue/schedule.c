@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "schedule.h"
 #include "byte_room.h"
+#include "durable.h"
 #include "error.h"
 #include "expiry.h"
 #include "groups.h"
@@ -53,8 +54,7 @@ int schedule_check(const struct rp_send_options *o) {
     return 0;
 }
 
-uint32_t schedule_describe(const struct segment *s, uint32_t c, const struct rp_send_options *o) {
-    struct extra *extra = segment_extra(s, c);
+uint32_t schedule_describe(const struct segment *s, struct extra *extra, const struct rp_send_options *o) {
     uint64_t ttl_ns = o->ttl_ns == RP_TTL_POLICY ? s->parameters.ttl_ns : o->ttl_ns < 0 ? 0 : (uint64_t)o->ttl_ns;
     bool by_wall = o->at_ns > 0 && o->at_ns > clock_wall_ns();
     bool waits = by_wall || o->delay_ns > 0;
@@ -118,7 +118,22 @@ static bool end_unpublished(struct actor *a, uint32_t c, uint64_t w, uint64_t ge
     return true;
 }
 
+/* In a durable queue it must be in the journal before its cell is another's: until then the word names LEAVING. */
+static bool leave(struct actor *a, uint32_t c, uint64_t w) {
+    uint64_t left = cell_word(CELL_DELAYED, LEAVING, 0, cell_generation(w));
+    if (cell_owner(w) == LEAVING || !cas_seq_cst(&segment_cell(a->segment, c)->word, &w, left, cell_word))
+        return false;
+    durable_mark(a->segment, c);
+    return true;
+}
+
+void schedule_end_cancelled(struct actor *a, uint32_t c, uint64_t generation) {
+    (void)end_unpublished(a, c, cell_word(CELL_DELAYED, LEAVING, 0, generation), generation + 1);
+}
+
 bool schedule_cancel(struct actor *a, uint32_t c, uint64_t w) {
+    if (durable(a->segment))
+        return leave(a, c, w);
     return end_unpublished(a, c, w, cell_generation(w) + !MUTANT(cancel_keeps_generation));
 }
 
@@ -128,6 +143,8 @@ static int make_ready(struct actor *a, uint32_t c, uint64_t w) {
     uint64_t generation = cell_generation(w) + !MUTANT(due_keeps_generation);
     uint32_t mask = groups_active(s, groups_load(s)); /* one that is removed just now is dropped by the next sweep */
     if (mask == 0) {
+        if (durable(s))
+            return leave(a, c, w);
         bool ended = end_unpublished(a, c, w, generation);
         tally_add(&a->tally, COUNT_UNROUTABLE, ended);
         return ended;
@@ -137,6 +154,7 @@ static int make_ready(struct actor *a, uint32_t c, uint64_t w) {
     if (!cas_seq_cst(&segment_cell(s, c)->word, &w, next, cell_word))
         return 0;
     /* Who dies before it is in its lane leaves it to the sweep. */
+    durable_note(s, c);
     uint32_t lane = lane_of(s, c), flags = field_read(&segment_cell(s, c)->flags);
     if (flags & CELL_EXPIRES)
         schedule_timer(a, c, flags, field_read(&segment_extra(s, c)->expires_ns), false);
@@ -148,6 +166,10 @@ static int make_ready(struct actor *a, uint32_t c, uint64_t w) {
 int schedule_look(struct actor *a, uint32_t c, uint64_t w, bool mend) {
     const struct segment *s = a->segment;
     uint32_t flags = field_read(&segment_cell(s, c)->flags);
+    if (cell_state(w) == CELL_DELAYED && cell_owner(w) == LEAVING) {
+        durable_mark(s, c);
+        return 0;
+    }
     if (cell_state(w) == CELL_DELAYED) {
         uint64_t due_ns = field_read(&segment_extra(s, c)->due_ns);
         if (!mend && (MUTANT(due_early) || schedule_is_over(s, flags, due_ns)))

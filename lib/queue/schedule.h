@@ -36,8 +36,8 @@ static inline bool schedule_asked(const struct segment *s, const struct rp_send_
 /* 0; -EINVAL for times that cannot be. */
 int schedule_check(const struct rp_send_options *o);
 
-/* Writes an owned cell's times. -> its flags. */
-uint32_t schedule_describe(const struct segment *s, uint32_t c, const struct rp_send_options *o);
+/* Writes a message's times. -> its flags. */
+uint32_t schedule_describe(const struct segment *s, struct extra *extra, const struct rp_send_options *o);
 
 /* Sends an owned cell that is complete but for its word, with its time in its extra line, to `lane`. Cannot fail. */
 void schedule_send(struct actor *a, uint32_t c, uint32_t lane);
@@ -53,6 +53,9 @@ int schedule_look(struct actor *a, uint32_t c, uint64_t w, bool mend);
 
 /* Takes a message back that waits: its word must be `w`, DELAYED. False: it is not any more. */
 bool schedule_cancel(struct actor *a, uint32_t c, uint64_t w);
+
+/* Durable queues: what was taken back, of this generation, is in the journal, and may go. */
+void schedule_end_cancelled(struct actor *a, uint32_t c, uint64_t generation);
 
 /* Looks at cells whose timers are over, oldest first, about `share` of them at most. -> things done. */
 int schedule_pop(struct actor *a, uint32_t share);

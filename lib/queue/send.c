@@ -77,8 +77,8 @@ int send_measure(const struct rp_producer *p, size_t payload, const struct rp_se
     return result;
 }
 
-static int damaged(const struct actor *a) {
-    return fail(RP_CORRUPT, "queue '%s': the headers to carry were changed while they were copied", a->queue->name);
+int send_damaged(const struct rp_producer *p) {
+    return fail(RP_CORRUPT, "queue '%s': the headers to carry were changed while they were copied", p->actor.queue->name);
 }
 
 int send_asked_sequence(const struct rp_producer *p, uint64_t sequence, uint64_t *id) {
@@ -91,22 +91,22 @@ int send_asked_sequence(const struct rp_producer *p, uint64_t sequence, uint64_t
                 (unsigned long long)sequence, (unsigned long long)p->sequence);
 }
 
-uint32_t send_describe_more(struct rp_producer *p, uint32_t c, size_t payload, size_t content, const struct rp_send_options *o) {
+uint32_t send_describe_more(struct rp_producer *p, struct cell *cell, struct extra *extra, size_t payload, size_t content,
+                            const struct rp_send_options *o) {
     const struct segment *s = p->actor.segment;
     uint32_t flags = 0;
     if (o->key != NULL) { /* the queue is keyed */
-        struct extra *extra = segment_extra(s, c);
         extra->key_bytes = (uint32_t)o->key_bytes;
         memcpy(extra->key, o->key, o->key_bytes);
         flags |= CELL_HAS_KEY;
     }
     if (content != payload)
-        flags |= headers_write(segment_cell(s, c)->payload, payload, content, o) ? CELL_HAS_HEADERS : SEND_DAMAGED;
+        flags |= headers_write(cell->payload, payload, content, o) ? CELL_HAS_HEADERS : SEND_DAMAGED;
     if (o->sequence != 0) {
         p->numbered = o->sequence;
         flags |= SEND_NUMBERED;
     }
-    return schedule_asked(s, o) ? flags | schedule_describe(s, c, o) : flags;
+    return schedule_asked(s, o) ? flags | schedule_describe(s, extra, o) : flags;
 }
 
 void send_refresh(struct rp_producer *p) {
@@ -124,7 +124,7 @@ COLD int send_look_for_name(struct rp_producer *p, uint64_t now_wall_ns) {
 int send_special(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake) {
     const struct segment *s = p->actor.segment;
     if (flags & SEND_DAMAGED)
-        return damaged(&p->actor);
+        return send_damaged(p);
     if (flags & SEND_NUMBERED) {
         identity_begin(p, c);
         int result = send_commit(p, lane, c, flags & ~(uint32_t)SEND_NUMBERED, timeout_ns, wake);
@@ -144,7 +144,7 @@ int send_special(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flag
 }
 
 int send_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, struct once *once, uint64_t *id, bool wake) {
-    int result = flags & SEND_DAMAGED ? damaged(&p->actor) : dedup_begin(once, c, id);
+    int result = flags & SEND_DAMAGED ? send_damaged(p) : dedup_begin(once, c, id);
     if (result < 0)
         return result;
     if (p->leave != NULL && !p->leave->given(p->leave)) {

@@ -4,6 +4,7 @@
 #define RP_QUEUE_SEND_H
 
 #include "dedup.h"
+#include "durable.h"
 #include "headers.h"
 #include "keyed.h"
 #include "room.h"
@@ -46,7 +47,9 @@ enum {
     SEND_DAMAGED = 1 << 8, /* the headers that it carries were changed since they were measured */
     SEND_NUMBERED = 1 << 9 /* the producer counts it, as p->numbered */
 };
-uint32_t send_describe_more(struct rp_producer *p, uint32_t c, size_t payload, size_t content, const struct rp_send_options *o);
+uint32_t send_describe_more(struct rp_producer *p, struct cell *cell, struct extra *extra, size_t payload, size_t content,
+                            const struct rp_send_options *o);
+int send_damaged(const struct rp_producer *p);
 
 /* Laps wrap; a producer that was idle for long must not rely on them. */
 void send_refresh(struct rp_producer *p);
@@ -64,6 +67,8 @@ int send_special(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flag
 /* Commits a cell. A failure leaves it OWNED. */
 static ALWAYS_INLINE int send_commit(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns,
                                      bool wake) {
+    if (!likely(p->actor.segment->parameters.sync == 0))
+        return flags & SEND_DAMAGED ? send_special(p, lane, c, flags, timeout_ns, wake) : durable_send(p, lane, c, flags);
     return flags & (CELL_WAITS | CELL_EXPIRES | SEND_NUMBERED | SEND_DAMAGED) ? send_special(p, lane, c, flags, timeout_ns, wake)
                                                                               : room_publish(p, lane, c, flags, timeout_ns, wake);
 }
@@ -84,10 +89,10 @@ static ALWAYS_INLINE void send_label(struct rp_producer *p, struct cell *cell, s
 }
 
 /* The same with what the options ask for. -> the cell's flags. */
-static ALWAYS_INLINE uint32_t send_describe(struct rp_producer *p, uint32_t c, size_t payload, size_t content,
-                                            const struct rp_send_options *o) {
-    send_label(p, segment_cell(p->actor.segment, c), content, clock_wall_coarse_ns());
-    return p->plain && o == &send_plainly ? 0 : send_describe_more(p, c, payload, content, o);
+static ALWAYS_INLINE uint32_t send_describe(struct rp_producer *p, struct cell *cell, struct extra *extra, size_t payload,
+                                            size_t content, const struct rp_send_options *o) {
+    send_label(p, cell, content, clock_wall_coarse_ns());
+    return p->plain && o == &send_plainly ? 0 : send_describe_more(p, cell, extra, payload, content, o);
 }
 
 /* Which lane a message goes to that has neither key nor priority. */
@@ -107,8 +112,8 @@ static inline uint32_t send_lane(struct rp_producer *p, const struct rp_send_opt
 static ALWAYS_INLINE int send_cell(struct rp_producer *p, uint32_t c, size_t payload, size_t content,
                                    const struct rp_send_options *o, struct once *once, int64_t timeout_ns, uint64_t *id,
                                    bool wake) {
-    uint32_t lane = send_lane(p, o), flags = send_describe(p, c, payload, content, o);
-    const struct cell *cell = segment_cell(p->actor.segment, c);
+    struct cell *cell = segment_cell(p->actor.segment, c);
+    uint32_t lane = send_lane(p, o), flags = send_describe(p, cell, segment_extra(p->actor.segment, c), payload, content, o);
     if (id != NULL)
         *id = cell->id;
     int result = send_check_gone(p, cell->sent_wall_ns);

@@ -2,6 +2,7 @@
 #include "sweep.h"
 #include "byte_room.h"
 #include "dead.h"
+#include "durable.h"
 #include "error.h"
 #include "fanout.h"
 #include "groups.h"
@@ -13,6 +14,7 @@
 #include "role.h"
 #include "roster.h"
 #include "schedule.h"
+#include "spill.h"
 #include <errno.h>
 
 enum {
@@ -102,16 +104,21 @@ static int walk_cells(struct actor *a, uint32_t from, uint32_t to, struct walk *
     int done = 0;
     for (uint32_t c = from; c < to; c++) {
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
-        if (cell_state(w) == CELL_FREE && walk->mend_bits)
+        if (cell_state(w) == CELL_FREE && walk->mend_bits && c >= reserve_cells(&s->parameters, &s->layout))
             done += mend_bit(a, c);
         if (s->parameters.max_bytes > 0 && cell_state(w) != CELL_FREE)
             byte_count_cell(s, c, &walk->bytes);
+        if (cell_state(w) == CELL_JOURNALED)
+            (void)(MUTANT(durable_sweep_no_entry) || durable_enter(s, c, &(uint64_t){0}));
         if (cell_state(w) == CELL_DELAYED || cell_is_published(w))
             done += schedule_look(a, c, w, true);
         if (!cell_is_published(w))
             continue;
-        if (cell_state(w) == CELL_COMMITTED)
+        if (cell_state(w) == CELL_COMMITTED) {
+            if (durable(s) && !(field_read(&segment_cell(s, c)->flags) & CELL_WAITS)) /* who moved it may have died before he did this */
+                fanout_drop_stale(a, c, cell_generation(w), fanout_version(s, c));
             mend_place(s, c, w);
+        }
         for (uint32_t pending = cell_pending(w); pending != 0; pending &= pending - 1) {
             unsigned group = (unsigned)__builtin_ctz(pending);
             if (group >= s->parameters.max_groups)
@@ -139,6 +146,8 @@ int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
     if (s->parameters.max_bytes > 0)
         done += byte_count_end(s, &walk.bytes);
     raise_heads(s);
+    if (spills(s))
+        done += spill_sweep(a);
     for (unsigned g = 0; g < groups; g++) {
         if (dead_count(s, g) != walk.dead[g])
             dead_count_anew(s, g);
@@ -158,6 +167,8 @@ static int walk_slice(struct actor *a, uint64_t now_ms) {
     const struct segment *s = a->segment;
     struct walk walk = {.mend_bits = true, .now_ms = now_ms, .due_ms = UINT64_MAX, .active = groups_active(s, groups_load(s))};
     int done = walk_cells(a, (uint32_t)from, (uint32_t)to, &walk);
+    if (spills(s))
+        done += spill_sweep(a);
     raise_heads(a->segment);
     return done;
 }
@@ -166,6 +177,13 @@ static int walk_slice(struct actor *a, uint64_t now_ms) {
 static void look_at_name(struct rp_queue *q) {
     if (liveness_file(&q->prober) == LIVENESS_GONE)
         store_relaxed(&q->gone, 1, hint);
+}
+
+bool queue_has_name(struct rp_queue *q) {
+    pthread_mutex_lock(&q->prober_lock);
+    look_at_name(q);
+    pthread_mutex_unlock(&q->prober_lock);
+    return !queue_is_gone(q);
 }
 
 void notice_removal(struct rp_queue *q) {
@@ -205,6 +223,8 @@ static void tick(struct actor *a, uint64_t now_ms) {
     } else {
         notice_removal(a->queue);
     }
+    if (durable(a->segment))
+        (void)durable_drive(a);
 }
 
 void housekeeping(struct actor *a, uint64_t now_ms) {
@@ -236,6 +256,8 @@ RP_API int rp_queue_sweep(rp_queue *q) {
     int done = recover_the_dead(&a);
     done += sweep_walk(&a, segment_now_ms(&q->segment), true);
     done += schedule_pop(&a, q->segment.layout.cell_count);
+    if (durable(&q->segment))
+        (void)durable_drive(&a);
     actor_close(&a);
     return queue_is_gone(q) ? RP_GONE : done;
 }

@@ -13,6 +13,8 @@ void housekeeping(struct actor *a, uint64_t now_ms);
 
 /* Looks whether the queue's name still means its file; if not, the process's calls return RP_GONE from now on. */
 void notice_removal(struct rp_queue *q);
+/* The same, for sure and now. */
+bool queue_has_name(struct rp_queue *q);
 
 /* Recovers every seat whose owner is provably dead. -> how many things were mended. */
 int recover_the_dead(struct actor *a);

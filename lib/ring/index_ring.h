@@ -121,7 +121,8 @@ static inline __attribute__((cold)) enum ring_look_at ring_look_past(const struc
     uint64_t oldest = *h + (uint64_t)(ahead - 1) * ring_slots(r) + (MUTANT(ring_past_too_far) ? 2 : 1),
              tail = load_acquire(r->tail, hints);
     uint64_t shared = load_acquire(head, hints);
-    if (ahead > HINT_LAG_LAPS || (int64_t)(oldest - tail) > 4 * (int64_t)ring_slots(r)) {
+    /* A reader may be any number of laps behind, as in a queue that spills: the tail bears that out. */
+    if ((int64_t)(oldest - tail) > (ahead > HINT_LAG_LAPS ? 0 : 4 * (int64_t)ring_slots(r))) {
         if ((int64_t)(shared - *h) <= 0 || (int64_t)(shared - tail) > (int64_t)ring_slots(r))
             return RING_BROKEN;
         oldest = shared;

@@ -18,8 +18,17 @@ static void set_bit(const struct segment *s, uint32_t cell) {
     (void)fetch_or_acq_rel(&s->bitmap[cell / 64], UINT64_C(1) << (cell % 64), free_bits);
 }
 
+/* Cells of the reserve are in no bitmap: who refills looks at their words. */
+static void leave_out_reserve(struct pool *p) {
+    const uint32_t first = reserve_cells(&p->segment->parameters, &p->segment->layout);
+    for (uint32_t i = p->freed_count; i-- > 0;)
+        if (p->freed[i] < first)
+            p->freed[i] = p->freed[--p->freed_count];
+}
+
 void pool_flush_freed(struct pool *p) {
     int count = (int)p->freed_count;
+    leave_out_reserve(p);
     while (p->freed_count > 0) { /* cells of one word with one operation */
         uint32_t word = p->freed[0] / 64, kept = 0;
         uint64_t set = 0;
@@ -83,9 +92,9 @@ bool pool_search(struct pool *p, uint64_t now_ms, uint32_t *cell) {
         return false; /* whoever freed a cell since then has set its bit; that somebody else has drawn it is found before a sleep */
     if (!MUTANT(pool_no_starved))
         store_seq_cst(starved, 1, starved);
-    uint32_t count = cells_in_play(p->segment);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t c = p->search_cursor < count ? p->search_cursor : 0;
+    uint32_t count = cells_in_play(p->segment), first = reserve_cells(&p->segment->parameters, &p->segment->layout);
+    for (uint32_t i = first; i < count; i++) {
+        uint32_t c = p->search_cursor >= first && p->search_cursor < count ? p->search_cursor : first;
         p->search_cursor = c + 1;
         uint64_t w = load_seq_cst(&segment_cell(p->segment, c)->word, cell_word);
         if (cell_state(w) == CELL_FREE && pool_own(p, c)) {

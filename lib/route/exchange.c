@@ -109,6 +109,8 @@ RP_API int rp_exchange_open(const char *name, const struct rp_open_options *give
         return result;
     if (out == NULL || o.read_only > 1)
         return fail(-EINVAL, "rp_exchange_open: %s", out == NULL ? "no place for the result" : "read_only is neither 0 nor 1");
+    if (o.journal != NULL || o.reserved != 0)
+        return fail(-EINVAL, "rp_exchange_open: only queues have a journal");
     return attach_named(name, path, NULL, o.read_only, out);
 }
 

@@ -13,7 +13,7 @@ complete_words() {
 }
 
 run 0 create "$q"
-is "verbs" "$(complete_words '')" "bench cancel create dead drain dump exchange forward fsck gc group help info keeper ls pause peek producer purge receive request restore resume ring rm send stat version work"
+is "verbs" "$(complete_words '')" "bench cancel create dead drain dump exchange forward fsck gc group help info journal keeper ls pause peek producer purge receive request restore resume ring rm send stat version work"
 is "verb" "$(complete_words rec)" "receive"
 is "dead verbs" "$(complete_words dead '')" "ls purge redrive show"
 is "group verbs" "$(complete_words group '')" "create ls rm"

@@ -13,14 +13,16 @@ table() { awk -v column="$1" '/^\.It --/ && / Ta / { gsub(/\.It /, ""); split($0
 run 0 create --help
 help=$out
 column=2
-for profile in latency work telemetry; do
+for profile in latency work telemetry durable; do
     column=$((column + 1))
     has "the table" "$(sed -n '/^\.It flag/p' "$page")" "$profile"
     flags=$(sed -n "s/^  $profile  *--/--/p" <<<"$help")
     is "$profile: help and man page" "$(sed 's/ --/\n--/g' <<<"$flags" | sort)" "$(table $column)"
     read -ra words <<<"$flags"
-    run 0 create "$q.named" --profile "$profile" --json
-    run 0 create "$q.spelt" "${words[@]}"
+    journal=()
+    [[ $profile == durable ]] && journal=(--journal)
+    run 0 create "$q.named" --profile "$profile" --json "${journal[@]}" ${journal:+"$dir/named"}
+    run 0 create "$q.spelt" "${words[@]}" "${journal[@]}" ${journal:+"$dir/spelt"}
     is "$profile" "$(options "$q.named")" "$(options "$q.spelt")"
     run 0 rm "$q.named"
     run 0 rm "$q.spelt"
@@ -45,9 +47,9 @@ is "any order" "$(options "$q.a")" "$(options "$q.b")"
 run 0 create "$q.c" --profile latency --profile work
 is "the last profile" "$(options "$q.c")" "$(options "$q.work")"
 
-# durable is refused until it can be kept
+# durable wants to know where
 run 2 create "$q.durable" --profile durable
-has "durable" "$err" "needs a journal"
+has "durable" "$err" "needs --journal"
 [[ -e /dev/shm/ringpost.$q.durable ]] && fail "a refused create left a queue"
 run 2 create "$q.x" --profile fast
 has "unknown" "$err" "latency, work, telemetry or durable"

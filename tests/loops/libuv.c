@@ -19,9 +19,7 @@ static struct reader {
 } readers[2];
 
 /* Common to all processes. */
-static struct common {
-    _Atomic int next; /* the number that is being sent, or comes next */
-} *common;
+static struct common { _Atomic int next; /* the number that is being sent, or comes next */ } * common;
 
 static unsigned char seen[MESSAGES];
 static int got, others_get;

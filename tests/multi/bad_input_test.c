@@ -90,7 +90,7 @@ static void options_out_of_bounds(void **state) {
     OPTION(max_participants, 1001, "max_participants is 1001");
     OPTION(dead_capacity, 17, "dead_capacity is 17");
     OPTION(dead_overflow, 2, "dead_overflow");
-    OPTION(overflow, 3, "overflow");
+    OPTION(overflow, 4, "overflow");
     OPTION(prefault, 2, "prefault");
     OPTION(mode, 01000, "mode");
     OPTION(group, "no such group", "no such group");

@@ -171,7 +171,7 @@ bool look_for_ci(const struct sim_program *p, double seconds) {
     unsigned count = p->large ? 0 : faults_of(p, faults);
     for (unsigned i = 0; i < count; i++) {
         struct explore_options o = {.budget = faults[i]};
-        if (p->participants > 2 || i == BOTH)
+        if (p->participants > 2 || i == BOTH || p->long_runs)
             o.seconds = seconds * share_of(p) / count;
         if (!go(p, &o))
             return false;

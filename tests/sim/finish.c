@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What happens while somebody is stopped, and after all others are gone: survivors mend, drain, and look whether everything is in its place. */
+#include "sim_journal.h"
 #include "witness_log.h"
 
 #include <string.h>
@@ -69,7 +70,7 @@ void witness_interim(void) {
         witness_sweep(&d);
         ack_all_there_is(&d);
     }
-    unsigned sent = 0, enough = witness.expect.drops ? witness.capacity : UINT_MAX;
+    unsigned sent = 0, enough = witness.expect.drops || witness.expect.spills ? witness.capacity : UINT_MAX;
     while (sent < enough && witness_send(&d, 0) == 0)
         if (++sent > witness.capacity + 8 * witness.participants)
             sim_fail("more messages fit than there are cells");
@@ -165,8 +166,26 @@ static void end_pauses(void) {
     witness_close(&d);
 }
 
+static void check_journal(void) {
+    struct desk d;
+    sim_journal_check();
+    witness_open(&d);
+    witness_sweep(&d);
+    sim_call("rp_flush");
+    uint64_t before = sim_now_ns();
+    int result = rp_flush(d.producer);
+    if (sim_now_ns() != before)
+        sim_fail("a flush waits, and nobody else is there");
+    sim_return(result == 0);
+    if (result == 0)
+        sim_journal_check_dead(d.queue);
+    witness_close(&d);
+}
+
 void witness_finish(void) {
     struct desk d;
+    if (sim_journal.on)
+        check_journal();
     if (witness.expect.pauses)
         end_pauses();
     if (witness.expect.groups) {
@@ -187,6 +206,8 @@ void witness_finish(void) {
     witness.dropped = (unsigned)s.dropped;
     witness.forgotten = (unsigned)s.forgotten_ids;
     witness_close(&d);
+    if (sim_journal.on)
+        sim_journal_check_empty();
     witness_judge();
     check_rest();
 }

@@ -56,6 +56,7 @@ static int option(const char *name, const char *value) {
                        {"--hunt", &command.hunt},
                        {"--from-beginning", &command.from_beginning},
                        {"--all-points", &command.all_points},
+                       {"--durable", &sim_durable},
                        {"--outcomes", &command.outcomes}};
     for (unsigned i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (strcmp(name, flags[i].name) == 0) {

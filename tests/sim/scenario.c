@@ -32,7 +32,9 @@ const struct sim_program *const *const scenario_lists[] = {
     scenarios_seen,
     scenarios_event,
     scenarios_dump,
+    scenarios_spill,
     scenarios_exchange,
+    scenarios_durable,
     scenarios_ring,
     NULL,
 };

@@ -40,7 +40,9 @@ extern const struct sim_program *const scenarios_headers[];
 extern const struct sim_program *const scenarios_flow[];
 extern const struct sim_program *const scenarios_event[];
 extern const struct sim_program *const scenarios_dump[];
+extern const struct sim_program *const scenarios_spill[];
 extern const struct sim_program *const scenarios_exchange[];
+extern const struct sim_program *const scenarios_durable[];
 extern const struct sim_program *const scenarios_ring[];
 /* All of them; ends with NULL. */
 extern const struct sim_program *const *const scenario_lists[];

@@ -66,6 +66,7 @@ struct sim_program {
     bool large;                   /* random schedules only */
     bool bare;                    /* about one part, without a queue: not for tests/threads */
     bool one_futex;               /* nobody can sleep on several futexes at once */
+    bool long_runs;               /* so long that in CI nothing of it is explored to the end */
     bool renames;                 /* names of files come and go in the explored part */
     double share;                 /* of the time of --all; 0: 1 */
 };

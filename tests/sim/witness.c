@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "clock.h"
 #include "platform_sim.h"
+#include "sim_journal.h"
 #include "witness_log.h"
 
 #include <errno.h>
@@ -151,7 +152,15 @@ void witness_create(const struct rp_queue_options *o, const struct witness_expec
     if (e)
         witness.expect = *e;
     rp_queue *q;
-    witness_must(rp_queue_create("sim", o, &q), "rp_queue_create");
+    struct rp_queue_options journaled = *o;
+    if (sim_durable && o->journal == NULL)
+        journaled.journal = "/sim";
+    journaled.journal_file_bytes = 8192;
+    if (journaled.journal != NULL)
+        sim_journal_begin();
+    else
+        sim_journal.on = false;
+    witness_must(rp_queue_create("sim", &journaled, &q), "rp_queue_create");
     witness_must(rp_queue_close(q), "rp_queue_close");
 }
 
@@ -225,6 +234,19 @@ void witness_close(struct desk *d) {
 
 /* ---- sending ---- */
 
+bool sim_durable, sim_journal_syncs = true;
+
+/* The machine may fail as soon as a send has returned. */
+static void check_in_journal(uint32_t tag) {
+    if (sim_journal_of(tag) == JOURNAL_LIVE)
+        return;
+    for (const struct event *e = witness.events; e < witness.events + witness.count; e++)
+        if ((e->tag == tag && e->kind == ACK) || e->kind == PURGE || e->kind == GROUP_REMOVE)
+            return;
+    if (!witness.expect.drops && witness.expect.expires == 0 && witness.expect.evicts == 0)
+        sim_fail("the send of message %x returned, and it is not in the journal", tag);
+}
+
 static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t delay_ns, uint64_t at_ns, uint64_t ttl_ns,
                     uint8_t once) {
     uint32_t tag = new_tag();
@@ -258,6 +280,12 @@ static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t d
     int result = witness_end(e, rp_send(d->producer, data, payload_bytes(tag), &o), true);
     if (timeout_ns >= 0 && sim_now_ns() > begin_ns + (uint64_t)timeout_ns + 1000000 && !sim_frozen() && !sim_killed())
         sim_note("  took %.3f ms", (double)(sim_now_ns() - begin_ns) / 1e6);
+    if (result == 0 && sim_journal.on && sim_journal_syncs)
+        check_in_journal(tag);
+    if (result == RP_NOT_DURABLE) { /* it waits in memory, and may come when the journal works again */
+        e->result = UNKNOWN;
+        return result;
+    }
     if (result < 0 && result != RP_FULL && result != RP_PAUSED && !(once && (result == RP_DUPLICATE || result == -EBUSY)))
         witness_must(result, "rp_send");
     return result;

@@ -13,13 +13,13 @@
 
 /* What a scenario expects to be different from the usual. */
 struct witness_expectations {
-    bool redrives;   /* a message may be delivered anew after it was dead: counts begin again */
-    bool purges;     /* messages may go by rp_queue_purge or rp_dead_purge, as many as those calls say */
-    bool drops;      /* or to make room, as many as the queue counted, and one more for each death */
-    bool late_bytes; /* bytes that were freed may be missed until the next count: FULL is not checked */
-    uint32_t evicts; /* or because the dead ring was full: so many it holds; nobody takes from it */
+    bool redrives;    /* a message may be delivered anew after it was dead: counts begin again */
+    bool purges;      /* messages may go by rp_queue_purge or rp_dead_purge, as many as those calls say */
+    bool drops;       /* or to make room, as many as the queue counted, and one more for each death */
+    bool late_bytes;  /* bytes that were freed may be missed until the next count: FULL is not checked */
+    uint32_t evicts;  /* or because the dead ring was full: so many it holds; nobody takes from it */
     uint32_t refuses; /* the dead ring holds so many and refuses more */
-    bool purge_dead; /* the finisher drops the dead letters instead of redriving them */
+    bool purge_dead;  /* the finisher drops the dead letters instead of redriving them */
     bool
         claims_ahead; /* consumers take messages before they are asked for them: order, EMPTY and the length of leases are not checked */
     bool groups;      /* groups come and go: what one of them was not there for all the time, it may get or not */
@@ -29,9 +29,14 @@ struct witness_expectations {
     uint64_t settle_ns; /* how much the finisher lets pass at a time until all leases and backoffs are over; 0: 2 s */
     bool ages;          /* an old message may come before one of a higher level */
     unsigned lossy;     /* the group that `drops` is about; 0: "default" */
+    bool queues_up;     /* what is sent may wait for a place in its lane, and come a tick late: EMPTY is not checked */
     bool forwards;      /* letters may go to another queue: what is missing here the scenario looks for itself */
+    bool spills;        /* what has no memory goes elsewhere: the interim fills memory, and not what is behind it */
     bool pauses;        /* it may be paused when the finisher comes */
 };
+
+extern bool sim_durable;       /* every queue has a journal, whatever its scenario says */
+extern bool sim_journal_syncs; /* with RP_SYNC_ALWAYS */
 
 /* For a program's setup: makes the queue, with nobody attached. `o` as for rp_queue_create, sized by witness_options. */
 void witness_options(struct rp_queue_options *o);

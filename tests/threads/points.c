@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <string.h>
 
-void point(const char *what);
+void pass_point(const char *what);
 bool sim_mutant(const char *name);
 
 extern _Thread_local bool point_weakened;
@@ -68,7 +68,7 @@ static void pass(struct party *p) {
         sched_yield();
 }
 
-void point(const char *what) {
+void pass_point(const char *what) {
     if (me && me->running)
         pass(me);
     point_weakened = weakened_accesses && me && is_weakened(what);

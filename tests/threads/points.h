@@ -23,9 +23,9 @@ bool sim_mutant(const char *name);
 #undef MUTANT
 #define MUTANT(name) sim_mutant(#name)
 
-void point(const char *what);
+void pass_point(const char *what);
 #undef SIM_POINT
-#define SIM_POINT(op, word, label, name) point(name " " #label),
+#define SIM_POINT(op, word, label, name) pass_point(name " " #label),
 
 /* The memory of a simulated process goes with it. */
 void *process_malloc(size_t bytes);

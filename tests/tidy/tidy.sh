@@ -85,8 +85,8 @@ grep -rnEI --exclude-dir=.git --exclude-dir=build --exclude-dir=tidy \
 
 # 5. Every defect that can be seeded is in the list of those that are tried, and the other way round.
 diff <(files lib | grep -vx lib/platform/atomic.h | xargs -r grep -ohE 'MUTANT\([a-z_]+\)' | sed 's/MUTANT(\(.*\))/\1/' | sort -u) \
-    <(grep -oE '^    \{"[a-z_]+"' tests/sim/mutants.c 2>/dev/null | tr -d ' {"' | sort) |
-    sed -n 's/^< \(.*\)/mutant \1: not listed in tests\/sim\/mutants.c/p; s/^> \(.*\)/mutant \1: listed, but nowhere in lib/p' >>"$breaches"
+    <(grep -ohE '^    \{"[a-z_]+"' tests/{sim,disk}/mutants.c 2>/dev/null | tr -d ' {"' | sort) |
+    sed -n 's/^< \(.*\)/mutant \1: not listed in tests\/sim\/mutants.c or tests\/disk\/mutants.c/p; s/^> \(.*\)/mutant \1: listed, but nowhere in lib/p' >>"$breaches"
 
 cat "$breaches"
 [[ ! -s $breaches ]]

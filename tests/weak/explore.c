@@ -179,7 +179,9 @@ void explore(const struct weak_program *p, struct exploration *e) {
     if (e->replay != NULL) {
         mode = REPLAY;
         replay = e->replay;
-        (void)one(e, 1000, 1000);
+        do /* until it is known which words are shared: only there is anything decided */
+            run.conflicts_grew = false;
+        while (one(e, 1000, 1000) && run.conflicts_grew);
         return;
     }
     const double in_order = e->in_order_only ? 1 : 0.7; /* the share of what is tried in order */

@@ -136,9 +136,35 @@ static const struct mutant {
     {"next_due:release", NULL, "nothing is passed on by it"},
     {"next_due:acquire", NULL, "nothing is passed on by it"},
     {"next_due:sc", NULL, "a miss costs a tick, which is no fault; the machine's sleepers ask for no time"},
+    {"extent:release", NULL,
+     "a frame is read beside the checker, since it may be written again meanwhile; what else it passes on, slots and cell words "
+     "pass on, too"},
+    {"extent:acquire", NULL, "the same"},
+    {"extent:sc", NULL,
+     "an extent is taken once for thousands of messages; who does that while another drains is seen busy by what he writes next"},
+    {"extent_last:release", NULL, "the same"},
+    {"extent_last:acquire", NULL, "the same"},
+    {"cursor:release", NULL, "the same"},
+    {"cursor:acquire", NULL, "the same"},
+    {"cursor:sc", NULL, "the same"},
+    {"chunk:release", NULL, "nothing is passed on by it: blocks are the kernel's"},
+    {"chunk:acquire", NULL, "the same"},
+    {"spilling:release", "spilled-drain", NULL},
+    {"spilling:acquire", "spilled-drain", NULL},
+    {"spilling:sc", "spilled-drain", NULL},
     {"timers:release", "timers-old", NULL},
     {"timers:acquire", "timers-old", NULL},
     {"timers:sc", "timers-old", NULL},
+    {"journal:release", "durable-slow", NULL},
+    {"journal:acquire", "durable-slow", NULL},
+    {"journaled:release", NULL, "who moved the point moves the messages himself, the role passes it to the next writer, and a slot what it holds"},
+    {"journaled:acquire", NULL, "the same"},
+    {"journal_role:release", "durable-settle-both", NULL},
+    {"journal_role:acquire", "durable-settle-both", NULL},
+    {"journal_role:sc", "durable-settle-both", NULL},
+    {"dirty:release", "durable-settle", NULL},
+    {"dirty:acquire", "durable-settle", NULL},
+    {"dirty:sc", "durable-settle-both", NULL},
     {"seat_word:release", NULL, "the kernel's lock on the seat orders the same"},
     {"seat_word:acquire", NULL, "the kernel's lock on the seat orders the same"},
     {"failures:release", NULL, "a count that is missing is estimated"},
@@ -196,10 +222,10 @@ static struct site {
     const char *label, *file;
     int line;
     unsigned order;
-    uint64_t programs; /* that come there, as bits */
+    bool programs[WEAK_PROGRAMS]; /* that come there */
 } sites[SITES];
 static unsigned site_count;
-static uint64_t program_bit;
+static unsigned program_now;
 
 static void note_site(unsigned order, WEAK_SITE_PARAMETERS) {
     unsigned i = 0;
@@ -209,7 +235,7 @@ static void note_site(unsigned order, WEAK_SITE_PARAMETERS) {
         return;
     if (i == site_count)
         sites[site_count++] = (struct site){.label = label, .file = file, .line = line, .order = order};
-    sites[i].programs |= program_bit;
+    sites[i].programs[program_now] = true;
 }
 
 static void try_site(const struct site *s, unsigned side, const char *side_name, uint64_t runs, uint64_t *schedules) {
@@ -220,7 +246,7 @@ static void try_site(const struct site *s, unsigned side, const char *side_name,
     bool caught = false;
     for (unsigned i = 0; !caught && weak_programs[i] != NULL; i++) {
         struct exploration e;
-        if ((s->programs >> i & 1) && try_mutant(weak_programs[i], runs, schedules, &e)) {
+        if (s->programs[i] && try_mutant(weak_programs[i], runs, schedules, &e)) {
             caught = true;
             printf("%s after %llu\n", weak_programs[i]->name, (unsigned long long)e.runs);
         }
@@ -235,7 +261,7 @@ void sites_table(uint64_t runs, uint64_t *schedules) {
     machine_site = note_site;
     for (unsigned i = 0; weak_programs[i] != NULL; i++) {
         struct exploration e;
-        program_bit = UINT64_C(1) << i;
+        program_now = i;
         (void)try_mutant(weak_programs[i], RUNS_TO_FIND_SITES, schedules, &e);
     }
     machine_site = NULL;

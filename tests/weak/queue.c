@@ -40,7 +40,7 @@ static void hoard(uint32_t left) {
     uint32_t free = 0;
     for (uint32_t c = 0; c < s->layout.cell_count; c++)
         free += cell_state(load_relaxed(&segment_cell(s, c)->word, hint)) == CELL_FREE;
-    weak_check(free == left);
+    weak_check(free == left + reserve_cells(&s->parameters, &s->layout));
 }
 
 void open_office(const struct plan *plan) {
@@ -59,7 +59,14 @@ void open_office(const struct plan *plan) {
     o.dedup_window_ns = plan->dedup ? 1000 * o.lease_ns : 0;
     o.max_producer_ids = plan->producer_ids;
     o.max_bytes = plan->max_bytes;
+    o.lane_capacity = plan->lane_capacity;
+    o.spill_max_bytes = plan->spill_bytes;
+    o.overflow = plan->spill_bytes > 0 ? RP_OVERFLOW_SPILL : RP_OVERFLOW_REJECT;
     o.prefault = 0;
+    if (plan->durable) {
+        o.journal = "/weak";
+        o.sync = RP_SYNC_ALWAYS;
+    }
     weak_as(HOARDER);
     if (rp_queue_create("weak", &o, &office->queue[HOARDER]) != 0)
         abort();
@@ -173,6 +180,8 @@ void judge(bool sweep, int duplicates) {
         weak_as(i);
         work(i, LETTERS);
     }
+    weak_as(HOARDER);
+    weak_check(rp_flush(office->producer[HOARDER]) == 0); /* what is settled is recorded, if the queue is durable */
     uint32_t sent = 0, tried = 0;
     for (unsigned i = 0; i < PROCESSES; i++) {
         sent |= office->sent[i];

@@ -38,7 +38,10 @@ struct plan {
     uint32_t max_groups; /* 0: one */
     bool dedup;          /* it keeps ids of sends, for longer than anything here takes */
     uint32_t producer_ids;
-    uint64_t max_bytes; /* 0: as many as there is room for */
+    uint64_t max_bytes;     /* 0: as many as there is room for */
+    uint64_t spill_bytes;   /* what has no memory is spilled; 0: it is not */
+    uint32_t lane_capacity; /* keyed: 0: as much as usual */
+    bool durable;       /* what a send that returned did is on disk */
 };
 /* A queue, with a producer and a consumer for each process. All cells but `free_cells` are on loan to the judge. */
 void open_office(const struct plan *plan);
@@ -64,5 +67,12 @@ enum { AS_SENT = 0, MAY_COME_AGAIN = 1 };
  * (MAY_COME_AGAIN) at least once, and acked once, and all cells are free.
  */
 void judge(bool sweep, int duplicates);
+
+/* What counts of a durable queue's journal (store_weak.c). */
+struct written {
+    uint32_t letters;
+    uint64_t sent, settled; /* sequences of messages, as bits */
+};
+struct written on_disk(void);
 
 #endif

@@ -10,7 +10,8 @@
 #include "atomic.h"
 
 enum {
-    WEAK_THREADS = 4, /* at most, in a program */
+    WEAK_THREADS = 4,   /* at most, in a program */
+    WEAK_PROGRAMS = 96, /* at most */
     WEAK_FAILURE_BYTES = 300,
     ARENA_BYTES = 1 << 19
 };

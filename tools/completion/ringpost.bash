@@ -48,7 +48,7 @@ _ringpost() {
             _ringpost_reply "$(_ringpost_verbs "$command" help)" "$current"
             return
             ;;
-        dead | group | producer | exchange | bench | ring)
+        dead | group | producer | exchange | bench | ring | journal)
             if ((COMP_CWORD == 2)); then
                 _ringpost_reply "$(_ringpost_verbs "$command" "$verb" --help)" "$current"
                 return
@@ -67,9 +67,12 @@ _ringpost() {
             ;;
     esac
     case $before in
+        --spill) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
         --list) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
         --state) _ringpost_reply "ready leased delayed dead all" "$current" ;;
         --numa) _ringpost_reply "auto interleave consumer node:" "$current" ;;
+        --journal) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+        --sync) _ringpost_reply "always interval none" "$current" ;;
         --numa-shards) _ringpost_reply "auto" "$current" ;;
         --wait-strategy) _ringpost_reply "spin adaptive sleep" "$current" ;;
         --expired) _ringpost_reply "dead drop" "$current" ;;
@@ -83,7 +86,7 @@ _ringpost() {
             elif [[ $verb == ring ]]; then
                 _ringpost_reply "overwrite gate" "$current"
             else
-                _ringpost_reply "reject block drop-oldest" "$current"
+                _ringpost_reply "reject block drop-oldest spill" "$current"
             fi
             ;;
         --peers) _ringpost_reply "all $("$command" bench peers 2>/dev/null | sed -n '2,$s/ .*//p')" "$current" ;;
