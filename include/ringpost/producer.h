@@ -101,7 +101,7 @@ RP_API void rp_producer_close(rp_producer *p);
 
 /**
  * Sends a copy of `bytes` bytes (0 is fine). When it returned 0 the message is kept: it will be delivered and acked, or
- * lie in the dead ring, or be dropped by a policy that counts it. Any other result: it was not sent.
+ * lie in the dead ring, or be dropped by a policy that counts it. Any other result: it was not sent; but for a durable queue's RP_NOT_DURABLE, and -EINTR or RP_GONE from its wait for the disk: then it is in memory, and may come (docs/durability.md).
  * Errors: RP_FULL (no room before the timeout; the detail says why), RP_TOO_BIG, -EINTR (interrupted), RP_GONE, RP_FORKED, -EINVAL,
  * RP_CORRUPT. With a `dedup_id`: RP_DUPLICATE, a message with this id was sent within the window, `id_out` receives its id, and
  * nothing was stored; -EBUSY, somebody who lives is sending one just now and was not done when the timeout was over (what a dead

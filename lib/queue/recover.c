@@ -22,7 +22,7 @@ static int recover_cell(struct actor *a, uint32_t c, uint32_t dead) {
             fanout_drop_stale(a, c, cell_generation(w), fanout_version(s, c));
             return 0;
         }
-    } else if (cell_state(w) == CELL_STAGED) {
+    } else if (cell_state(w) == CELL_STAGED && spills(s)) {
         return spill_recover_cell(a, c, w);
     } else if (cell_state(w) != CELL_OWNED) {
         return 0;

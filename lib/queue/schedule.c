@@ -167,7 +167,7 @@ int schedule_look(struct actor *a, uint32_t c, uint64_t w, bool mend) {
     const struct segment *s = a->segment;
     uint32_t flags = field_read(&segment_cell(s, c)->flags);
     if (cell_state(w) == CELL_DELAYED && cell_owner(w) == LEAVING) {
-        durable_mark(s, c);
+        durable_note(s, c);
         return 0;
     }
     if (cell_state(w) == CELL_DELAYED) {

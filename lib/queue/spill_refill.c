@@ -220,7 +220,8 @@ int spill_refill(struct rp_consumer *c, uint32_t lane) {
     if (last == STEP_BROKEN)
         return broken(&r, n);
     /* Was anything moved since before the lane was found empty? Then it may be there. */
-    return r.count > 0 || r.helped || (reader->seen != before && !MUTANT(spill_empty_one_look)) ? 0 : RP_EMPTY;
+    bool moved = r.helped || reader->seen != before;
+    return r.count > 0 || (moved && !MUTANT(spill_empty_one_look)) ? 0 : RP_EMPTY;
 }
 
 bool spill_promising(const struct rp_consumer *c) {

@@ -108,7 +108,7 @@ static int walk_cells(struct actor *a, uint32_t from, uint32_t to, struct walk *
             done += mend_bit(a, c);
         if (s->parameters.max_bytes > 0 && cell_state(w) != CELL_FREE)
             byte_count_cell(s, c, &walk->bytes);
-        if (cell_state(w) == CELL_JOURNALED)
+        if (cell_state(w) == CELL_JOURNALED && durable(s))
             (void)(MUTANT(durable_sweep_no_entry) || durable_enter(s, c, &(uint64_t){0}));
         if (cell_state(w) == CELL_DELAYED || cell_is_published(w))
             done += schedule_look(a, c, w, true);
