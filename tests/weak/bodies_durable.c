@@ -50,6 +50,21 @@ static void settle_both(unsigned me) {
     (void)rp_flush(office->producer[me]);
 }
 
+/* The note that there are marks is set already, as one is whose bit the writer took before it was set: A leaves it, B takes it back. */
+static void setup_noted(void) {
+    open_durable(2, ALL_CELLS, 1);
+    store_seq_cst(&office->queue[HOARDER]->segment.control->journal_marked, 1, dirty);
+}
+static void mark_or_write(unsigned me) { (void)(me == 0 ? ack_letter(0) : rp_flush(office->producer[me])); }
+static void finish_noted(void) {
+    const struct segment *s = &office->queue[HOARDER]->segment;
+    weak_as(HOARDER);
+    for (uint32_t i = 0; i < s->layout.bitmap_words; i++)
+        if (load_relaxed(&s->journal_dirty[i], dirty) != 0 && load_relaxed(&s->control->journal_marked, dirty) == 0)
+            weak_fail("cells %#llx are marked and no note says so", (unsigned long long)load_relaxed(&s->journal_dirty[i], dirty));
+    finish();
+}
+
 /* B sleeps for memory that is free when A's ack is recorded. */
 static void setup_room(void) { open_durable(2, 1, 1); }
 static void room(unsigned me) {
@@ -114,6 +129,12 @@ const struct weak_program journal_settle_both = {.name = "durable-settle-both",
                                                  .setup = setup_settle_both,
                                                  .body = settle_both,
                                                  DURABLE};
+const struct weak_program journal_noted = {.name = "durable-noted",
+                                           .about = "an ack is marked while the note of marks is taken back",
+                                           .threads = 2,
+                                           .setup = setup_noted,
+                                           .body = mark_or_write,
+                                           .finish = finish_noted};
 const struct weak_program journal_room = {.name = "durable-room",
                                           .about = "a sender sleeps for memory that is free when an ack is recorded",
                                           .threads = 2,

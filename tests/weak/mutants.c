@@ -164,7 +164,7 @@ static const struct mutant {
     {"journal_role:sc", "durable-settle-both", NULL},
     {"dirty:release", "durable-settle", NULL},
     {"dirty:acquire", "durable-settle", NULL},
-    {"dirty:sc", "durable-settle-both", NULL},
+    {"dirty:sc", "durable-noted", NULL},
     {"seat_word:release", NULL, "the kernel's lock on the seat orders the same"},
     {"seat_word:acquire", NULL, "the kernel's lock on the seat orders the same"},
     {"failures:release", NULL, "a count that is missing is estimated"},

@@ -28,7 +28,7 @@
                             X(bytes_sleep) X(route_reused) X(route_dead) X(route_table) X(broadcast_lap) X(broadcast_join)         \
                                 X(broadcast_sleep) X(broadcast_gate) X(spilled_send) X(spilled_reuse) X(spilled_receivers)         \
                                     X(spilled_drain) X(journal_send) X(journal_three) X(journal_settle) X(journal_settle_both)     \
-                                        X(journal_room) X(journal_group) X(journal_slow)
+                                        X(journal_noted) X(journal_room) X(journal_group) X(journal_slow)
 
 #define DECLARE(program) extern const struct weak_program program;
 PROGRAMS(DECLARE)
