@@ -57,10 +57,11 @@ void disk_settle(const struct disk *d) {
 
 uint64_t disk_write_one(struct disk *d, enum disk_how how, size_t bytes) {
     uint64_t begin = clock_ns();
-    d->at = d->at + bytes <= d->bytes ? d->at : 0;
+    bool again = d->at + bytes > d->bytes; /* what is there must have come to the disk: a journal's bytes all have to */
+    d->at = again ? 0 : d->at;
     memcpy(d->data, &begin, sizeof begin); /* other bytes each time */
     check(pwrite(d->fds[how], d->data, bytes, (off_t)d->at) == (ssize_t)bytes ? 0 : -1, "write");
-    if (how == DISK_SYNC || (how == DISK_BUFFERED && begin - d->synced_ns > SYNC_EVERY_NS)) {
+    if (how == DISK_SYNC || (how == DISK_BUFFERED && (again || begin - d->synced_ns > SYNC_EVERY_NS))) {
         check(fdatasync(d->fds[how]), "fdatasync");
         d->synced_ns = begin;
     }

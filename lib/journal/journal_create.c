@@ -23,8 +23,8 @@ static int write_zeros(int fd, uint64_t bytes) {
     return result;
 }
 
-/* A file of zeros. -> descriptor, with its private name */
-static int make_file(const struct journal_dir *d, uint64_t bytes, char name[JOURNAL_NAME_MAX]) {
+/* A file of zeros. -> descriptor, with its private name. Where syncs are few they need not be written: a change of metadata each is little then. */
+static int make_file(const struct journal_dir *d, uint64_t bytes, enum journal_mode mode, char name[JOURNAL_NAME_MAX]) {
     journal_private_name(name);
     int fd = file_open(d->fd, name, FILE_CREATE);
     if (fd < 0)
@@ -32,7 +32,7 @@ static int make_file(const struct journal_dir *d, uint64_t bytes, char name[JOUR
     int result;
     while ((result = file_reserve(fd, bytes)) == -EINTR)
         ;
-    if (result == -EOPNOTSUPP || result == 0)
+    if (result == -EOPNOTSUPP || (result == 0 && mode == JOURNAL_DIRECT))
         result = write_zeros(fd, bytes);
     if (result == 0)
         return fd;
@@ -41,21 +41,30 @@ static int make_file(const struct journal_dir *d, uint64_t bytes, char name[JOUR
     return journal_failed(d, result, "make", name);
 }
 
+/* The head of a spare file. */
+static void spare_head(unsigned char head[JOURNAL_HEAD_BYTES], bool reused) {
+    memset(head, 0, JOURNAL_HEAD_BYTES);
+    if (reused)
+        memcpy(head, JOURNAL_REUSED_MAGIC, JOURNAL_MAGIC_BYTES);
+}
+
 /* After a loss of power a file may have its old name again, beside the one that it got when it was taken. */
-static bool is_spare(int fd, uint64_t bytes) {
-    static const unsigned char none[JOURNAL_HEAD_BYTES];
-    unsigned char head[JOURNAL_HEAD_BYTES];
-    return file_size(fd) == (int64_t)bytes && journal_read_all(fd, head, sizeof head, 0) == 0 &&
-           (memcmp(head, none, sizeof head) == 0 || MUTANT(journal_spare_believed));
+static bool is_spare(int fd, uint64_t bytes, bool *reused) {
+    unsigned char head[JOURNAL_HEAD_BYTES], spare[JOURNAL_HEAD_BYTES];
+    if (file_size(fd) != (int64_t)bytes || journal_read_all(fd, head, sizeof head, 0) < 0)
+        return false;
+    *reused = head[0] != 0;
+    spare_head(spare, *reused);
+    return memcmp(head, spare, sizeof head) == 0 || MUTANT(journal_spare_believed);
 }
 
 /* The spare, if there is one of this size: who renames it has it. -> descriptor; or -1 */
-static int take_spare(const struct journal_dir *d, uint64_t bytes, char name[JOURNAL_NAME_MAX]) {
+static int take_spare(const struct journal_dir *d, uint64_t bytes, char name[JOURNAL_NAME_MAX], bool *reused) {
     journal_private_name(name);
     if (file_rename(d->fd, JOURNAL_SPARE_NAME, name) < 0)
         return -1;
     int fd = file_open(d->fd, name, FILE_WRITE);
-    if (fd >= 0 && is_spare(fd, bytes))
+    if (fd >= 0 && is_spare(fd, bytes, reused))
         return fd;
     if (fd >= 0)
         file_close(fd);
@@ -63,7 +72,7 @@ static int take_spare(const struct journal_dir *d, uint64_t bytes, char name[JOU
     return -1;
 }
 
-static int write_head(const struct journal_dir *d, int fd, const struct journal_file_options *o) {
+static int write_head(const struct journal_dir *d, int fd, const struct journal_file_options *o, bool reused) {
     unsigned char head[JOURNAL_HEAD_BYTES] = {0};
     journal_head_begin(head, JOURNAL_FILE_MAGIC, d->id);
     put64(head + FILE_NUMBER, o->number);
@@ -72,6 +81,7 @@ static int write_head(const struct journal_dir *d, int fd, const struct journal_
     put64(head + FILE_PREVIOUS_CHAIN, o->previous ? o->previous->chain : 0);
     put64(head + FILE_BYTES, o->bytes);
     put64(head + FILE_NONCE, journal_random());
+    put64(head + FILE_REUSED, reused);
     put64(head + FILE_CHECK, journal_check(head, FILE_CHECK, 0));
     int result = journal_write_all(fd, head, sizeof head, 0);
     return result < 0 || MUTANT(journal_head_unsynced) ? result : file_sync(fd);
@@ -89,13 +99,16 @@ int journal_file_create(const struct journal_dir *d, const struct journal_file_o
         return fail(-EINVAL, "journal '%.120s': no file can be number %llu, of %llu bytes, after unit %llu", d->path,
                     (unsigned long long)o->number, (unsigned long long)o->bytes,
                     (unsigned long long)(o->previous ? o->previous->unit : 0));
-    int fd = take_spare(d, o->bytes, private);
-    if (fd < 0)
-        fd = make_file(d, o->bytes, private);
+    bool reused = false;
+    int fd = take_spare(d, o->bytes, private, &reused);
+    if (fd < 0) {
+        reused = false;
+        fd = make_file(d, o->bytes, mode, private);
+    }
     if (fd < 0)
         return fd;
     journal_file_name(o->number, name);
-    int result = write_head(d, fd, o);
+    int result = write_head(d, fd, o, reused);
     if (result < 0)
         journal_failed(d, result, "write", private);
     else if ((result = file_link(d->fd, private, name)) < 0)
@@ -105,14 +118,14 @@ int journal_file_create(const struct journal_dir *d, const struct journal_file_o
     return result < 0 ? result : journal_file_open(d, o->number, mode, f); /* which syncs the name */
 }
 
-int journal_file_prepare(const struct journal_dir *d, uint64_t bytes) {
+int journal_file_prepare(const struct journal_dir *d, uint64_t bytes, enum journal_mode mode) {
     int there = file_open(d->fd, JOURNAL_SPARE_NAME, FILE_READ);
     if (there >= 0)
         file_close(there);
     if (there != -ENOENT)
         return there < 0 ? journal_failed(d, there, "open", JOURNAL_SPARE_NAME) : 0;
     char name[JOURNAL_NAME_MAX];
-    int fd = make_file(d, bytes, name);
+    int fd = make_file(d, bytes, mode, name);
     if (fd < 0)
         return fd;
     int result = file_sync(fd); /* here, and not where it is waited for */
@@ -121,4 +134,60 @@ int journal_file_prepare(const struct journal_dir *d, uint64_t bytes) {
         result = file_link(d->fd, name, JOURNAL_SPARE_NAME);
     file_remove(d->fd, name);
     return result < 0 && result != -EEXIST ? journal_failed(d, result, "prepare", JOURNAL_SPARE_NAME) : 0;
+}
+
+/* ---- and making them spare ---- */
+
+static bool there_is_spare(const struct journal_dir *d) {
+    int fd = file_open(d->fd, JOURNAL_SPARE_NAME, FILE_READ);
+    if (fd >= 0)
+        file_close(fd);
+    return fd != -ENOENT;
+}
+
+/* 0: nobody else has it open, and it has this size. -EBUSY: somebody has. Else it cannot be used again. */
+static int look_at_file(const struct journal_dir *d, const char *name, uint64_t bytes) {
+    int fd = file_open(d->fd, name, FILE_WRITE);
+    if (fd < 0)
+        return fd;
+    int result = file_size(fd) == (int64_t)bytes ? file_own(fd) : -EINVAL;
+    file_close(fd);
+    return result == -EAGAIN ? -EBUSY : result;
+}
+
+/* Under a private name. Who was stopped in a write to it may go on at any time: then it is left alone. Whoever was about to open it by its number finds, from here on, none. */
+static void make_spare(const struct journal_dir *d, const char *name) {
+    unsigned char head[JOURNAL_HEAD_BYTES];
+    spare_head(head, true);
+    int fd = file_open(d->fd, name, FILE_WRITE);
+    if (fd < 0)
+        return;
+    int result = MUTANT(journal_reused_though_open) ? 0 : file_own(fd);
+    if (result == 0)
+        result = journal_write_all(fd, head, sizeof head, 0);
+    file_close(fd);
+    if (result == 0)
+        (void)file_link(d->fd, name, JOURNAL_SPARE_NAME);
+}
+
+int journal_file_drop(const struct journal_dir *d, uint64_t number, uint64_t bytes, bool unless_open) {
+    char name[JOURNAL_NAME_MAX], private[JOURNAL_NAME_MAX];
+    journal_file_name(number, name);
+    journal_private_name(private);
+    int result = there_is_spare(d) ? -EEXIST : look_at_file(d, name, bytes);
+    if (result == -EBUSY && unless_open)
+        return result;
+    if (result < 0 && !MUTANT(journal_reused_though_open))
+        return journal_dir_drop(d, number);
+    int renamed = file_rename(d->fd, name, private);
+    if (renamed < 0 && renamed != -ENOENT)
+        return journal_failed(d, renamed, "rename", name);
+    result = MUTANT(journal_reused_unsynced) ? 0 : file_sync(d->fd); /* or after a loss of power the file would have its name again, and not its head */
+    if (result < 0)
+        return journal_failed(d, result, "sync", NULL);
+    if (renamed == 0) {
+        make_spare(d, private);
+        file_remove(d->fd, private);
+    }
+    return renamed;
 }

@@ -43,11 +43,25 @@ static int read_head(const struct journal_dir *d, struct journal_file *f, const 
         f->previous_chain = get64(head + FILE_PREVIOUS_CHAIN);
         f->nonce = get64(head + FILE_NONCE);
         f->check = get64(head + FILE_CHECK);
+        f->reused = get64(head + FILE_REUSED) != 0;
         *why = wrong_fields(d, f, head);
         if (*why == NULL && (uint64_t)size < f->bytes)
             *why = "it is shorter than its head says";
     }
     return *why == NULL ? 0 : newer ? RP_INCOMPATIBLE : RP_CORRUPT;
+}
+
+/* Who found the name just before it was taken away gets -EAGAIN while the file becomes the spare one, or what is in it then: journal_file_drop. Either way there is no such file. */
+static int open_named(const struct journal_dir *d, const char *name) {
+    int fd = file_open(d->fd, name, FILE_READ);
+    return fd == -EAGAIN ? file_open(d->fd, name, FILE_READ) : fd;
+}
+
+static bool is_gone(const struct journal_dir *d, const char *name) {
+    int fd = file_open(d->fd, name, FILE_READ);
+    if (fd >= 0)
+        file_close(fd);
+    return fd == -ENOENT;
 }
 
 static int open_mode(const struct journal_dir *d, const char *name, enum journal_mode mode, bool *direct) {
@@ -57,7 +71,7 @@ static int open_mode(const struct journal_dir *d, const char *name, enum journal
         fd = file_open(d->fd, name, FILE_WRITE | FILE_DIRECT);
     if (fd == -EINVAL) {
         *direct = false;
-        fd = file_open(d->fd, name, mode == JOURNAL_READ ? FILE_READ : FILE_WRITE);
+        fd = file_open(d->fd, name, FILE_WRITE);
     }
     return fd;
 }
@@ -73,18 +87,28 @@ int journal_file_open_why(const struct journal_dir *d, uint64_t number, enum jou
     journal_file_name(number, name);
     *f = (struct journal_file){.number = number};
     *why = NULL;
-    /* The head is read through the page cache: O_DIRECT wants memory of its own kind. */
-    f->fd = file_open(d->fd, name, FILE_READ);
+    f->fd = open_named(d, name);
     if (f->fd < 0)
         return journal_failed(d, f->fd, "open", name);
     int result = read_head(d, f, why);
-    file_close(f->fd);
-    if (result < 0)
+    if (result < 0 && is_gone(d, name)) {
+        *why = NULL;
+        file_close(f->fd);
+        return journal_failed(d, -ENOENT, "open", name);
+    }
+    if (result < 0) {
+        file_close(f->fd);
         return *why ? fail(result, "journal '%.120s': %s: %s", d->path, name, *why) : journal_failed(d, result, "read", name);
+    }
+    if (mode == JOURNAL_READ)
+        return 0;
+    /* The head was read through the page cache: O_DIRECT wants memory of its own kind. And before that is closed, so that the file stays what it is. */
+    int reading = f->fd;
     f->fd = open_mode(d, name, mode, &f->direct);
+    file_close(reading);
     if (f->fd < 0)
         return journal_failed(d, f->fd, "open", name);
-    if (mode != JOURNAL_READ && !MUTANT(journal_name_unsynced) && (result = file_sync(d->fd)) < 0) {
+    if (!MUTANT(journal_name_unsynced) && (result = file_sync(d->fd)) < 0) {
         journal_file_close(f);
         return journal_failed(d, result, "sync", NULL);
     }

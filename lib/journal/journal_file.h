@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One file of a journal: of fixed size, written with zeros before it has its name, so that a write changes no metadata. A head of 4096 bytes, then batches, each beginning at a unit of 512 bytes
+ * One file of a journal: of fixed size; where each write is synced, written with zeros before it has its name, so that a write changes no metadata. A head of 4096 bytes, then batches, each beginning at a unit of 512 bytes
  * and naming the one before by its checksum.
  *
  * The head says how far the file before counts (`previous_end`, the seal). That is what keeps a writer out that was stopped: whoever goes on in its place creates the next file, sealed where all is known to be on disk;
@@ -46,6 +46,7 @@ struct journal_file {
     uint64_t previous_chain; /* check of the last batch there that counts */
     uint64_t nonce;
     uint64_t check; /* of the head */
+    bool reused;    /* behind the last batch there may be what it was before */
 };
 
 struct journal_file_options {
@@ -86,7 +87,13 @@ int journal_file_write(struct journal_file *f, struct journal_point *at, struct 
 /* On disk is what was written before the call. On success at->durable says so; at: the point after the last write, or a copy of it from before the call. In files that are direct there is nothing to do. */
 int journal_file_sync(struct journal_file *f, struct journal_point *at);
 
+/*
+ * As journal_dir_drop; and if there is no spare file, it becomes one, unless its size is another or somebody has it open: what was written once need not be written with zeros again.
+ * -EBUSY with `unless_open`: somebody has, and nothing was done.
+ */
+int journal_file_drop(const struct journal_dir *d, uint64_t number, uint64_t bytes, bool unless_open);
+
 /* Prepares a file of this size, so that the next journal_file_create has nothing to write but the head. 0 also when there is one. Any process, at any time. */
-int journal_file_prepare(const struct journal_dir *d, uint64_t bytes);
+int journal_file_prepare(const struct journal_dir *d, uint64_t bytes, enum journal_mode mode);
 
 #endif

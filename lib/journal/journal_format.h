@@ -14,6 +14,7 @@
 #define JOURNAL_OWNER_NAME "queue"
 #define JOURNAL_SPARE_NAME "spare~"
 #define JOURNAL_LOCK_NAME "lock"
+#define JOURNAL_REUSED_MAGIC "\377rp-old\n" /* of a spare file that was one of the journal; else it begins with zeros */
 
 enum {
     JOURNAL_VERSION = 1,
@@ -44,6 +45,7 @@ enum {
     FILE_PREVIOUS_CHAIN = 72,
     FILE_BYTES = 80,
     FILE_NONCE = 88,
+    FILE_REUSED = 120, /* 1: what is behind its batches is of another life of this file */
     FILE_CHECK = JOURNAL_HEAD_BYTES - 8 /* of all before */
 };
 

@@ -163,7 +163,7 @@ int journal_scan_tail(struct journal_scan *s) {
             return JOURNAL_DAMAGED; /* files do not become shorter */
         if (result < 0)
             return result;
-        if (unit == s->at.unit && !is_zero(head))
+        if (unit == s->at.unit && !is_zero(head) && !s->file.reused)
             outcome = JOURNAL_TORN;
         if (wrong_head(s, head, unit) != NULL)
             continue;

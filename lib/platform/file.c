@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -32,6 +36,12 @@ int file_open(int directory, const char *name, unsigned how) {
 }
 
 void file_close(int fd) { close(fd); }
+
+int file_own(int fd) {
+    if (fcntl(fd, F_SETSIG, SIGURG) != 0) /* SIGIO would end a process that has no handler for it */
+        return -errno;
+    return result_of(fcntl(fd, F_SETLEASE, F_WRLCK));
+}
 
 int64_t file_size(int fd) {
     struct stat status;

@@ -22,9 +22,15 @@ enum file_how {
     FILE_DIRECT =
         4 /* past the page cache, and a write that returned is on disk (O_DIRECT, O_DSYNC). -EINVAL: the file system has no such thing */
 };
-/* -> descriptor. A symbolic link is not followed. */
+/* -> descriptor. A symbolic link is not followed. -EAGAIN: see file_own. */
 int file_open(int directory, const char *name, unsigned how);
 void file_close(int fd);
+
+/*
+ * Is this the only descriptor of a file, in all processes, stopped ones and heirs included? 0: it is, and until it is closed nobody gets another: -EAGAIN. -EAGAIN: there are others.
+ * Other errors: the file system, or the file's being another user's, lets nobody know. `fd` is open for writing. (A lease, fcntl F_SETLEASE; who tries to open it meanwhile sends us a SIGURG, which means nothing.)
+ */
+int file_own(int fd);
 
 /* -EINVAL: not a regular file. */
 int64_t file_size(int fd);

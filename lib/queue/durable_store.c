@@ -222,7 +222,7 @@ uint64_t store_drop(struct durable_store *st, uint64_t oldest, uint64_t number, 
             break;
         bool settled = (int64_t)(next.first_sequence - lowest) <= 0;
         journal_file_close(&next);
-        int result = settled ? journal_dir_drop(&st->dir, oldest) : -EBUSY;
+        int result = settled ? journal_file_drop(&st->dir, oldest, st->segment->parameters.journal_file_bytes, oldest + 1 == number) : -EBUSY;
         if (result < 0 && result != -ENOENT)
             break;
         oldest++;

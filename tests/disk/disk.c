@@ -36,6 +36,7 @@ struct name {
 struct handle {
     int file; /* NOTHING: closed */
     unsigned how;
+    bool owned;
 };
 
 static struct disk {
@@ -43,7 +44,7 @@ static struct disk {
     struct name names[NAMES];
     struct handle handles[HANDLES];
     bool directory, directory_on_disk;
-    bool off;
+    bool off, reserves; /* file_reserve: or it cannot say */
     uint64_t random, changes, end_at, calls, fail_at;
     enum disk_fault fault;
 } disk;
@@ -89,6 +90,7 @@ void disk_reset(uint64_t seed) {
         disk.handles[i].file = NOTHING;
     disk.directory = disk.directory_on_disk = disk.off = false;
     disk.random = seed;
+    disk.reserves = disk_random() % 2 == 0;
     disk.changes = disk.end_at = disk.calls = disk.fail_at = 0;
 }
 
@@ -310,6 +312,13 @@ static struct handle *handle_of(int fd) {
     return &disk.handles[fd - FD_FILES];
 }
 
+static int handles_of(int file, bool owned) {
+    int count = 0;
+    for (int i = 0; i < HANDLES; i++)
+        count += disk.handles[i].file == file && (!owned || disk.handles[i].owned);
+    return count;
+}
+
 int file_open_directory(const char *path) {
     int result = enter_plain(false);
     if (result < 0)
@@ -347,9 +356,11 @@ int file_open(int directory, const char *text, unsigned how) {
     }
     if (file == NOTHING)
         return -ENOENT;
+    if (handles_of(file, true) > 0)
+        return -EAGAIN;
     for (int i = 0; i < HANDLES; i++)
         if (disk.handles[i].file == NOTHING) {
-            disk.handles[i] = (struct handle){file, how};
+            disk.handles[i] = (struct handle){file, how, false};
             return FD_FILES + i;
         }
     return -EMFILE;
@@ -360,15 +371,27 @@ void file_close(int fd) {
         disk.handles[fd - FD_FILES].file = NOTHING;
 }
 
+int file_own(int fd) {
+    int result = enter_plain(false);
+    if (result < 0)
+        return result;
+    struct handle *h = handle_of(fd);
+    h->owned = handles_of(h->file, false) == 1;
+    return h->owned ? 0 : -EAGAIN;
+}
+
 int64_t file_size(int fd) {
     int result = enter_plain(false);
     return result < 0 ? result : (int64_t)disk.files[handle_of(fd)->file].size;
 }
 
 int file_reserve(int fd, uint64_t bytes) {
-    (void)handle_of(fd);
+    struct content *c = &disk.files[handle_of(fd)->file];
     int result = enter_plain(true);
-    return result < 0 ? result : bytes > DISK_FILE_MAX_BYTES ? -ENOSPC : -EOPNOTSUPP;
+    if (result < 0 || bytes > DISK_FILE_MAX_BYTES || !disk.reserves)
+        return result < 0 ? result : bytes > DISK_FILE_MAX_BYTES ? -ENOSPC : -EOPNOTSUPP;
+    c->size = bytes > c->size ? (size_t)bytes : c->size;
+    return 0;
 }
 
 int64_t file_read(int fd, void *buffer, size_t bytes, uint64_t at) {

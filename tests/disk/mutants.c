@@ -20,6 +20,8 @@ static const struct mutant {
     {"journal_name_unsynced", "power", "a file is written to whose name may be lost"},
     {"journal_drop_unsynced", "power", "a file is dropped before the last one's drop is on disk"},
     {"journal_spare_believed", "power", "a file is taken for the spare one because of its name"},
+    {"journal_reused_though_open", "ghost", "a file is used again to which somebody still writes"},
+    {"journal_reused_unsynced", "power", "a file loses its head before its name is surely gone"},
     {"journal_sync_skipped", "power", "a sync does nothing"},
     {"journal_sync_error_ignored", "faults", "a sync that failed counts"},
     {"journal_short_write_taken", "faults", "a write that did part of it counts"},

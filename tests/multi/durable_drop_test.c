@@ -8,14 +8,26 @@ enum { PAYLOAD = 500, MESSAGES = 2000, LIVES = 12 };
 /* In a peer that is to die when only the file is left that is written to. */
 static bool dies_with_last;
 
-int unlinkat(int directory, const char *name, int flags) {
+static void die_with(int directory, const char *name) {
     char second[64];
+    if (!dies_with_last || strstr(name, ".journal") == NULL)
+        return;
+    snprintf(second, sizeof second, "%016llx.journal", strtoull(name, NULL, 16) + 2);
+    if (faccessat(directory, second, F_OK, 0) != 0)
+        raise(SIGKILL);
+}
+
+int unlinkat(int directory, const char *name, int flags) {
     int result = (int)syscall(SYS_unlinkat, directory, name, flags);
-    if (dies_with_last && result == 0 && strstr(name, ".journal") != NULL) {
-        snprintf(second, sizeof second, "%016llx.journal", strtoull(name, NULL, 16) + 2);
-        if (faccessat(directory, second, F_OK, 0) != 0)
-            raise(SIGKILL);
-    }
+    if (result == 0)
+        die_with(directory, name);
+    return result;
+}
+
+int renameat(int directory, const char *name, int to, const char *new_name) {
+    int result = (int)syscall(SYS_renameat2, directory, name, to, new_name, 0);
+    if (result == 0)
+        die_with(directory, name);
     return result;
 }
 

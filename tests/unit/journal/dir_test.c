@@ -121,6 +121,82 @@ static void a_limit_of_file_sizes_kills_nobody(void **state) {
     fixture_close(&x);
 }
 
+static bool there_is(const struct journal_fixture *x, const char *name) {
+    int fd = file_open(x->d.fd, name, FILE_READ);
+    if (fd >= 0)
+        file_close(fd);
+    return fd >= 0;
+}
+
+static void a_dropped_file_is_used_again(void **state) {
+    (void)state;
+    struct journal_fixture x;
+    struct journal_stop stop;
+    fixture_open(&x);
+    for (int i = 0; i < 2; i++) {
+        fixture_next_file(&x, JOURNAL_WRITE);
+        fixture_write(&x, 40);
+    }
+    const uint64_t second = x.f.first_sequence;
+    assert_int_equal(journal_file_drop(&x.d, 1, FIXTURE_FILE_BYTES, true), 0);
+    assert_true(there_is(&x, JOURNAL_SPARE_NAME) && !there_is(&x, "0000000000000001.journal"));
+    assert_int_equal(journal_file_drop(&x.d, 1, FIXTURE_FILE_BYTES, true), -ENOENT);
+    fixture_next_file(&x, JOURNAL_WRITE);
+    assert_false(there_is(&x, JOURNAL_SPARE_NAME));
+    assert_true(x.f.reused);
+    fixture_write(&x, 1); /* behind it are batches of its first life */
+    assert_int_equal(fixture_read(&x, 0, second, &stop), JOURNAL_END);
+    fixture_close(&x);
+}
+
+/* A stopped process may write to it at any time. */
+static void a_file_that_is_open_is_not(void **state) {
+    (void)state;
+    for (int inherited = 0; inherited < 2; inherited++) {
+        struct journal_fixture x;
+        int pipe_fds[2];
+        pid_t heir = 0;
+        fixture_open(&x);
+        fixture_next_file(&x, JOURNAL_DIRECT);
+        int writing = file_open(x.d.fd, "0000000000000001.journal", FILE_WRITE);
+        assert_true(writing >= 0);
+        fixture_next_file(&x, JOURNAL_DIRECT);
+        assert_int_equal(journal_file_drop(&x.d, 1, FIXTURE_FILE_BYTES, true), -EBUSY);
+        assert_true(there_is(&x, "0000000000000001.journal"));
+        assert_int_equal(pipe(pipe_fds), 0);
+        if (inherited) {
+            heir = fork();
+            if (heir == 0) {
+                char byte;
+                close(pipe_fds[1]);
+                _exit((int)read(pipe_fds[0], &byte, 1));
+            }
+            file_close(writing);
+            assert_int_equal(journal_file_drop(&x.d, 1, FIXTURE_FILE_BYTES, true), -EBUSY);
+        }
+        assert_int_equal(journal_file_drop(&x.d, 1, FIXTURE_FILE_BYTES, false), 0);
+        assert_true(!there_is(&x, JOURNAL_SPARE_NAME) && !there_is(&x, "0000000000000001.journal"));
+        close(pipe_fds[1]);
+        close(pipe_fds[0]);
+        if (inherited)
+            assert_int_equal(waitpid(heir, NULL, 0), heir);
+        else
+            file_close(writing);
+        fixture_close(&x);
+    }
+}
+
+static void one_of_another_size_is_not(void **state) {
+    (void)state;
+    struct journal_fixture x;
+    fixture_open(&x);
+    fixture_next_file(&x, JOURNAL_WRITE);
+    fixture_next_file(&x, JOURNAL_WRITE);
+    assert_int_equal(journal_file_drop(&x.d, 1, 2 * FIXTURE_FILE_BYTES, true), 0);
+    assert_false(there_is(&x, JOURNAL_SPARE_NAME));
+    fixture_close(&x);
+}
+
 static void leftovers_are_collected(void **state) {
     (void)state;
     struct journal_fixture x;
@@ -128,8 +204,8 @@ static void leftovers_are_collected(void **state) {
     size_t count;
     fixture_open(&x);
     fixture_next_file(&x, JOURNAL_WRITE);
-    succeeds(journal_file_prepare(&x.d, FIXTURE_FILE_BYTES));
-    succeeds(journal_file_prepare(&x.d, FIXTURE_FILE_BYTES));
+    succeeds(journal_file_prepare(&x.d, FIXTURE_FILE_BYTES, JOURNAL_WRITE));
+    succeeds(journal_file_prepare(&x.d, FIXTURE_FILE_BYTES, JOURNAL_WRITE));
     file_close(file_open(x.d.fd, "new~7.0123456789abcdef", FILE_CREATE));
     file_close(file_open(x.d.fd, "0000000000000007.journal.old", FILE_CREATE));
     file_close(file_open(x.d.fd, "000000000000000G.journal", FILE_CREATE));
@@ -149,6 +225,9 @@ int main(void) {
         cmocka_unit_test(a_damaged_owner_is_refused),
         cmocka_unit_test(files_have_the_permissions_of_the_directory),
         cmocka_unit_test(a_limit_of_file_sizes_kills_nobody),
+        cmocka_unit_test(a_dropped_file_is_used_again),
+        cmocka_unit_test(a_file_that_is_open_is_not),
+        cmocka_unit_test(one_of_another_size_is_not),
         cmocka_unit_test(leftovers_are_collected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,7 @@ static void write_read(enum journal_mode mode) {
             succeeds(fixture_write(&x, i % 9));
         }
         if (i == 60)
-            succeeds(journal_file_prepare(&x.d, FIXTURE_FILE_BYTES));
+            succeeds(journal_file_prepare(&x.d, FIXTURE_FILE_BYTES, JOURNAL_WRITE));
         if (i == 150) /* before it is full */
             fixture_next_file(&x, mode);
     }
