@@ -72,6 +72,9 @@ static int write_head(const struct journal_dir *d, int fd, const struct journal_
     put64(head + FILE_PREVIOUS_CHAIN, o->previous ? o->previous->chain : 0);
     put64(head + FILE_BYTES, o->bytes);
     put64(head + FILE_NONCE, journal_random());
+    put64(head + FILE_NEEDED, o->needed);
+    put64(head + FILE_MADE, o->after != NULL && o->after->made_ns > o->now_ns ? o->after->made_ns : o->now_ns);
+    put64(head + FILE_BYTES_BEFORE, o->after != NULL ? o->after->bytes_before + o->after->bytes : 0);
     put64(head + FILE_CHECK, journal_check(head, FILE_CHECK, 0));
     int result = journal_write_all(fd, head, sizeof head, 0);
     return result < 0 || MUTANT(journal_head_unsynced) ? result : file_sync(fd);
@@ -79,7 +82,7 @@ static int write_head(const struct journal_dir *d, int fd, const struct journal_
 
 static bool can_be(const struct journal_file_options *o) {
     return o->number > 0 && o->bytes >= JOURNAL_FILE_MIN_BYTES && o->bytes <= JOURNAL_FILE_MAX_BYTES &&
-           o->bytes % JOURNAL_BLOCK_BYTES == 0 && (o->previous == NULL || o->previous->unit >= JOURNAL_HEAD_UNITS);
+           o->bytes % JOURNAL_BLOCK_BYTES == 0 && o->needed <= o->number && (o->previous == NULL || o->previous->unit >= JOURNAL_HEAD_UNITS);
 }
 
 int journal_file_create(const struct journal_dir *d, const struct journal_file_options *o, enum journal_mode mode,

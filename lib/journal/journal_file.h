@@ -45,7 +45,10 @@ struct journal_file {
     uint64_t previous_end;   /* unit: the file before counts up to here. 0: there is none before */
     uint64_t previous_chain; /* check of the last batch there that counts */
     uint64_t nonce;
-    uint64_t check; /* of the head */
+    uint64_t check;        /* of the head */
+    uint64_t needed;       /* files of lower numbers were needed by nobody when it was made; 0: that was not said */
+    uint64_t made_ns;      /* when, and so no record of the file before is younger; 0: not said */
+    uint64_t bytes_before; /* of all files before, also of those that are gone */
 };
 
 struct journal_file_options {
@@ -53,6 +56,9 @@ struct journal_file_options {
     uint64_t first_sequence;              /* of its first record; said again to who asks */
     uint64_t bytes;                       /* multiple of 4096, 8192 to 1 TiB; with room for the largest batch beside the head */
     const struct journal_point *previous; /* where the file before ends; NULL: this is the journal's first */
+    const struct journal_file *after;     /* that file, for the sum of bytes; NULL: there is none, or it is not known */
+    uint64_t needed;                      /* files of lower numbers may be gone, or stay: nobody who starts reads them. 0: none may */
+    uint64_t now_ns;                      /* since 1970. The file says this, or what the one before says if that is later */
 };
 
 /*

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "atomic.h"
+#include "clock.h"
 #include "error.h"
 #include "file.h"
 #include "journal_format.h"
@@ -27,6 +28,8 @@ static int read_to_stop(const struct journal_dir *d, struct journal_stop *stop) 
 static int add_lost(void *context, const struct journal_file_report *file) {
     struct journal_repair_report *out = context;
     bool behind = file->number > out->stop.end_file;
+    if (file->kept)
+        return 0; /* it is not damaged for who starts, and not touched */
     out->lost_batches += file->lost_batches + (behind ? file->batches : 0);
     out->lost_records += file->lost_records + (behind ? file->records : 0);
     return 0;
@@ -69,7 +72,13 @@ static int seal(const struct journal_dir *d, const struct journal_stop *stop) {
         result = journal_file_open(d, stop->end_file, JOURNAL_WRITE, &f);
     if (result < 0)
         return result;
-    const struct journal_file_options o = {stop->end_file + 1, stop->sequence + 1, f.bytes, &end};
+    const struct journal_file_options o = {.number = stop->end_file + 1,
+                                           .first_sequence = stop->sequence + 1,
+                                           .bytes = f.bytes,
+                                           .previous = &end,
+                                           .after = &f,
+                                           .needed = stop->needed,
+                                           .now_ns = clock_wall_ns()};
     result = journal_file_sync(&f, &end);
     journal_file_close(&f);
     if (result == 0)

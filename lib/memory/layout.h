@@ -71,6 +71,8 @@ struct parameters {
     uint32_t sync;        /* enum rp_sync: RP_SYNC_OFF: no journal, the queue is not durable */
     uint64_t sync_interval_ns;
     uint64_t journal_file_bytes;
+    uint64_t retain_ns; /* files of settled messages stay so long, or */
+    uint64_t retain_bytes; /* until they are more than that; 0: neither is said */
 };
 
 /* Offsets and counts that follow from the parameters. Part of the header. */
@@ -197,6 +199,7 @@ struct control {
     a64 journal_groups;               /* `active` as it was recorded last */
     a64 journal_file;                 /* hint: the number of the file, of which the point has the low bits */
     a64 journal_oldest;               /* hint: the lowest number there is */
+    a64 journal_needed;               /* files of lower numbers are needed by nobody. Never too high: the next file's head says it */
     a64 journal_tickets;              /* those who wait for the journal */
     uint64_t journal_first;           /* sequence of the message at position 0 of the ring, modulo 2^64 */
     struct sleepers journal_sleepers;
