@@ -34,7 +34,8 @@ struct rp_journal_file {
     uint32_t state;        /**< enum rp_journal_state */
     uint32_t sealed;       /**< 1: there is another file, and this one is not written to any more */
     char why[128];         /**< torn, damaged: what is wrong */
-    uint32_t kept;         /**< 1: nobody needs it to bring the queue back. It is there because of the queue's retain_ns and retain_bytes, or not removed yet */
+    uint32_t
+        kept; /**< 1: nobody needs it to bring the queue back. It is there because of the queue's retain_ns and retain_bytes, or not removed yet */
     uint32_t reserved32;
     uint64_t reserved[5];
 };

@@ -82,7 +82,8 @@ static int write_head(const struct journal_dir *d, int fd, const struct journal_
 
 static bool can_be(const struct journal_file_options *o) {
     return o->number > 0 && o->bytes >= JOURNAL_FILE_MIN_BYTES && o->bytes <= JOURNAL_FILE_MAX_BYTES &&
-           o->bytes % JOURNAL_BLOCK_BYTES == 0 && o->needed <= o->number && (o->previous == NULL || o->previous->unit >= JOURNAL_HEAD_UNITS);
+           o->bytes % JOURNAL_BLOCK_BYTES == 0 && o->needed <= o->number &&
+           (o->previous == NULL || o->previous->unit >= JOURNAL_HEAD_UNITS);
 }
 
 int journal_file_create(const struct journal_dir *d, const struct journal_file_options *o, enum journal_mode mode,
@@ -101,7 +102,7 @@ int journal_file_create(const struct journal_dir *d, const struct journal_file_o
     int result = write_head(d, fd, o);
     if (result < 0)
         journal_failed(d, result, "write", private);
-    else if ((result = file_link(d->fd, private, name)) < 0)
+    else if ((result = o->replaces ? file_rename(d->fd, private, name) : file_link(d->fd, private, name)) < 0)
         journal_failed(d, result, "name", name);
     file_close(fd);
     file_remove(d->fd, private);

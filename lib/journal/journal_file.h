@@ -57,8 +57,9 @@ struct journal_file_options {
     uint64_t bytes;                       /* multiple of 4096, 8192 to 1 TiB; with room for the largest batch beside the head */
     const struct journal_point *previous; /* where the file before ends; NULL: this is the journal's first */
     const struct journal_file *after;     /* that file, for the sum of bytes; NULL: there is none, or it is not known */
-    uint64_t needed;                      /* files of lower numbers may be gone, or stay: nobody who starts reads them. 0: none may */
-    uint64_t now_ns;                      /* since 1970. The file says this, or what the one before says if that is later */
+    uint64_t needed; /* files of lower numbers may be gone, or stay: nobody who starts reads them. 0: none may */
+    uint64_t now_ns; /* since 1970. The file says this, or what the one before says if that is later */
+    bool replaces;                        /* there is a file of this number, whose name it gets */
 };
 
 /*

@@ -18,8 +18,9 @@ static void count_batch(struct journal_file_report *r, struct journal_scan *s) {
 /* This file to its end. 0, or a negative result. */
 static int report_file(struct journal_walk *w, struct journal_file_report *r) {
     int result;
-    *r = (struct journal_file_report){
-        .number = w->here.number, .bytes = w->here.open ? w->here.file.bytes : 0, .sealed = w->next.open,
+    *r = (struct journal_file_report){.number = w->here.number,
+                                      .bytes = w->here.open ? w->here.file.bytes : 0,
+                                      .sealed = w->next.open,
                                       .kept = w->here.number < w->needed};
     while ((result = journal_walk_batch(w)) == JOURNAL_RECORD)
         count_batch(r, &w->scan);

@@ -87,8 +87,9 @@ int journal_walk_open(struct journal_walk *w, const struct journal_dir *d, uint6
     result = find_needed(w);
     if (result == 0 && from != 0 && from != JOURNAL_OLDEST && !has(w, from))
         result = fail(-ENOENT, "journal '%.120s' has no file %016llx", d->path, (unsigned long long)from);
-    if (from != JOURNAL_OLDEST)
-        w->expected = from != 0 ? from : w->needed;
+    w->expected = from == 0 || from == JOURNAL_OLDEST ? w->needed : from;
+    if (from == JOURNAL_OLDEST && w->count > 0 && w->numbers[0] < w->needed)
+        w->expected = w->numbers[0];
     while (w->next_index < w->count && w->numbers[w->next_index] < w->expected)
         w->next_index++;
     if (result == 0)

@@ -28,7 +28,7 @@ int kept_make(struct kept *k, const char *name, uint64_t created_ns, const struc
 
 static void write_more(struct dump_body *b, const struct kept *k) {
     const struct rp_queue_options *o = &k->queue.options;
-    const uint64_t numbers[] = {o->sync, o->sync_interval_ns, o->journal_file_bytes, o->numa,
+    const uint64_t numbers[] = {o->sync,      o->sync_interval_ns, o->journal_file_bytes, o->numa,
                                 o->numa_node, strlen(k->group),    o->retain_ns,          o->retain_bytes};
     dump_body_begin(b);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)

@@ -138,7 +138,8 @@ static int make_next(struct replaying *x, const struct segment *s, uint64_t need
     return result == -EEXIST ? RP_IN_USE : result;
 }
 
-static int next_file(struct replaying *x, const struct segment *s, uint64_t needed, struct journal_file *file, struct journal_point *at) {
+static int next_file(struct replaying *x, const struct segment *s, uint64_t needed, struct journal_file *file,
+                     struct journal_point *at) {
     struct journal_file found = {.fd = -1};
     int result = is_new(x, &found);
     if (result == 1) {
@@ -158,6 +159,8 @@ static int next_file(struct replaying *x, const struct segment *s, uint64_t need
 
 /* The first file that this life needs, as lib/queue has it: no message that lives is in an earlier one, and in it is said what groups there are. */
 static uint64_t needed_from(const struct replaying *x, struct live_message **all) {
+    if (x->fold.stop.needed == 0)
+        return 1; /* there is no file */
     const uint64_t lowest = x->fold.live.count > 0 ? all[0]->sequence : x->fold.next_sequence;
     uint64_t needed = x->fold.stop.needed;
     struct journal_file next;
@@ -184,7 +187,7 @@ static int settle_files(struct replaying *x, const struct segment *s, struct liv
     if (result < 0)
         return result;
     durable_begin(s, x->path, x->dir.id, x->fold.next_sequence, file.number, (uint32_t)at.unit,
-                  x->fold.oldest != 0 ? x->fold.oldest : file.number, needed != 0 ? needed : file.number);
+                  x->fold.oldest != 0 ? x->fold.oldest : file.number, needed);
     for (size_t i = 0; i < x->fold.live.count; i++)
         durable_adopt(s, all[i]->cell, all[i]->lane, all[i]->sequence);
     return 0;

@@ -152,7 +152,9 @@ static void read_all(void) {
     memset(generations, 0, sizeof generations);
     for (unsigned i = 0; i < JOURNAL_FILES; i++)
         last = sim_journal.files[i].number > last ? sim_journal.files[i].number : last;
-    const uint64_t said = file(last)->needed; /* below there may be files, and gaps: those that are kept, and one that somebody makes who was stopped */
+    const uint64_t said =
+        file(last)
+            ->needed; /* below there may be files, and gaps: those that are kept, and one that somebody makes who was stopped */
     for (uint64_t number = said; number <= last; number++)
         if (number > 0 && file(number) == NULL)
             sim_fail("file %u is missing, and file %u says that it is needed", (unsigned)number, (unsigned)last);

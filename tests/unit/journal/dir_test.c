@@ -102,7 +102,7 @@ static void files_have_the_permissions_of_the_directory(void **state) {
 /* In a child: a limit that is lowered stays so. */
 static int create_limited(struct journal_fixture *x) {
     const struct rlimit limit = {FIXTURE_FILE_BYTES - 1, FIXTURE_FILE_BYTES - 1};
-    const struct journal_file_options o = {1, 1, FIXTURE_FILE_BYTES, NULL};
+    const struct journal_file_options o = {.number = 1, .first_sequence = 1, .bytes = FIXTURE_FILE_BYTES, .previous = NULL};
     struct journal_file f;
     return setrlimit(RLIMIT_FSIZE, &limit) == 0 && journal_file_create(&x->d, &o, JOURNAL_WRITE, &f) == -EFBIG ? 0 : 1;
 }
