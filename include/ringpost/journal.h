@@ -34,7 +34,10 @@ struct rp_journal_file {
     uint32_t state;        /**< enum rp_journal_state */
     uint32_t sealed;       /**< 1: there is another file, and this one is not written to any more */
     char why[128];         /**< torn, damaged: what is wrong */
-    uint64_t reserved[6];
+    uint32_t
+        kept; /**< 1: nobody needs it to bring the queue back. It is there because of the queue's retain_ns and retain_bytes, or not removed yet */
+    uint32_t reserved32;
+    uint64_t reserved[5];
 };
 
 /** What is in a journal. */
@@ -45,9 +48,11 @@ struct rp_journal_summary {
     uint64_t records;
     uint64_t payload_bytes;
     uint64_t lost_records;
-    uint32_t state; /**< the worst of its files */
+    uint32_t state; /**< the worst of its files, also of those that are only kept: damage in them harms nobody but who reads them */
     uint32_t reserved32;
-    uint64_t reserved[6];
+    uint64_t kept_files; /**< of the files, those that nobody needs to bring the queue back */
+    uint64_t kept_bytes;
+    uint64_t reserved[4];
 };
 
 /** Called for each file; other than 0 ends the call, which returns it. */

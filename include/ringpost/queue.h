@@ -142,6 +142,10 @@ struct rp_queue_options {
     uint32_t reserved3;          /**< 0 */
     uint64_t sync_interval_ns;   /**< with RP_SYNC_INTERVAL: 1 ms .. 1 hour. Default 100 ms */
     uint64_t journal_file_bytes; /**< of each file of the journal, a multiple of 4096, 64 KiB .. 1 GiB. Default 64 MiB */
+    uint64_t
+        retain_ns; /**< journal files in which all is settled stay until their last message is so old, for rp_journal_reader_open; at most 100 years. 0: that keeps none. Default 0 */
+    uint64_t
+        retain_bytes; /**< they go, the oldest first, when they are more than that; with both given, when either says so. 0: that keeps none. Default 0 */
 };
 
 /**

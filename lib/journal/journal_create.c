@@ -81,6 +81,9 @@ static int write_head(const struct journal_dir *d, int fd, const struct journal_
     put64(head + FILE_PREVIOUS_CHAIN, o->previous ? o->previous->chain : 0);
     put64(head + FILE_BYTES, o->bytes);
     put64(head + FILE_NONCE, journal_random());
+    put64(head + FILE_NEEDED, o->needed);
+    put64(head + FILE_MADE, o->after != NULL && o->after->made_ns > o->now_ns ? o->after->made_ns : o->now_ns);
+    put64(head + FILE_BYTES_BEFORE, o->after != NULL ? o->after->bytes_before + o->after->bytes : 0);
     put64(head + FILE_REUSED, reused);
     put64(head + FILE_CHECK, journal_check(head, FILE_CHECK, 0));
     int result = journal_write_all(fd, head, sizeof head, 0);
@@ -89,7 +92,8 @@ static int write_head(const struct journal_dir *d, int fd, const struct journal_
 
 static bool can_be(const struct journal_file_options *o) {
     return o->number > 0 && o->bytes >= JOURNAL_FILE_MIN_BYTES && o->bytes <= JOURNAL_FILE_MAX_BYTES &&
-           o->bytes % JOURNAL_BLOCK_BYTES == 0 && (o->previous == NULL || o->previous->unit >= JOURNAL_HEAD_UNITS);
+           o->bytes % JOURNAL_BLOCK_BYTES == 0 && o->needed <= o->number &&
+           (o->previous == NULL || o->previous->unit >= JOURNAL_HEAD_UNITS);
 }
 
 int journal_file_create(const struct journal_dir *d, const struct journal_file_options *o, enum journal_mode mode,
@@ -111,7 +115,7 @@ int journal_file_create(const struct journal_dir *d, const struct journal_file_o
     int result = write_head(d, fd, o, reused);
     if (result < 0)
         journal_failed(d, result, "write", private);
-    else if ((result = file_link(d->fd, private, name)) < 0)
+    else if ((result = o->replaces ? file_rename(d->fd, private, name) : file_link(d->fd, private, name)) < 0)
         journal_failed(d, result, "name", name);
     file_close(fd);
     file_remove(d->fd, private);
@@ -145,14 +149,14 @@ static bool there_is_spare(const struct journal_dir *d) {
     return fd != -ENOENT;
 }
 
-/* 0: nobody else has it open, and it has this size. -EBUSY: somebody has. Else it cannot be used again. */
-static int look_at_file(const struct journal_dir *d, const char *name, uint64_t bytes) {
+/* Has nobody else it open, and is it of this size? Or there is no use in giving it a private name. */
+static bool is_ours(const struct journal_dir *d, const char *name, uint64_t bytes) {
     int fd = file_open(d->fd, name, FILE_WRITE);
     if (fd < 0)
-        return fd;
-    int result = file_size(fd) == (int64_t)bytes ? file_own(fd) : -EINVAL;
+        return false;
+    bool ours = file_size(fd) == (int64_t)bytes && file_own(fd) == 0;
     file_close(fd);
-    return result == -EAGAIN ? -EBUSY : result;
+    return ours;
 }
 
 /* Under a private name. Who was stopped in a write to it may go on at any time: then it is left alone. Whoever was about to open it by its number finds, from here on, none. */
@@ -170,19 +174,16 @@ static void make_spare(const struct journal_dir *d, const char *name) {
         (void)file_link(d->fd, name, JOURNAL_SPARE_NAME);
 }
 
-int journal_file_drop(const struct journal_dir *d, uint64_t number, uint64_t bytes, bool unless_open) {
+int journal_file_drop(const struct journal_dir *d, uint64_t number, uint64_t bytes) {
     char name[JOURNAL_NAME_MAX], private[JOURNAL_NAME_MAX];
     journal_file_name(number, name);
     journal_private_name(private);
-    int result = there_is_spare(d) ? -EEXIST : look_at_file(d, name, bytes);
-    if (result == -EBUSY && unless_open)
-        return result;
-    if (result < 0 && !MUTANT(journal_reused_though_open))
+    if (there_is_spare(d) || (!is_ours(d, name, bytes) && !MUTANT(journal_reused_though_open)))
         return journal_dir_drop(d, number);
     int renamed = file_rename(d->fd, name, private);
     if (renamed < 0 && renamed != -ENOENT)
         return journal_failed(d, renamed, "rename", name);
-    result = MUTANT(journal_reused_unsynced) ? 0 : file_sync(d->fd); /* or after a loss of power the file would have its name again, and not its head */
+    int result = MUTANT(journal_reused_unsynced) ? 0 : file_sync(d->fd); /* or after a loss of power the file would have its name again, and not its head */
     if (result < 0)
         return journal_failed(d, result, "sync", NULL);
     if (renamed == 0) {

@@ -211,13 +211,8 @@ int journal_dir_list(const struct journal_dir *d, uint64_t **numbers, size_t *co
 int journal_dir_drop(const struct journal_dir *d, uint64_t number) {
     char name[JOURNAL_NAME_MAX];
     journal_file_name(number, name);
-    int removed = file_remove(d->fd, name);
-    if (removed < 0 && removed != -ENOENT)
-        return journal_failed(d, removed, "remove", name);
-    int result = MUTANT(journal_drop_unsynced) ? 0 : file_sync(d->fd); /* or the next one could be gone before this one */
-    if (result < 0)
-        return journal_failed(d, result, "sync", NULL);
-    return removed;
+    int result = file_remove(d->fd, name);
+    return result < 0 && result != -ENOENT ? journal_failed(d, result, "remove", name) : result;
 }
 
 struct collected {

@@ -37,8 +37,8 @@ void journal_dir_close(struct journal_dir *d);
 int journal_dir_list(const struct journal_dir *d, uint64_t **numbers, size_t *count);
 
 /*
- * Removes file `number`, and is on disk on return. Only the lowest may go, since the next one says how far this one counts: a reader takes a gap for damage.
- * -ENOENT: it is gone already, and that, too, is on disk.
+ * Removes file `number`, which the last file's head says is needed by nobody: readers take it for damage when another one is missing. After a loss of power it may be there again, which does no harm for the same reason.
+ * -ENOENT: it is gone already.
  */
 int journal_dir_drop(const struct journal_dir *d, uint64_t number);
 

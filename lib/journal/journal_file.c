@@ -20,6 +20,8 @@ static const char *wrong_fields(const struct journal_dir *d, const struct journa
     if (f->previous_end > JOURNAL_FILE_MAX_BYTES / JOURNAL_UNIT_BYTES ||
         (f->previous_end != 0 && f->previous_end < JOURNAL_HEAD_UNITS))
         return "no file can end where its head says that the one before does";
+    if (f->needed > f->number)
+        return "it says that only files behind it are needed";
     return NULL;
 }
 
@@ -42,6 +44,9 @@ static int read_head(const struct journal_dir *d, struct journal_file *f, const 
         f->previous_end = get64(head + FILE_PREVIOUS_END);
         f->previous_chain = get64(head + FILE_PREVIOUS_CHAIN);
         f->nonce = get64(head + FILE_NONCE);
+        f->needed = get64(head + FILE_NEEDED);
+        f->made_ns = get64(head + FILE_MADE);
+        f->bytes_before = get64(head + FILE_BYTES_BEFORE);
         f->check = get64(head + FILE_CHECK);
         f->reused = get64(head + FILE_REUSED) != 0;
         *why = wrong_fields(d, f, head);

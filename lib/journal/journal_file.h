@@ -45,8 +45,11 @@ struct journal_file {
     uint64_t previous_end;   /* unit: the file before counts up to here. 0: there is none before */
     uint64_t previous_chain; /* check of the last batch there that counts */
     uint64_t nonce;
-    uint64_t check; /* of the head */
-    bool reused;    /* behind the last batch there may be what it was before */
+    uint64_t check;        /* of the head */
+    uint64_t needed;       /* files of lower numbers were needed by nobody when it was made; 0: that was not said */
+    uint64_t made_ns;      /* when, and so no record of the file before is younger; 0: not said */
+    uint64_t bytes_before; /* of all files before, also of those that are gone */
+    bool reused;           /* behind the last batch there may be what it was before */
 };
 
 struct journal_file_options {
@@ -54,6 +57,10 @@ struct journal_file_options {
     uint64_t first_sequence;              /* of its first record; said again to who asks */
     uint64_t bytes;                       /* multiple of 4096, 8192 to 1 TiB; with room for the largest batch beside the head */
     const struct journal_point *previous; /* where the file before ends; NULL: this is the journal's first */
+    const struct journal_file *after;     /* that file, for the sum of bytes; NULL: there is none, or it is not known */
+    uint64_t needed; /* files of lower numbers may be gone, or stay: nobody who starts reads them. 0: none may */
+    uint64_t now_ns; /* since 1970. The file says this, or what the one before says if that is later */
+    bool replaces;                        /* there is a file of this number, whose name it gets */
 };
 
 /*
@@ -87,11 +94,8 @@ int journal_file_write(struct journal_file *f, struct journal_point *at, struct 
 /* On disk is what was written before the call. On success at->durable says so; at: the point after the last write, or a copy of it from before the call. In files that are direct there is nothing to do. */
 int journal_file_sync(struct journal_file *f, struct journal_point *at);
 
-/*
- * As journal_dir_drop; and if there is no spare file, it becomes one, unless its size is another or somebody has it open: what was written once need not be written with zeros again.
- * -EBUSY with `unless_open`: somebody has, and nothing was done.
- */
-int journal_file_drop(const struct journal_dir *d, uint64_t number, uint64_t bytes, bool unless_open);
+/* As journal_dir_drop; and if there is no spare file, it becomes one, unless its size is another or somebody has it open: what was written once need not be written with zeros again. */
+int journal_file_drop(const struct journal_dir *d, uint64_t number, uint64_t bytes);
 
 /* Prepares a file of this size, so that the next journal_file_create has nothing to write but the head. 0 also when there is one. Any process, at any time. */
 int journal_file_prepare(const struct journal_dir *d, uint64_t bytes, enum journal_mode mode);

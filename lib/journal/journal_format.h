@@ -45,6 +45,9 @@ enum {
     FILE_PREVIOUS_CHAIN = 72,
     FILE_BYTES = 80,
     FILE_NONCE = 88,
+    FILE_NEEDED = 96,
+    FILE_MADE = 104,
+    FILE_BYTES_BEFORE = 112,
     FILE_REUSED = 120, /* 1: what is behind its batches is of another life of this file */
     FILE_CHECK = JOURNAL_HEAD_BYTES - 8 /* of all before */
 };

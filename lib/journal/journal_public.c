@@ -27,13 +27,16 @@ static int visit_file(void *context, const struct journal_file_report *r) {
                                    .end = r->end,
                                    .lost_records = r->lost_records,
                                    .state = (uint32_t)r->outcome,
-                                   .sealed = r->sealed};
+                                   .sealed = r->sealed,
+                                   .kept = r->kept};
     snprintf(file.why, sizeof file.why, "%s", r->why ? r->why : "");
     v->summary.files++;
     v->summary.bytes += r->bytes;
     v->summary.records += r->records;
     v->summary.payload_bytes += r->payload_bytes;
     v->summary.lost_records += r->lost_records;
+    v->summary.kept_files += r->kept;
+    v->summary.kept_bytes += r->kept ? r->bytes : 0;
     return v->each ? v->each(v->context, &file) : 0;
 }
 

@@ -20,11 +20,13 @@ int journal_reader_open(struct journal_reader **out, const struct journal_dir *d
     if (r == NULL)
         return fail(-ENOMEM, "journal '%.120s': no memory to read it", d->path);
     int result = journal_walk_open(&r->walk, d, from);
-    if (result < 0)
+    if (result < 0) {
         free(r);
-    else
-        *out = r;
-    return result;
+        return result;
+    }
+    r->stop.needed = r->walk.needed;
+    *out = r;
+    return 0;
 }
 
 void journal_reader_close(struct journal_reader *r) {

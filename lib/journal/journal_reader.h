@@ -27,6 +27,7 @@ enum journal_outcome {
 struct journal_stop {
     enum journal_outcome outcome;
     uint64_t file, at; /* where: number, and byte in that file; 0: there is no file at all */
+    uint64_t needed;   /* number of the first file that is; 0: there is no file */
     uint64_t records;  /* handed out so far */
     uint64_t sequence; /* of the last of them, if there were any */
     uint64_t end_file; /* the last file of which anything counts; 0: none */
@@ -37,7 +38,7 @@ struct journal_stop {
 
 struct journal_reader;
 
-/* Begins with file `from`; 0: with the first there is. An empty journal is JOURNAL_END. -ENOENT: there is no file `from`. */
+/* Begins with file `from`; 0: with the first that is needed by who starts. An empty journal is JOURNAL_END. -ENOENT: there is no file `from`. */
 int journal_reader_open(struct journal_reader **r, const struct journal_dir *d, uint64_t from);
 void journal_reader_close(struct journal_reader *r);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "atomic.h"
+#include "clock.h"
 #include "error.h"
 #include "file.h"
 #include "journal_format.h"
@@ -27,6 +28,8 @@ static int read_to_stop(const struct journal_dir *d, struct journal_stop *stop) 
 static int add_lost(void *context, const struct journal_file_report *file) {
     struct journal_repair_report *out = context;
     bool behind = file->number > out->stop.end_file;
+    if (file->kept)
+        return 0; /* it is not damaged for who starts, and not touched */
     out->lost_batches += file->lost_batches + (behind ? file->batches : 0);
     out->lost_records += file->lost_records + (behind ? file->records : 0);
     return 0;
@@ -48,34 +51,70 @@ static int name_aside(const struct journal_dir *d, const char *name, uint64_t nu
     return result < 0 ? journal_failed(d, result, "give another name to", name) : 0;
 }
 
-/* On disk before the next one: what is left of the journal has no gap that was not there. */
+static int synced(const struct journal_dir *d) {
+    int result = file_sync(d->fd);
+    return result < 0 ? journal_failed(d, result, "sync", NULL) : 0;
+}
+
+/* Each step is on disk before the next one. */
 static int put_aside(const struct journal_dir *d, uint64_t number) {
     char name[JOURNAL_NAME_MAX];
     journal_file_name(number, name);
     int result = name_aside(d, name, number);
-    if (result == 0 && (result = file_sync(d->fd)) == 0 && (result = file_remove(d->fd, name)) == 0)
-        result = file_sync(d->fd);
-    return result < 0 ? journal_failed(d, result, "put aside", name) : 0;
+    if (result == 0)
+        result = synced(d);
+    if (result == 0 && (result = file_remove(d->fd, name)) < 0)
+        (void)journal_failed(d, result, "put aside", name);
+    return result < 0 ? result : synced(d);
 }
 
-/* The next file says how far this one counts. */
-static int seal(const struct journal_dir *d, const struct journal_stop *stop) {
+/* The next file says how far this one counts. `behind`: there is one of that number, whose place it takes in one step. */
+static int seal(const struct journal_dir *d, const struct journal_stop *stop, bool behind) {
     char name[JOURNAL_NAME_MAX];
     struct journal_file f, next;
     struct journal_point end = stop->end;
     journal_file_name(stop->end_file, name);
     int result = stop->file == stop->end_file ? name_aside(d, name, stop->end_file) : 0;
+    journal_file_name(stop->end_file + 1, name);
+    if (result == 0 && behind)
+        result = name_aside(d, name, stop->end_file + 1);
+    if (result == 0)
+        result = synced(d);
     if (result == 0)
         result = journal_file_open(d, stop->end_file, JOURNAL_WRITE, &f);
     if (result < 0)
         return result;
-    const struct journal_file_options o = {stop->end_file + 1, stop->sequence + 1, f.bytes, &end};
+    const struct journal_file_options o = {.number = stop->end_file + 1,
+                                           .first_sequence = stop->sequence + 1,
+                                           .bytes = f.bytes,
+                                           .previous = &end,
+                                           .after = &f,
+                                           .needed = stop->needed,
+                                           .now_ns = clock_wall_ns(),
+                                           .replaces = behind};
     result = journal_file_sync(&f, &end);
     journal_file_close(&f);
     if (result == 0)
         result = journal_file_create(d, &o, JOURNAL_WRITE, &next);
     if (result == 0)
         journal_file_close(&next);
+    return result;
+}
+
+/* First the seal, then what is behind it, upwards: the last file goes last, as it says which ones are needed. */
+static int give_up(const struct journal_dir *d, const struct journal_stop *stop, const uint64_t *numbers, size_t count) {
+    uint64_t stays = stop->end_file;
+    int result = 0;
+    if (stays != 0) {
+        bool behind = false;
+        for (size_t i = 0; i < count; i++)
+            behind = behind || numbers[i] == stop->end_file + 1;
+        result = seal(d, stop, behind);
+        stays++;
+    }
+    for (size_t i = 0; result == 0 && i < count; i++)
+        if (numbers[i] > stays)
+            result = put_aside(d, numbers[i]);
     return result;
 }
 
@@ -92,14 +131,9 @@ int journal_repair(const struct journal_dir *d, bool dry_run, struct journal_rep
         result = journal_dir_list(d, &numbers, &count);
     if (result < 0)
         return result;
-    for (; result == 0 && count > 0 && numbers[count - 1] > out->stop.end_file;
-         count--) { /* from the end, so that a crash leaves no other gap */
-        out->files_aside++;
-        if (!dry_run)
-            result = put_aside(d, numbers[count - 1]);
-    }
+    for (size_t i = 0; i < count; i++)
+        out->files_aside += numbers[i] > out->stop.end_file;
+    result = dry_run ? 0 : give_up(d, &out->stop, numbers, count);
     free(numbers);
-    if (result == 0 && !dry_run && out->stop.end_file != 0)
-        result = seal(d, &out->stop);
     return result < 0 ? result : JOURNAL_DAMAGED;
 }

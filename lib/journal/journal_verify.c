@@ -18,8 +18,10 @@ static void count_batch(struct journal_file_report *r, struct journal_scan *s) {
 /* This file to its end. 0, or a negative result. */
 static int report_file(struct journal_walk *w, struct journal_file_report *r) {
     int result;
-    *r = (struct journal_file_report){
-        .number = w->here.number, .bytes = w->here.open ? w->here.file.bytes : 0, .sealed = w->next.open};
+    *r = (struct journal_file_report){.number = w->here.number,
+                                      .bytes = w->here.open ? w->here.file.bytes : 0,
+                                      .sealed = w->next.open,
+                                      .kept = w->here.number < w->needed};
     while ((result = journal_walk_batch(w)) == JOURNAL_RECORD)
         count_batch(r, &w->scan);
     if (result < 0)
@@ -35,7 +37,7 @@ static int report_file(struct journal_walk *w, struct journal_file_report *r) {
 int journal_verify(const struct journal_dir *d, int (*each)(void *context, const struct journal_file_report *file), void *context,
                    int *asked) {
     struct journal_walk w;
-    int result = journal_walk_open(&w, d, 0), worst = JOURNAL_END;
+    int result = journal_walk_open(&w, d, JOURNAL_OLDEST), worst = JOURNAL_END;
     *asked = 0;
     if (result < 0)
         return result;

@@ -14,6 +14,7 @@ struct journal_file_report {
     uint64_t payload_bytes;
     uint64_t end;                        /* byte: what counts ends here */
     bool sealed;                         /* the next file says so */
+    bool kept;                           /* nobody needs it: there for those who want to read what was */
     enum journal_outcome outcome;        /* JOURNAL_END: nothing is wrong; JOURNAL_TORN; JOURNAL_DAMAGED, at `end` */
     const char *why;                     /* TORN, DAMAGED */
     uint64_t lost_batches, lost_records; /* behind the damage, as far as heads of batches are left that say so */

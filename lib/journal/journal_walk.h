@@ -9,6 +9,7 @@
 struct journal_step {
     uint64_t number; /* 0: there is none */
     bool open;
+    bool behind_gap; /* files before it are gone which nobody needs: it says nothing of the one that was read before it */
     struct journal_file file;
     const char *why; /* what is wrong with it, if it is not open */
 };
@@ -17,7 +18,8 @@ struct journal_walk {
     const struct journal_dir *d;
     uint64_t *numbers;
     size_t count, next_index;
-    uint64_t last; /* number that was stepped to */
+    uint64_t expected; /* the next one's number; 0: whichever there is */
+    uint64_t needed;   /* the first file that is; what is missing below is no damage. 0: there is no file */
     struct journal_step here, next;
     struct journal_scan scan; /* of here.file, which it has taken over */
     const char *why;
@@ -25,7 +27,8 @@ struct journal_walk {
 
 enum { JOURNAL_WALK_FILE_ENDS = 4 };
 
-/* As journal_reader_open; on failure there is nothing to close. */
+/* As journal_reader_open, or from JOURNAL_OLDEST: with the first file that there is. On failure there is nothing to close. */
+#define JOURNAL_OLDEST UINT64_MAX
 int journal_walk_open(struct journal_walk *w, const struct journal_dir *d, uint64_t from);
 void journal_walk_close(struct journal_walk *w);
 

@@ -68,9 +68,11 @@ struct parameters {
     uint64_t shard_nodes;  /* bits: those nodes; 0: not known */
     uint64_t spill_bytes;  /* what may lie in the spill file; 0: the queue has none */
     uint32_t spill_inside; /* it lies in the segment: for tests that look at all of a queue's memory */
-    uint32_t sync;        /* enum rp_sync: RP_SYNC_OFF: no journal, the queue is not durable */
+    uint32_t sync;         /* enum rp_sync: RP_SYNC_OFF: no journal, the queue is not durable */
     uint64_t sync_interval_ns;
     uint64_t journal_file_bytes;
+    uint64_t retain_ns;    /* files of settled messages stay so long, or */
+    uint64_t retain_bytes; /* until they are more than that; 0: neither is said */
 };
 
 /* Offsets and counts that follow from the parameters. Part of the header. */
@@ -126,7 +128,7 @@ struct layout {
     uint32_t spill_slot_shift; /* of a lane's ring in the index */
     uint32_t spill_extent_count;
     uint32_t spill_chunk_words;
-    uint32_t reserve; /* cells for refills, of each group; they are the first ones */
+    uint32_t reserve;            /* cells for refills, of each group; they are the first ones */
     uint32_t journal_slot_count; /* at least as many as cells: it is never full */
     uint32_t journal_slot_shift;
 };
@@ -193,12 +195,14 @@ struct control {
     a64 journal_failed;               /* errno:16 | when to try again, in ms:48; 0: it works */
     a64 journal_synced;               /* sync interval: when, in ms */
     a64 journal_snapshot;             /* 1: all that is live is to be written again */
-    _Alignas(LINE) a64 journal_role;  /* who writes, and until when, in ms: until:46 | times it was taken over:8 | seat + 1:10; 0: nobody */
-    a64 journal_groups;               /* `active` as it was recorded last */
-    a64 journal_file;                 /* hint: the number of the file, of which the point has the low bits */
-    a64 journal_oldest;               /* hint: the lowest number there is */
-    a64 journal_tickets;              /* those who wait for the journal */
-    uint64_t journal_first;           /* sequence of the message at position 0 of the ring, modulo 2^64 */
+    _Alignas(LINE) a64
+        journal_role;       /* who writes, and until when, in ms: until:46 | times it was taken over:8 | seat + 1:10; 0: nobody */
+    a64 journal_groups;     /* `active` as it was recorded last */
+    a64 journal_file;       /* hint: the number of the file, of which the point has the low bits */
+    a64 journal_oldest;     /* hint: the lowest number there is */
+    a64 journal_needed;     /* files of lower numbers are needed by nobody. Never too high: the next file's head says it */
+    a64 journal_tickets;    /* those who wait for the journal */
+    uint64_t journal_first; /* sequence of the message at position 0 of the ring, modulo 2^64 */
     struct sleepers journal_sleepers;
     _Alignas(LINE) a64 totals[COUNTERS_PER_LINE]; /* of seats that were given up */
 };

@@ -72,6 +72,8 @@ static int parameters_from(const struct rp_queue_options *o, struct parameters *
         .sync = o->journal != NULL ? o->sync : 0,
         .sync_interval_ns = o->journal != NULL ? o->sync_interval_ns : 0,
         .journal_file_bytes = o->journal != NULL ? o->journal_file_bytes : 0,
+        .retain_ns = o->journal != NULL ? o->retain_ns : 0,
+        .retain_bytes = o->journal != NULL ? o->retain_bytes : 0,
         .lease_ns = o->lease_ns,
         .backoff_ns = o->backoff_ns,
         .backoff_max_ns = o->backoff_max_ns,

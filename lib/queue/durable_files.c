@@ -44,6 +44,12 @@ static uint64_t lowest_live(const struct segment *s, uint64_t position, uint64_t
     return durable_sequence(s, lowest);
 }
 
+/* Whatever was once right stays so: who was stopped before he stores it makes it lower again, at worst. */
+void writer_needs(const struct segment *s, uint64_t needed) {
+    if (!MUTANT(durable_drops_too_little))
+        store_relaxed(&s->control->journal_needed, needed, hint);
+}
+
 /*
  * One message that stays keeps its file, and all later ones. When they are many, and little of them is needed, that is written again: only if that halves their number, for it happens in here, too. A file is at least a third full,
  * whatever did not fit into it any more.
@@ -52,15 +58,13 @@ void writer_drop_files(struct writer *x, uint64_t point) {
     const struct segment *s = x->actor->segment;
     uint64_t number = writer_file(s, point_of(point)),
              position = point_position(point, load_acquire(&s->control->journal_moved, hints));
-    a64 *known = &s->control->journal_oldest;
-    uint64_t oldest = load_relaxed(known, hint), bytes, lowest = lowest_live(s, position, &bytes);
-    if (oldest >= number)
-        return;
-    oldest = store_drop(x->store, oldest, number, lowest + MUTANT(durable_drops_too_far));
-    store_relaxed(known, oldest, hint);
+    a64 *oldest = &s->control->journal_oldest;
+    uint64_t needed = load_relaxed(&s->control->journal_needed, hint), bytes, lowest = lowest_live(s, position, &bytes);
+    needed = store_needed(x->store, needed, number, lowest + MUTANT(durable_drops_too_far));
+    writer_needs(s, needed);
+    store_relaxed(oldest, store_drop(x->store, load_relaxed(oldest, hint)), hint);
     uint64_t again = 2 + 3 * bytes / s->parameters.journal_file_bytes;
-    uint64_t since = x->snapshot_file > oldest ? x->snapshot_file : oldest; /* also where files cannot be removed */
-    if (number - since > 2 * again)
+    if (number - needed > 2 * again)
         store_seq_cst(&s->control->journal_snapshot, 1, dirty);
 }
 
@@ -72,7 +76,8 @@ int writer_next_file(struct writer *x, uint64_t sealed) {
     if (result == 0 && store_sync(x->store) < 0)
         return writer_seal_unsynced(x, sealed) ? NEXT_UNSYNCED : NEXT_LOST;
     if (result == 0)
-        result = store_next(x->store, durable_sequence(s, position));
+        result = store_next(x->store, durable_sequence(s, position),
+                            load_relaxed(&s->control->journal_needed, hint) + MUTANT(durable_claims_too_far));
     if (result < 0)
         return result;
     hint_raise(&s->control->journal_file, number + 1);
@@ -80,7 +85,7 @@ int writer_next_file(struct writer *x, uint64_t sealed) {
     p.file = (uint32_t)bits(number + 1, 0, POINT_FILE_BITS);
     p.unit = STORE_HEAD_UNITS;
     if (!cas_acq_rel(&s->control->journal_point, &sealed, point_word(p), journaled)) {
-        /* We were stopped before we made it, and others made, filled and dropped it meanwhile: it would be a gap to who reads. */
+        /* We were stopped before we made it, and others made, filled and dropped it meanwhile. Who reads goes past it: their files say that it is not needed. */
         if (load_relaxed(&s->control->journal_oldest, hint) > number + 1)
             store_unmake(x->store, number + 1);
         return NEXT_LOST;

@@ -45,6 +45,9 @@ bool writer_seal_unsynced(struct writer *x, uint64_t point);
 enum { NEXT_LOST = 1, NEXT_UNSYNCED = 2 };
 int writer_next_file(struct writer *x, uint64_t sealed);
 
+/* Files below are needed by nobody from now on. */
+void writer_needs(const struct segment *s, uint64_t needed);
+
 /* The first batch of the point's file is on disk: files that nobody needs go, and if too many stay, a snapshot is asked for. */
 void writer_drop_files(struct writer *x, uint64_t point);
 

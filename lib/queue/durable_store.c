@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "durable_store.h"
+#include "clock.h"
 #include "durable_record.h"
 #include "error.h"
 #include "journal_file.h"
@@ -186,10 +187,27 @@ uint32_t store_durable_unit(const struct durable_store *st) {
     return (uint32_t)unit;
 }
 
-int store_next(struct durable_store *st, uint64_t sequence) {
+/*
+ * The time by which files age: the wall clock when this life of the queue began, and what has passed since by a clock that nobody sets. So a clock that is set while the queue lives makes no file older; and that a file never
+ * says an earlier time than the one before it is seen to when it is made.
+ */
+static uint64_t life_ns(const struct segment *s) { return s->created_wall_ns + (clock_boot_ns() - s->epoch_boot_ns); }
+
+/* Not less than the one before it says, by which files may be gone: somebody who was stopped may have put it back. Not more than can be: it comes from shared memory. */
+static uint64_t needed_of_next(const struct journal_file *f, uint64_t needed) {
+    return needed >= f->needed && needed <= f->number ? needed : f->needed;
+}
+
+int store_next(struct durable_store *st, uint64_t sequence, uint64_t needed) {
     const uint64_t number = st->file.number;
     struct journal_point end = st->at;
-    struct journal_file_options o = {number + 1, sequence, st->segment->parameters.journal_file_bytes, &end};
+    struct journal_file_options o = {.number = number + 1,
+                                     .first_sequence = sequence,
+                                     .bytes = st->segment->parameters.journal_file_bytes,
+                                     .previous = &end,
+                                     .after = &st->file,
+                                     .needed = needed_of_next(&st->file, needed),
+                                     .now_ns = life_ns(st->segment)};
     struct journal_file next;
     enum journal_mode mode = mode_of(st->segment);
     int result = journal_file_create(&st->dir, &o, mode, &next);
@@ -210,22 +228,52 @@ int store_next(struct durable_store *st, uint64_t sequence) {
 
 void store_unmake(struct durable_store *st, uint64_t number) { (void)journal_dir_drop(&st->dir, number); }
 
-uint64_t store_drop(struct durable_store *st, uint64_t oldest, uint64_t number, uint64_t lowest) {
-    while (oldest < number) {
-        struct journal_file next;
-        int opened = journal_file_open(&st->dir, oldest + 1, JOURNAL_READ, &next);
-        if (opened == -ENOENT) { /* then this one is gone, too: who removed them died before he said so */
-            oldest++;
-            continue;
+/* ---- files that go ---- */
+
+/* What the head says of the first file from `number` on that has one, up to ours. */
+static struct journal_file head_from(const struct durable_store *st, uint64_t number) {
+    struct journal_file f;
+    for (; number < st->file.number; number++)
+        if (journal_file_open(&st->dir, number, JOURNAL_READ, &f) == 0) {
+            journal_file_close(&f);
+            return f;
         }
-        if (opened < 0)
+    return st->file;
+}
+
+uint64_t store_needed(struct durable_store *st, uint64_t needed, uint64_t number, uint64_t lowest) {
+    while (needed < number) {
+        const struct journal_file next = head_from(st, needed + 1);
+        if ((int64_t)(next.first_sequence - lowest) > 0)
             break;
-        bool settled = (int64_t)(next.first_sequence - lowest) <= 0;
-        journal_file_close(&next);
-        int result = settled ? journal_file_drop(&st->dir, oldest, st->segment->parameters.journal_file_bytes, oldest + 1 == number) : -EBUSY;
+        needed = next.number < number ? next.number : number;
+    }
+    return needed;
+}
+
+/* May the file go whose bytes, and all behind it that nobody needs, are `bytes`, and whose last record was written before `made_ns`? */
+static bool may_go(const struct durable_store *st, uint64_t made_ns, uint64_t bytes) {
+    const struct parameters *p = &st->segment->parameters;
+    const uint64_t now = life_ns(st->segment), age = now > made_ns ? now - made_ns : 0;
+    return (p->retain_ns == 0 && p->retain_bytes == 0) || (p->retain_ns > 0 && age > p->retain_ns) ||
+           (p->retain_bytes > 0 && bytes > p->retain_bytes);
+}
+
+uint64_t store_drop(struct durable_store *st, uint64_t oldest) {
+    const struct parameters *p = &st->segment->parameters;
+    const uint64_t needed = st->file.needed;
+    if (oldest == 0 || oldest >= needed)
+        return oldest;
+    const uint64_t end = head_from(st, needed).bytes_before;
+    struct journal_file here = head_from(st, oldest), next = head_from(st, oldest + 1);
+    while (oldest < needed && may_go(st, next.made_ns, end - here.bytes_before)) {
+        int result = here.number == oldest || next.number == oldest + 1 ? journal_file_drop(&st->dir, oldest, p->journal_file_bytes) : -ENOENT;
         if (result < 0 && result != -ENOENT)
             break;
         oldest++;
+        here = next;
+        if (next.number == oldest)
+            next = head_from(st, oldest + 1);
     }
     return oldest;
 }

@@ -29,13 +29,20 @@ int store_sync(struct durable_store *st);
 /* Where the last successful sync of this file left us, as far as is known. */
 uint32_t store_durable_unit(const struct durable_store *st);
 
-/* Makes the next file, which says that this one ends where we are, and goes to its begin; or finds that somebody has. What is before must be on disk. `sequence`: of its first message. */
-int store_next(struct durable_store *st, uint64_t sequence);
+/* Makes the next file, which says that this one ends where we are, and that files below `needed` are needed by nobody, and goes to its begin; or finds that somebody has. What is before must be on disk. `sequence`: of its first
+   message. */
+int store_next(struct durable_store *st, uint64_t sequence, uint64_t needed);
 
 /* Removes a file that was made too late. */
 void store_unmake(struct durable_store *st, uint64_t number);
 
-/* Removes files from `oldest` on whose messages all have lower sequences than `lowest`, but not `number` or later ones. -> the oldest that is left. */
-uint64_t store_drop(struct durable_store *st, uint64_t oldest, uint64_t number, uint64_t lowest);
+/* From file `needed` on, files whose messages all have lower sequences than `lowest` are needed by nobody; `number` and later ones are. -> the first that is */
+uint64_t store_needed(struct durable_store *st, uint64_t needed, uint64_t number, uint64_t lowest);
+
+/*
+ * Removes files from `oldest` on that this file's head says are needed by nobody, and that are not to be kept: the queue's retain_ns and retain_bytes. -> the oldest that is left.
+ * What only memory says is not needed stays until the next file's head says it: so whoever starts knows which files must be there.
+ */
+uint64_t store_drop(struct durable_store *st, uint64_t oldest);
 
 #endif

@@ -186,8 +186,8 @@ static enum round snapshot_round(struct writer *x, uint64_t point, uint64_t posi
         return sync_failed(x, result);
     x->snapshot = false;
     store_seq_cst(&s->control->journal_snapshot, 0, dirty);
-    uint64_t oldest = load_relaxed(&s->control->journal_oldest, hint);
-    store_relaxed(&s->control->journal_oldest, store_drop(x->store, oldest, x->snapshot_file, durable_sequence(s, position)), hint);
+    if (load_relaxed(&s->control->journal_needed, hint) < x->snapshot_file)
+        writer_needs(s, x->snapshot_file);
     return ROUND_AGAIN;
 }
 

@@ -50,6 +50,8 @@ RP_API int rp_queue_options_get(rp_queue *q, struct rp_queue_options *out) {
         o.sync = p->sync;
         o.sync_interval_ns = p->sync_interval_ns;
         o.journal_file_bytes = p->journal_file_bytes;
+        o.retain_ns = p->retain_ns;
+        o.retain_bytes = p->retain_bytes;
     }
     return options_give(out, &o, sizeof o, "rp_queue_options");
 }

@@ -175,9 +175,9 @@ int fold_journal(struct fold *f, const struct journal_dir *d) {
         return result;
     result = read_all(f, reader);
     journal_reader_close(reader);
-    if (result == 0 && f->file == 0 && f->oldest > 1) /* files go only when a later one says what groups there are */
+    if (result == 0 && f->file == 0 && f->stop.needed > 1) /* files go only when a later one says what groups there are */
         return fail(RP_CORRUPT, "journal '%.100s': files before %016llx are gone, and no later one says what groups there are",
-                    d->path, (unsigned long long)f->oldest);
+                    d->path, (unsigned long long)f->stop.needed);
     return result;
 }
 

@@ -28,7 +28,8 @@ int kept_make(struct kept *k, const char *name, uint64_t created_ns, const struc
 
 static void write_more(struct dump_body *b, const struct kept *k) {
     const struct rp_queue_options *o = &k->queue.options;
-    const uint64_t numbers[] = {o->sync, o->sync_interval_ns, o->journal_file_bytes, o->numa, o->numa_node, strlen(k->group)};
+    const uint64_t numbers[] = {o->sync,      o->sync_interval_ns, o->journal_file_bytes, o->numa,
+                                o->numa_node, strlen(k->group),    o->retain_ns,          o->retain_bytes};
     dump_body_begin(b);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         dump_body_number(b, numbers[i]);
@@ -43,6 +44,10 @@ static bool read_more(struct dump_scan *x, struct kept *k) {
     o->numa = (uint32_t)dump_scan_number(x, UINT32_MAX, "its placement cannot be");
     o->numa_node = (uint32_t)dump_scan_number(x, UINT32_MAX, "its placement cannot be");
     size_t bytes = dump_scan_number(x, sizeof k->group - 1, "its group's name is too long");
+    if (x->numbers > 0) { /* earlier versions did not say it */
+        o->retain_ns = dump_scan_number(x, UINT64_MAX, "");
+        o->retain_bytes = dump_scan_number(x, UINT64_MAX, "");
+    }
     dump_scan_numbers_end(x);
     const void *group = dump_scan_bytes(x, bytes);
     if (x->wrong != NULL)

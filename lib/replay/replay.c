@@ -100,14 +100,13 @@ static void close_journal(struct replaying *x) {
 /* ---- filling ---- */
 
 /* Where reading ended is to be on disk before a file says so. */
-static int seal(struct replaying *x, struct journal_point *end) {
-    struct journal_file last;
-    int result = journal_file_open(&x->dir, x->fold.stop.end_file, JOURNAL_WRITE, &last);
+static int seal(struct replaying *x, struct journal_file *last, struct journal_point *end) {
+    int result = journal_file_open(&x->dir, x->fold.stop.end_file, JOURNAL_WRITE, last);
     if (result < 0)
         return result;
     *end = x->fold.stop.end;
-    result = journal_file_sync(&last, end);
-    journal_file_close(&last);
+    result = journal_file_sync(last, end);
+    journal_file_close(last);
     return result;
 }
 
@@ -122,20 +121,25 @@ static int is_new(struct replaying *x, struct journal_file *found) {
     return found->bytes == x->options.journal_file_bytes && found->first_sequence == x->fold.next_sequence;
 }
 
-static int make_next(struct replaying *x, struct journal_file *made) {
-    const uint64_t last = x->fold.stop.end_file;
+static int make_next(struct replaying *x, const struct segment *s, uint64_t needed, struct journal_file *made) {
+    const bool first = x->fold.stop.end_file == 0;
+    struct journal_file last;
     struct journal_point end;
-    struct journal_file_options o = {.number = last + 1,
+    struct journal_file_options o = {.number = x->fold.stop.end_file + 1,
                                      .first_sequence = x->fold.next_sequence,
                                      .bytes = x->options.journal_file_bytes,
-                                     .previous = last != 0 ? &end : NULL};
-    int result = last != 0 ? seal(x, &end) : 0;
+                                     .previous = first ? NULL : &end,
+                                     .after = first ? NULL : &last,
+                                     .needed = needed,
+                                     .now_ns = s->created_wall_ns};
+    int result = first ? 0 : seal(x, &last, &end);
     if (result == 0)
         result = journal_file_create(&x->dir, &o, JOURNAL_WRITE, made);
     return result == -EEXIST ? RP_IN_USE : result;
 }
 
-static int next_file(struct replaying *x, struct journal_file *file, struct journal_point *at) {
+static int next_file(struct replaying *x, const struct segment *s, uint64_t needed, struct journal_file *file,
+                     struct journal_point *at) {
     struct journal_file found = {.fd = -1};
     int result = is_new(x, &found);
     if (result == 1) {
@@ -143,7 +147,7 @@ static int next_file(struct replaying *x, struct journal_file *file, struct jour
     } else {
         if (found.fd >= 0)
             journal_file_close(&found);
-        result = result < 0 ? result : make_next(x, file);
+        result = result < 0 ? result : make_next(x, s, needed, file);
     }
     if (result < 0)
         return result;
@@ -153,20 +157,37 @@ static int next_file(struct replaying *x, struct journal_file *file, struct jour
     return 0;
 }
 
+/* The first file that this life needs, as lib/queue has it: no message that lives is in an earlier one, and in it is said what groups there are. */
+static uint64_t needed_from(const struct replaying *x, struct live_message **all) {
+    if (x->fold.stop.needed == 0)
+        return 1; /* there is no file */
+    const uint64_t lowest = x->fold.live.count > 0 ? all[0]->sequence : x->fold.next_sequence;
+    uint64_t needed = x->fold.stop.needed;
+    struct journal_file next;
+    while (needed < x->fold.file && journal_file_open(&x->dir, needed + 1, JOURNAL_READ, &next) == 0) {
+        journal_file_close(&next);
+        if (next.first_sequence > lowest)
+            break;
+        needed++;
+    }
+    return needed;
+}
+
 /* What is on disk is as the new queue wants it. */
 static int settle_files(struct replaying *x, const struct segment *s, struct live_message **all) {
     struct journal_file file;
     struct journal_point at;
     struct kept now;
+    uint64_t needed = needed_from(x, all);
     int result = kept_make(&now, name_of(x), s->created_wall_ns, &x->options);
     if (result == 0)
-        result = next_file(x, &file, &at);
+        result = next_file(x, s, needed, &file, &at);
     if (result == 0)
         result = kept_write(&x->dir, &now);
     if (result < 0)
         return result;
     durable_begin(s, x->path, x->dir.id, x->fold.next_sequence, file.number, (uint32_t)at.unit,
-                  x->fold.oldest != 0 ? x->fold.oldest : file.number);
+                  x->fold.oldest != 0 ? x->fold.oldest : file.number, needed);
     for (size_t i = 0; i < x->fold.live.count; i++)
         durable_adopt(s, all[i]->cell, all[i]->lane, all[i]->sequence);
     return 0;

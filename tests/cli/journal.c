@@ -17,7 +17,8 @@ int main(int argc, char **argv) {
     void *buffer = aligned_alloc(JOURNAL_BLOCK_BYTES, ROOM);
     int result = files > 0 && buffer ? journal_dir_create(argv[1], argv[2], &d) : fail(-1, "journal DIRECTORY QUEUE FILES");
     for (uint64_t number = 1; number <= files && result == 0; number++) {
-        struct journal_file_options o = {number, sequence + 1, FILE_SIZE, previous};
+        struct journal_file_options o = {
+            .number = number, .first_sequence = sequence + 1, .bytes = FILE_SIZE, .previous = previous};
         result = journal_file_create(&d, &o, JOURNAL_WRITE, &f);
         if (result < 0)
             break;

@@ -128,13 +128,19 @@ static void committed(struct writer *w, struct ledger *l, uint64_t sequence) {
 
 int writer_next_file(struct writer *w, struct ledger *l, enum crew_habit habit) {
     struct journal_point end = w->durable;
-    struct journal_file_options o = {w->file_open ? w->f.number + 1 : 1, w->durable_sequence + 1, CREW_FILE_BYTES,
-                                     w->file_open ? &end : NULL};
+    struct journal_file_options o = {.number = w->file_open ? w->f.number + 1 : 1,
+                                     .first_sequence = w->durable_sequence + 1,
+                                     .bytes = CREW_FILE_BYTES,
+                                     .previous = w->file_open ? &end : NULL,
+                                     .after = w->file_open ? &w->f : NULL,
+                                     .needed = w->needed};
     if (w->file_open)
         journal_file_close(&w->f);
     w->file_open = false;
     if (o.number < CREW_RECORDS_MAX)
         l->begins[o.number] = o.first_sequence;
+    if (w->needed > 0 && l->begins[w->needed] > l->first)
+        l->first = l->begins[w->needed]; /* what is before may be left out from now on */
     int result = -EIO;
     for (int i = 0; i < ATTEMPTS && result < 0 && !disk_is_off(); i++) {
         result = journal_file_create(&w->d, &o, mode_of(habit), &w->f);
@@ -199,18 +205,17 @@ static int write_some(struct writer *w, struct ledger *l, enum crew_habit habit,
     return write_up_to(w, l, habit, from, to);
 }
 
-static int drop_first(struct writer *w, struct ledger *l) {
+/* One file more is not needed, which the next file says; then it may go. */
+static int drop_first(struct writer *w) {
     uint64_t *numbers;
     size_t count;
+    if (w->needed < w->f.number && w->f.number < CREW_RECORDS_MAX)
+        w->needed++;
     int result = journal_dir_list(&w->d, &numbers, &count);
     if (result < 0)
         return result;
-    if (count > 2 && numbers[1] < CREW_RECORDS_MAX) {
-        if (l->begins[numbers[1]] > l->first)
-            l->first = l->begins[numbers[1]];
-        result = journal_file_drop(&w->d, numbers[0], CREW_FILE_BYTES, disk_random() % 2 == 0);
-        result = result == -EBUSY ? 0 : result;
-    }
+    if (numbers[0] < w->f.needed)
+        result = journal_file_drop(&w->d, numbers[0], CREW_FILE_BYTES);
     free(numbers);
     return result;
 }
@@ -231,6 +236,7 @@ static int start(struct writer *w, struct ledger *l, enum crew_habit habit) {
     if (last == 0) /* nothing, or the files that are left are empty */
         last = l->committed;
     w->durable_sequence = last;
+    w->needed = stop.needed > 0 && stop.needed < CREW_RECORDS_MAX ? stop.needed : 1;
     if (stop.end_file != 0) {
         result = journal_file_open(&w->d, stop.end_file, mode_of(habit), &w->f);
         if (result < 0)
@@ -251,7 +257,7 @@ static int step(struct writer *w, struct ledger *l, enum crew_habit habit, uint3
     switch (disk_random() % 12) {
     case 0: return sync_file(w, l, l->added);
     case 1: return journal_file_prepare(&w->d, CREW_FILE_BYTES, mode_of(habit));
-    case 2: return drop_first(w, l);
+    case 2: return drop_first(w);
     case 3: {
         int result = sync_file(w, l, l->added);
         return result < 0 ? result : writer_next_file(w, l, habit);

@@ -35,6 +35,7 @@ struct writer {
     bool under_way;             /* it was not said to be written */
     unsigned char *buffer;
     bool open, file_open;
+    uint64_t needed; /* what the next file says */
 };
 
 void ledger_wrong(struct ledger *l, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -65,6 +65,7 @@ uint64_t disk_random(void) {
 uint64_t process_random(void) { return disk_random(); }
 uint32_t process_pid(void) { return 1; }
 uint64_t clock_boot_ns(void) { return 0; }
+uint64_t clock_wall_ns(void) { return 0; }
 
 /* ---- state ---- */
 

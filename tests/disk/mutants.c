@@ -18,7 +18,6 @@ static const struct mutant {
     {"journal_parent_unsynced", "power", "the directory's own name is not"},
     {"journal_head_unsynced", "power", "a file has its name before its head is on disk"},
     {"journal_name_unsynced", "power", "a file is written to whose name may be lost"},
-    {"journal_drop_unsynced", "power", "a file is dropped before the last one's drop is on disk"},
     {"journal_spare_believed", "power", "a file is taken for the spare one because of its name"},
     {"journal_reused_though_open", "ghost", "a file is used again to which somebody still writes"},
     {"journal_reused_unsynced", "power", "a file loses its head before its name is surely gone"},
@@ -33,6 +32,7 @@ static const struct mutant {
     {"journal_record_unchecked", "forge", "records are believed"},
     {"journal_body_unchecked", "forge", "batches are believed whose records are right"},
     {"journal_chain_unchecked", "forge", "a batch need not follow the one before"},
+    {"journal_gap_unseen", "damage", "a file that is missing passes for one that was dropped"},
     {"journal_files_unchained", "forge", "nor a file"},
 };
 

@@ -105,7 +105,7 @@ uint64_t scenario_choices(uint64_t seed, struct ledger *l) {
 }
 
 uint64_t scenario_ghost(uint64_t seed, struct ledger *l) {
-    enum { STEPS = 8 };
+    enum { STEPS = 8, LONG = 80 };
     uint64_t looks = 0;
     bool ended = true;
     for (uint64_t end = 1; ended && !l->wrong[0]; end++, looks++) {
@@ -121,7 +121,7 @@ uint64_t scenario_ghost(uint64_t seed, struct ledger *l) {
             uint64_t when = disk_random() % 4;
             if (when == 0)
                 writer_haunt(&ghost, false);
-            (void)writer_live(&w, l, habit, (int)(disk_random() % STEPS));
+            (void)writer_live(&w, l, habit, (int)(disk_random() % (disk_random() % 4 ? STEPS : LONG))); /* its file may go meanwhile */
             if (when == 1)
                 writer_haunt(&ghost, true);
             if (!l->wrong[0])

@@ -316,6 +316,34 @@ static void setup_end(void) {
 static const struct sim_program durable_files = {
     .name = "durable-files", .about = "two senders come to the end of a file", DURABLE_PAIR(setup_end, body_send)};
 
+/* Files went, but for two that are kept, the one that counts, and the one before it, as long as no other says that nobody needs that. */
+static void setup_retain(void) {
+    enum { KEPT = 2 };
+    struct rp_queue_options o = options(RP_SYNC_ALWAYS);
+    o.retain_bytes = KEPT;
+    witness_create(&o, NULL);
+    struct desk d;
+    witness_open(&d);
+    for (unsigned i = 0; i < 5 * JOURNAL_WRITES; i++) {
+        witness_send(&d, 0);
+        scenario_receive_and_ack(&d, 1);
+    }
+    witness_close(&d);
+    if (sim_journal_files() != KEPT + 2)
+        sim_fail("there are %u files", sim_journal_files());
+}
+static const struct sim_program durable_retain = {.name = "durable-retain",
+                                                  .about = "two senders, and files that are only kept",
+                                                  .participants = 2,
+                                                  .setup = setup_retain,
+                                                  .body = body_late,
+                                                  FINISH,
+                                                  .bare = true,
+                                                  .long_runs = true,
+                                                  .share = 2,
+                                                  .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1},
+                                                  .jumps_ns = {PAST_ROLE_MS * MS}};
+
 static void setup_broken(void) {
     make(RP_SYNC_ALWAYS, NULL, 1);
     sim_journal.fail_writes = 1;
@@ -580,9 +608,34 @@ static const struct sim_program durable_key_snapshot = {.name = "durable-key-sna
                                                         DURABLE_PAIR(setup_key_unsynced, body_key_unsynced),
                                                         .lane_slots = 2};
 
-const struct sim_program *const scenarios_durable[] = {
-    &durable_send,       &durable_wakes,      &durable_threads,  &durable_enter_both,     &durable_late,         &durable_crowd,
-    &durable_receive,    &durable_settle,     &durable_letters,  &durable_letters_broken, &durable_marks,        &durable_many,
-    &durable_robbed,     &durable_flush_both, &durable_room,     &durable_files,          &durable_broken,       &durable_no_room,
-    &durable_none,       &durable_none_wakes, &durable_snapshot, &durable_cancel,         &durable_due,          &durable_group,
-    &durable_group_send, &durable_no_group,   &durable_keys,     &durable_key_full,       &durable_key_snapshot, NULL};
+const struct sim_program *const scenarios_durable[] = {&durable_send,
+                                                       &durable_wakes,
+                                                       &durable_threads,
+                                                       &durable_enter_both,
+                                                       &durable_late,
+                                                       &durable_crowd,
+                                                       &durable_receive,
+                                                       &durable_settle,
+                                                       &durable_letters,
+                                                       &durable_letters_broken,
+                                                       &durable_marks,
+                                                       &durable_many,
+                                                       &durable_robbed,
+                                                       &durable_flush_both,
+                                                       &durable_room,
+                                                       &durable_files,
+                                                       &durable_broken,
+                                                       &durable_no_room,
+                                                       &durable_none,
+                                                       &durable_none_wakes,
+                                                       &durable_snapshot,
+                                                       &durable_cancel,
+                                                       &durable_due,
+                                                       &durable_group,
+                                                       &durable_retain,
+                                                       &durable_group_send,
+                                                       &durable_no_group,
+                                                       &durable_keys,
+                                                       &durable_key_full,
+                                                       &durable_key_snapshot,
+                                                       NULL};

@@ -21,7 +21,7 @@ static int begin(struct queue_contents *c, void *memory, uint64_t bytes) {
     (void)c;
     int result = segment_bind(&s, memory, bytes, false);
     if (result == 0)
-        durable_begin(&s, "/sim", (const unsigned char[16]){0}, 1, 1, STORE_HEAD_UNITS, 1);
+        durable_begin(&s, "/sim", (const unsigned char[16]){0}, 1, 1, STORE_HEAD_UNITS, 1, 1);
     return result;
 }
 
@@ -34,7 +34,7 @@ void sim_journal_begin(void) {
     sim_keep(&sim_journal, sizeof sim_journal);
     memset(&sim_journal, 0, sizeof sim_journal);
     sim_journal.on = true;
-    sim_journal.files[0].number = 1;
+    sim_journal.files[0].number = sim_journal.files[0].needed = sim_journal.needed = 1;
 }
 
 /* ---- reading ---- */
@@ -139,19 +139,26 @@ static const struct sim_journal_file *file(uint64_t number) {
     return NULL;
 }
 
+unsigned sim_journal_files(void) {
+    unsigned files = 0;
+    for (unsigned i = 0; i < JOURNAL_FILES; i++)
+        files += sim_journal.files[i].number != 0;
+    return files;
+}
+
 static void read_all(void) {
-    uint64_t number;
+    uint64_t last = 1;
     count = 0;
     memset(generations, 0, sizeof generations);
-    uint64_t last = 0;
     for (unsigned i = 0; i < JOURNAL_FILES; i++)
         last = sim_journal.files[i].number > last ? sim_journal.files[i].number : last;
-    for (number = last; number > 1 && file(number - 1) != NULL; number--) {
-    }
-    /* One that was stopped may make a file whose number is long gone. It has nothing in it. */
-    for (unsigned i = 0; i < JOURNAL_FILES; i++)
-        if (sim_journal.files[i].number != 0 && sim_journal.files[i].number < number && sim_journal.files[i].written[0] != 0)
-            sim_fail("file %u has something in it, and is before a gap", (unsigned)sim_journal.files[i].number);
+    const uint64_t said =
+        file(last)
+            ->needed; /* below there may be files, and gaps: those that are kept, and one that somebody makes who was stopped */
+    for (uint64_t number = said; number <= last; number++)
+        if (number > 0 && file(number) == NULL)
+            sim_fail("file %u is missing, and file %u says that it is needed", (unsigned)number, (unsigned)last);
+    uint64_t number = sim_journal.needed > said ? sim_journal.needed : said;
     for (const struct sim_journal_file *f; (f = file(number)) != NULL; number++) {
         const struct sim_journal_file *next = file(number + 1);
         unsigned end = next != NULL ? next->previous_end - STORE_HEAD_UNITS : JOURNAL_WRITES;

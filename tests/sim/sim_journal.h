@@ -18,15 +18,20 @@ struct sim_journal {
     uint32_t fail_writes; /* the next so many fail */
     uint32_t fail_files;
     uint32_t fail_syncs;
+    uint64_t needed; /* highest number of which a writer has found that files below are needed by nobody */
     struct sim_journal_file {
         uint64_t number; /* 0: free */
         uint64_t first;
+        uint64_t needed; /* as its head says */
         uint32_t previous_end;
         uint32_t written[JOURNAL_WRITES]; /* bytes; 0: nothing yet */
         unsigned char data[JOURNAL_WRITES][JOURNAL_BATCH];
     } files[JOURNAL_FILES];
 };
 extern struct sim_journal sim_journal;
+
+/* How many files there are. */
+unsigned sim_journal_files(void);
 
 /* In setup, before the queue is made. All queues of the program named "sim" have it from then on. */
 void sim_journal_begin(void);

@@ -88,7 +88,7 @@ int store_sync(struct durable_store *st) {
 
 uint32_t store_durable_unit(const struct durable_store *st) { return st->synced; }
 
-int store_next(struct durable_store *st, uint64_t sequence) {
+int store_next(struct durable_store *st, uint64_t sequence, uint64_t needed) {
     const uint64_t number = st->number;
     const uint32_t unit = st->unit;
     sim_platform_point(0, "make the next file");
@@ -106,6 +106,10 @@ int store_next(struct durable_store *st, uint64_t sequence) {
         f->number = number + 1;
         f->previous_end = unit;
         f->first = sequence;
+        const struct sim_journal_file *before = file(number);
+        f->needed = before != NULL && before->needed > needed && !MUTANT(durable_unsays) ? before->needed : needed;
+        if (needed > number)
+            sim_fail("file %u says that file %u is the first that is needed", (unsigned)number + 1, (unsigned)needed);
     } else if (f->previous_end != unit) {
         sim_fail("file %u ends at unit %u for who made the next one, at %u for another", (unsigned)number, f->previous_end, unit);
     }
@@ -121,12 +125,26 @@ void store_unmake(struct durable_store *st, uint64_t number) {
         f->number = 0;
 }
 
-uint64_t store_drop(struct durable_store *st, uint64_t oldest, uint64_t number, uint64_t lowest) {
+/* What is right once stays right: so whoever reads may go by it from now on, whatever a file says. */
+uint64_t store_needed(struct durable_store *st, uint64_t needed, uint64_t number, uint64_t lowest) {
     (void)st;
-    for (; oldest < number; oldest++) {
-        const struct sim_journal_file *next = file(oldest + 1);
-        if (next == NULL || (int64_t)(next->first - lowest) > 0)
+    for (; needed < number; needed++) {
+        const struct sim_journal_file *next = file(needed + 1);
+        if (next != NULL && (int64_t)(next->first - lowest) > 0)
             break;
+    }
+    if (sim_journal.needed < needed)
+        sim_journal.needed = needed;
+    return needed;
+}
+
+/* Files that are kept: as the one that is given, so many bytes. */
+uint64_t store_drop(struct durable_store *st, uint64_t oldest) {
+    const struct sim_journal_file *here = file(st->number);
+    uint64_t needed = here != NULL ? here->needed : 0, keep = st->segment->parameters.retain_bytes;
+    if (MUTANT(durable_drops_unsaid))
+        needed = sim_journal.needed;
+    for (; oldest + keep < needed; oldest++) {
         sim_platform_point(0, "drop a file");
         struct sim_journal_file *f = file(oldest);
         sim_note("  file %u goes", (unsigned)oldest);

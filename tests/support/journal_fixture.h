@@ -34,7 +34,10 @@ static inline size_t fixture_bytes(uint64_t sequence) { return (size_t)(sequence
 static inline unsigned char fixture_byte(uint64_t sequence, size_t i) { return (unsigned char)(sequence * 31 + i * 7 + 1); }
 
 static inline void fixture_next_file(struct journal_fixture *x, enum journal_mode mode) {
-    struct journal_file_options o = {x->f.number + 1, x->sequence + 1, FIXTURE_FILE_BYTES, x->f.number ? &x->at : NULL};
+    struct journal_file_options o = {.number = x->f.number + 1,
+                                     .first_sequence = x->sequence + 1,
+                                     .bytes = FIXTURE_FILE_BYTES,
+                                     .previous = x->f.number ? &x->at : NULL};
     if (x->f.number != 0)
         journal_file_close(&x->f);
     succeeds(journal_file_create(&x->d, &o, mode, &x->f));

@@ -36,14 +36,19 @@ uint32_t store_durable_unit(const struct durable_store *st) {
     return STORE_HEAD_UNITS;
 }
 
-int store_next(struct durable_store *st, uint64_t sequence) {
-    (void)st, (void)sequence;
+int store_next(struct durable_store *st, uint64_t sequence, uint64_t needed) {
+    (void)st, (void)sequence, (void)needed;
     return -ENOTSUP;
 }
 
 void store_unmake(struct durable_store *st, uint64_t number) { (void)st, (void)number; }
 
-uint64_t store_drop(struct durable_store *st, uint64_t oldest, uint64_t number, uint64_t lowest) {
+uint64_t store_needed(struct durable_store *st, uint64_t needed, uint64_t number, uint64_t lowest) {
     (void)st, (void)number, (void)lowest;
+    return needed;
+}
+
+uint64_t store_drop(struct durable_store *st, uint64_t oldest) {
+    (void)st;
     return oldest;
 }

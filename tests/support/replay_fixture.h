@@ -87,7 +87,10 @@ static inline void next_file(struct journal *x, uint64_t first_sequence) {
         commit(x);
         journal_file_close(&x->file);
     }
-    struct journal_file_options o = {x->file.number + 1, first_sequence, JOURNAL_FILE, x->file.number ? &x->at : NULL};
+    struct journal_file_options o = {.number = x->file.number + 1,
+                                     .first_sequence = first_sequence,
+                                     .bytes = JOURNAL_FILE,
+                                     .previous = x->file.number ? &x->at : NULL};
     succeeds(journal_file_create(&x->dir, &o, JOURNAL_WRITE, &x->file));
     x->at = journal_file_begin(&x->file);
 }

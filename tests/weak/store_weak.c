@@ -34,7 +34,7 @@ static int begin(struct queue_contents *c, void *memory, uint64_t bytes) {
     (void)c;
     int result = segment_bind(&s, memory, bytes, false);
     if (result == 0)
-        durable_begin(&s, "/weak", (const unsigned char[16]){0}, 1, 1, STORE_HEAD_UNITS, 1);
+        durable_begin(&s, "/weak", (const unsigned char[16]){0}, 1, 1, STORE_HEAD_UNITS, 1, 1);
     return result;
 }
 
@@ -113,10 +113,10 @@ int store_sync(struct durable_store *st) {
 
 uint32_t store_durable_unit(const struct durable_store *st) { return st->unit; }
 
-int store_next(struct durable_store *st, uint64_t sequence) {
+int store_next(struct durable_store *st, uint64_t sequence, uint64_t needed) {
     const uint64_t number = st->number;
     const uint32_t unit = st->unit;
-    (void)sequence;
+    (void)sequence, (void)needed;
     weak_check(number + 1 < FILES);
     if (disk->last > number && disk->ends[number] != unit)
         weak_fail("file %u ends at unit %u for who made the next one, at %u for another", (unsigned)number, disk->ends[number],
@@ -128,8 +128,13 @@ int store_next(struct durable_store *st, uint64_t sequence) {
 
 void store_unmake(struct durable_store *st, uint64_t number) { (void)st, (void)number; }
 
-uint64_t store_drop(struct durable_store *st, uint64_t oldest, uint64_t number, uint64_t lowest) {
+uint64_t store_needed(struct durable_store *st, uint64_t needed, uint64_t number, uint64_t lowest) {
     (void)st, (void)number, (void)lowest;
+    return needed;
+}
+
+uint64_t store_drop(struct durable_store *st, uint64_t oldest) {
+    (void)st;
     return oldest;
 }
 

@@ -157,7 +157,7 @@ static void no_batch_goes_where_none_can_be(void **state) {
     assert_null(journal_batch_add(&b, 0, 0, 0, SIZE_MAX));
     struct journal_stop stop;
     assert_int_equal(fixture_read(&x, 0, 1, &stop), JOURNAL_END);
-    struct journal_file_options o = {0, 1, FIXTURE_FILE_BYTES, NULL};
+    struct journal_file_options o = {.number = 0, .first_sequence = 1, .bytes = FIXTURE_FILE_BYTES, .previous = NULL};
     struct journal_file f;
     assert_int_equal(journal_file_create(&x.d, &o, JOURNAL_WRITE, &f), -EINVAL);
     o.number = 3;
@@ -176,7 +176,7 @@ static void a_record_may_be_large(void **state) {
     struct journal_reader *r;
     struct journal_record m;
     fixture_open(&x);
-    struct journal_file_options o = {1, 1, 16 << 20, NULL};
+    struct journal_file_options o = {.number = 1, .first_sequence = 1, .bytes = 16 << 20, .previous = NULL};
     succeeds(journal_file_create(&x.d, &o, JOURNAL_DIRECT, &x.f));
     x.at = journal_file_begin(&x.f);
     unsigned char *buffer = aligned_alloc(JOURNAL_BLOCK_BYTES, ROOM);

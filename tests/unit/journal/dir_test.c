@@ -102,7 +102,7 @@ static void files_have_the_permissions_of_the_directory(void **state) {
 /* In a child: a limit that is lowered stays so. */
 static int create_limited(struct journal_fixture *x) {
     const struct rlimit limit = {FIXTURE_FILE_BYTES - 1, FIXTURE_FILE_BYTES - 1};
-    const struct journal_file_options o = {1, 1, FIXTURE_FILE_BYTES, NULL};
+    const struct journal_file_options o = {.number = 1, .first_sequence = 1, .bytes = FIXTURE_FILE_BYTES, .previous = NULL};
     struct journal_file f;
     return setrlimit(RLIMIT_FSIZE, &limit) == 0 && journal_file_create(&x->d, &o, JOURNAL_WRITE, &f) == -EFBIG ? 0 : 1;
 }
@@ -138,9 +138,9 @@ static void a_dropped_file_is_used_again(void **state) {
         fixture_write(&x, 40);
     }
     const uint64_t second = x.f.first_sequence;
-    assert_int_equal(journal_file_drop(&x.d, 1, FIXTURE_FILE_BYTES, true), 0);
+    assert_int_equal(journal_file_drop(&x.d, 1, FIXTURE_FILE_BYTES), 0);
     assert_true(there_is(&x, JOURNAL_SPARE_NAME) && !there_is(&x, "0000000000000001.journal"));
-    assert_int_equal(journal_file_drop(&x.d, 1, FIXTURE_FILE_BYTES, true), -ENOENT);
+    assert_int_equal(journal_dir_drop(&x.d, 1), -ENOENT);
     fixture_next_file(&x, JOURNAL_WRITE);
     assert_false(there_is(&x, JOURNAL_SPARE_NAME));
     assert_true(x.f.reused);
@@ -161,8 +161,6 @@ static void a_file_that_is_open_is_not(void **state) {
         int writing = file_open(x.d.fd, "0000000000000001.journal", FILE_WRITE);
         assert_true(writing >= 0);
         fixture_next_file(&x, JOURNAL_DIRECT);
-        assert_int_equal(journal_file_drop(&x.d, 1, FIXTURE_FILE_BYTES, true), -EBUSY);
-        assert_true(there_is(&x, "0000000000000001.journal"));
         assert_int_equal(pipe(pipe_fds), 0);
         if (inherited) {
             heir = fork();
@@ -172,9 +170,8 @@ static void a_file_that_is_open_is_not(void **state) {
                 _exit((int)read(pipe_fds[0], &byte, 1));
             }
             file_close(writing);
-            assert_int_equal(journal_file_drop(&x.d, 1, FIXTURE_FILE_BYTES, true), -EBUSY);
         }
-        assert_int_equal(journal_file_drop(&x.d, 1, FIXTURE_FILE_BYTES, false), 0);
+        assert_int_equal(journal_file_drop(&x.d, 1, FIXTURE_FILE_BYTES), 0);
         assert_true(!there_is(&x, JOURNAL_SPARE_NAME) && !there_is(&x, "0000000000000001.journal"));
         close(pipe_fds[1]);
         close(pipe_fds[0]);
@@ -192,7 +189,7 @@ static void one_of_another_size_is_not(void **state) {
     fixture_open(&x);
     fixture_next_file(&x, JOURNAL_WRITE);
     fixture_next_file(&x, JOURNAL_WRITE);
-    assert_int_equal(journal_file_drop(&x.d, 1, 2 * FIXTURE_FILE_BYTES, true), 0);
+    assert_int_equal(journal_file_drop(&x.d, 1, 2 * FIXTURE_FILE_BYTES), 0);
     assert_false(there_is(&x, JOURNAL_SPARE_NAME));
     fixture_close(&x);
 }
