@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From file to file: sealing, making the next, dropping those of which nothing is needed. */
+#include "durable_ids.h"
 #include "durable_role.h"
 
 uint64_t writer_file(const struct segment *s, struct durable_point p) {
@@ -46,7 +47,7 @@ static uint64_t lowest_live(const struct segment *s, uint64_t position, uint64_t
 
 /*
  * One message that stays keeps its file, and all later ones. When they are many, and little of them is needed, that is written again: only if that halves their number, for it happens in here, too. A file is at least a third full,
- * whatever did not fit into it any more.
+ * whatever did not fit into it any more. Where ids are known they may be in any file: then only a snapshot lets files go (durable_ids.h).
  */
 void writer_drop_files(struct writer *x, uint64_t point) {
     const struct segment *s = x->actor->segment;
@@ -56,9 +57,11 @@ void writer_drop_files(struct writer *x, uint64_t point) {
     uint64_t oldest = load_relaxed(known, hint), bytes, lowest = lowest_live(s, position, &bytes);
     if (oldest >= number)
         return;
-    oldest = store_drop(x->store, oldest, number, lowest + MUTANT(durable_drops_too_far));
+    const uint64_t ids = ids_bytes(s);
+    if (ids == 0 || MUTANT(durable_id_dropped))
+        oldest = store_drop(x->store, oldest, number, lowest + MUTANT(durable_drops_too_far));
     store_relaxed(known, oldest, hint);
-    uint64_t again = 2 + 3 * bytes / s->parameters.journal_file_bytes;
+    uint64_t again = 2 + 3 * (bytes + ids) / s->parameters.journal_file_bytes;
     uint64_t since = x->snapshot_file > oldest ? x->snapshot_file : oldest; /* also where files cannot be removed */
     if (number - since > 2 * again)
         store_seq_cst(&s->control->journal_snapshot, 1, dirty);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fold.h"
+#include "clock.h"
 #include "error.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -131,10 +132,52 @@ static int fold_delivery(struct fold *f, const struct journal_record *r) {
     return live_deliver(m, d.delivery.group, r->payload, (uint32_t)r->bytes) < 0 ? no_memory(f) : 0;
 }
 
+/* ---- ids ---- */
+
+static int no_memory_for_ids(const struct fold *f) {
+    return fail(-ENOMEM, "journal '%.100s': no memory for its %zu ids", f->path, f->ids.count + f->producers.count);
+}
+
+static int fold_id(struct fold *f, const struct journal_record *r) {
+    struct record_id id;
+    if (!record_id_read(r->payload, r->bytes, KNOWN_ID_BYTES, &id) || id.number == 0 || id.number > NUMBER_MOST)
+        return damaged(f, r, "no message can have been sent under an id like this");
+    if (id.time_ns <= f->now_ns)
+        return 0;
+    struct named_id *e = named_put(&f->ids, &id);
+    if (e == NULL)
+        return no_memory_for_ids(f);
+    if (e->gone || e->time_ns < id.time_ns) {
+        e->number = id.number;
+        e->time_ns = id.time_ns;
+        e->gone = false;
+    }
+    return 0;
+}
+
+static int fold_producer(struct fold *f, const struct journal_record *r) {
+    struct record_id id;
+    const bool leaves = r->flags != 0;
+    if (!record_id_read(r->payload, r->bytes, PRODUCER_ID_BYTES, &id) || leaves != (id.number == 0))
+        return damaged(f, r, "no producer can be like this");
+    struct named_id *e = named_put(&f->producers, &id);
+    if (e == NULL)
+        return no_memory_for_ids(f);
+    if (leaves) {
+        e->gone = e->gone || e->time_ns == id.time_ns;
+        return 0;
+    }
+    e->number = id.number;
+    e->time_ns = id.time_ns;
+    e->gone = false;
+    return 0;
+}
+
 /* ---- all ---- */
 
 int fold_record(struct fold *f, const struct journal_record *r) {
-    if (r->type < RECORD_GROUPS || r->type > RECORD_SNAPSHOT || r->flags > (r->type == RECORD_SNAPSHOT))
+    const bool has_flag = r->type == RECORD_SNAPSHOT || r->type == RECORD_PRODUCER;
+    if (r->type < RECORD_GROUPS || r->type > RECORD_PRODUCER || r->flags > has_flag)
         return wrong(f, r, RP_INCOMPATIBLE, "this library does not know such a record");
     if (r->type != RECORD_GROUPS && r->file != f->file)
         return damaged(f, r, "the file does not begin with its groups");
@@ -143,6 +186,8 @@ int fold_record(struct fold *f, const struct journal_record *r) {
     case RECORD_MESSAGE: return fold_message(f, r);
     case RECORD_SETTLED: return fold_settled(f, r);
     case RECORD_DELIVERY: return fold_delivery(f, r);
+    case RECORD_ID: return fold_id(f, r);
+    case RECORD_PRODUCER: return fold_producer(f, r);
     default: return 0;
     }
 }
@@ -163,7 +208,7 @@ int fold_journal(struct fold *f, const struct journal_dir *d) {
     struct journal_reader *reader;
     uint64_t *numbers;
     size_t count;
-    *f = (struct fold){.path = d->path, .next_sequence = 1, .next_id = 1};
+    *f = (struct fold){.path = d->path, .next_sequence = 1, .next_id = 1, .now_ns = clock_wall_ns()};
     int result = live_open(&f->live);
     if (result < 0)
         return no_memory(f);
@@ -181,4 +226,8 @@ int fold_journal(struct fold *f, const struct journal_dir *d) {
     return result;
 }
 
-void fold_close(struct fold *f) { live_close(&f->live); }
+void fold_close(struct fold *f) {
+    live_close(&f->live);
+    named_close(&f->ids);
+    named_close(&f->producers);
+}

@@ -7,6 +7,8 @@
  *     SETTLED     clears its groups; without any left the message is forgotten at once. A message that waited becomes one of the groups `of` first
  *     DELIVERY    where it stands in a group: the last one counts
  *     SNAPSHOT    nothing: what lies between its begin and its end says all by itself
+ *     ID          was sent, until its time; of two the one that is kept for longer: it was sent when the other's time was over
+ *     PRODUCER    has come so far: the last counts. Or was removed, if it was made at that time
  *
  * What is about a message that is not known is about one that was settled. So it does no harm if a record is there twice, or if the messages' file is gone.
  */
@@ -16,6 +18,7 @@
 #include "durable_record.h"
 #include "journal_reader.h"
 #include "live.h"
+#include "named.h"
 
 struct fold {
     const char *path; /* of the journal, for messages */
@@ -27,6 +30,8 @@ struct fold {
     uint64_t next_sequence, next_id;  /* those of messages are lower */
     uint64_t oldest;                  /* number of the first file; 0: there is none */
     uint64_t messages;                /* records of them */
+    struct named ids, producers;
+    uint64_t now_ns; /* wall clock: ids whose time is over are left out */
     struct journal_stop stop;         /* where the journal ends */
 };
 
