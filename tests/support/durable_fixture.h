@@ -106,6 +106,14 @@ static inline rp_producer *producer_of(rp_queue *q) {
     return p;
 }
 
+static inline int producer_with_id(rp_queue *q, const void *id, size_t bytes, rp_producer **out) {
+    struct rp_producer_options o;
+    rp_producer_options_init(&o, sizeof o);
+    o.id = id;
+    o.id_bytes = bytes;
+    return rp_producer_open(q, &o, out);
+}
+
 /* What was sent and settled is on disk. */
 static inline void flush(rp_queue *q) {
     rp_producer *p = producer_of(q);
@@ -176,6 +184,11 @@ static inline void picture_take(rp_queue *q, struct picture *p) {
     fprintf(to, "created %llu paused %d\n", (unsigned long long)stats_of(q).created_ns, rp_queue_paused(q));
     for (uint32_t i = 0; rp_group_next(q, i, &g) == 0; i = g.index + 1)
         picture_group(q, &g, to, p);
+    struct rp_producer_id id;
+    for (uint32_t i = 0; rp_producer_id_next(q, i, &id) == 0; i = id.index + 1) /* one that sent nothing is as good as none */
+        if (id.sequence > 0)
+            fprintf(to, "producer %.*s sequence %llu made %llu\n", (int)id.id_bytes, (const char *)id.id,
+                    (unsigned long long)id.sequence, (unsigned long long)id.made_ns);
     fclose(to);
 }
 
