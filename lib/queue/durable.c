@@ -12,7 +12,7 @@ enum { NO_PLACE_YET = 2048 }; /* far from any generation that a position may be 
 /* ---- creating ---- */
 
 void durable_begin(const struct segment *s, const char *path, const unsigned char id[16], uint64_t next, uint64_t number,
-                   uint32_t unit, uint64_t oldest) {
+                   uint32_t unit, uint64_t oldest, bool snapshot) {
     struct control *k = s->control;
     uint64_t start = load_relaxed(&k->journal_tail, init);
     size_t bytes = strnlen(path, JOURNAL_NAME_BYTES - 1);
@@ -22,6 +22,7 @@ void durable_begin(const struct segment *s, const char *path, const unsigned cha
     k->journal_first = next - start;
     store_relaxed(&k->journal_file, number, init);
     store_relaxed(&k->journal_oldest, oldest, init);
+    store_relaxed(&k->journal_snapshot, snapshot, init);
     struct durable_point p = {.file = (uint32_t)bits(number, 0, POINT_FILE_BITS), .unit = unit, .position = (uint32_t)start};
     store_relaxed(&k->journal_point, point_word(p), init);
 }

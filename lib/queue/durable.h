@@ -64,9 +64,9 @@ static inline uint64_t durable_sequence(const struct segment *s, uint64_t positi
 
 /* ---- creating: nobody sees the segment yet ---- */
 
-/* The journal begins, or goes on, with sequence `next` in file `number` at `unit`; the oldest file is `oldest`. `path`: of its directory, absolute, shorter than JOURNAL_NAME_BYTES; `id`: the journal's. */
+/* The journal begins, or goes on, with sequence `next` in file `number` at `unit`; the oldest file is `oldest`. `snapshot`: one was begun, and is to be told anew before anything else. `path`: of its directory, absolute, shorter than JOURNAL_NAME_BYTES; `id`: the journal's. */
 void durable_begin(const struct segment *s, const char *path, const unsigned char id[16], uint64_t next, uint64_t number,
-                   uint32_t unit, uint64_t oldest);
+                   uint32_t unit, uint64_t oldest, bool snapshot);
 
 /* The message in the cell has this sequence, which is in the journal. After durable_begin. */
 void durable_adopt(const struct segment *s, uint32_t c, uint32_t lane, uint64_t sequence);

@@ -107,9 +107,7 @@ static bool add_entry(struct actor *a, struct batch *b, uint64_t t, uint64_t slo
         load_acquire(&segment_extra(s, c)->journal, journal) != position_word(generation, 0, t))
         return true;
     const struct journal_batch before = b->records;
-    if (!add_message(a, b, c, w, t))
-        return false;
-    if (b->records.records == before.records || ids_add(b, s, c, w))
+    if (add_message(a, b, c, w, t) && ids_add(b, s, c, w)) /* the ids also of one whose groups are gone */
         return true;
     b->records = before;
     return false;

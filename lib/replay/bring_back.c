@@ -85,12 +85,12 @@ int bring_back(struct rebuild *r, struct fold *f, struct live_message **all, voi
     int result = rebuild_begin(r, memory, bytes, created_ns, f->groups.paused);
     if (result == 0)
         result = put_groups(r, f);
-    for (size_t i = 0; i < f->live.count && result == 0; i++)
+    for (size_t i = 0; i < f->told.live.count && result == 0; i++)
         result = put_message(r, all[i]);
-    for (size_t i = 0, n = named_sort(&f->ids); i < n && result == 0; i++)
-        result = put_id(r, &f->ids.all[i]);
-    for (size_t i = 0, n = named_sort(&f->producers); i < n && result == 0; i++)
-        result = put_producer(r, &f->producers.all[i]);
+    for (size_t i = 0, n = named_sort(&f->told.ids); i < n && result == 0; i++)
+        result = put_id(r, &f->told.ids.all[i]);
+    for (size_t i = 0, n = named_sort(&f->told.producers); i < n && result == 0; i++)
+        result = put_producer(r, &f->told.producers.all[i]);
     if (result == 0)
         rebuild_end(r, f->next_id + IDS_BEHIND);
     return result;

@@ -166,8 +166,8 @@ static int settle_files(struct replaying *x, const struct segment *s, struct liv
     if (result < 0)
         return result;
     durable_begin(s, x->path, x->dir.id, x->fold.next_sequence, file.number, (uint32_t)at.unit,
-                  x->fold.oldest != 0 ? x->fold.oldest : file.number);
-    for (size_t i = 0; i < x->fold.live.count; i++)
+                  x->fold.oldest != 0 ? x->fold.oldest : file.number, x->fold.into != &x->fold.told);
+    for (size_t i = 0; i < x->fold.told.live.count; i++)
         durable_adopt(s, all[i]->cell, all[i]->lane, all[i]->sequence);
     return 0;
 }
@@ -182,8 +182,8 @@ static uint64_t created_ns(const struct replaying *x) {
 
 static int fill_segment(struct replaying *x, void *memory, uint64_t bytes) {
     struct segment *s = &x->rebuild.segment;
-    struct live_message **all = live_all(&x->fold.live);
-    if (all == NULL && x->fold.live.count > 0)
+    struct live_message **all = live_all(&x->fold.told.live);
+    if (all == NULL && x->fold.told.live.count > 0)
         return fail(-ENOMEM, "queue '%.80s': no memory to bring it back", name_of(x));
     x->rebuild.name = name_of(x);
     x->rebuild.source = "journal";

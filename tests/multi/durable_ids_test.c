@@ -311,6 +311,8 @@ static void test_killed(void **state) {
     assert_int_equal(highest, last);
     for (uint64_t n = 1; n <= to; n++)
         assert_int_equal(ids[n], 1);
+    succeeds(rp_queue_sweep(q)); /* after the last of the killed */
+    succeeds(rp_queue_sweep(q));
     audit_is_clean(q);
     drop_queue(q);
     remove_journal();

@@ -34,7 +34,8 @@ static void send_some(struct hand *h) {
     s.ttl_ns = roll(8) == 0 ? 3600 * SECOND : 0;
     s.headers = roll(4) == 0 ? headers : NULL;
     s.header_count = s.headers != NULL ? 2 : 0;
-    s.sequence = roll(3) == 0 ? h->sequence + 1 + roll(2) : 0;
+    struct rp_group_info any; /* what is for nobody does not come to the journal */
+    s.sequence = rp_group_next(h->q, 0, &any) == 0 && roll(3) == 0 ? h->sequence + 1 + roll(2) : 0;
     uint32_t once = roll(2000);
     s.dedup_id = roll(3) == 0 ? &once : NULL;
     s.dedup_id_bytes = s.dedup_id != NULL ? sizeof once : 0;

@@ -176,6 +176,22 @@ static inline void picture_group(rp_queue *q, const struct rp_group_info *g, FIL
                 d.acquisitions, d.reason, d.last_failure, d.pid, d.executable);
 }
 
+static inline int picture_by_id(const void *a, const void *b) {
+    return memcmp(((const struct rp_producer_id *)a)->id, ((const struct rp_producer_id *)b)->id, RP_PRODUCER_ID_MAX);
+}
+
+/* In the order of their ids: places are not kept, nor one that sent nothing. */
+static inline void picture_producers(rp_queue *q, FILE *to) {
+    struct rp_producer_id ids[64], *last = ids;
+    for (uint32_t i = 0; rp_producer_id_next(q, i, last) == 0; i = last++->index + 1)
+        assert_true(last + 1 < ids + 64);
+    qsort(ids, (size_t)(last - ids), sizeof *ids, picture_by_id);
+    for (const struct rp_producer_id *id = ids; id < last; id++)
+        if (id->sequence > 0)
+            fprintf(to, "producer %.*s sequence %llu made %llu\n", (int)id->id_bytes, (const char *)id->id,
+                    (unsigned long long)id->sequence, (unsigned long long)id->made_ns);
+}
+
 static inline void picture_take(rp_queue *q, struct picture *p) {
     struct rp_group_info g;
     *p = (struct picture){0};
@@ -184,11 +200,7 @@ static inline void picture_take(rp_queue *q, struct picture *p) {
     fprintf(to, "created %llu paused %d\n", (unsigned long long)stats_of(q).created_ns, rp_queue_paused(q));
     for (uint32_t i = 0; rp_group_next(q, i, &g) == 0; i = g.index + 1)
         picture_group(q, &g, to, p);
-    struct rp_producer_id id;
-    for (uint32_t i = 0; rp_producer_id_next(q, i, &id) == 0; i = id.index + 1) /* one that sent nothing is as good as none */
-        if (id.sequence > 0)
-            fprintf(to, "producer %.*s sequence %llu made %llu\n", (int)id.id_bytes, (const char *)id.id,
-                    (unsigned long long)id.sequence, (unsigned long long)id.made_ns);
+    picture_producers(q, to);
     fclose(to);
 }
 
