@@ -58,13 +58,16 @@ RP_API int rp_producer_id_next(rp_queue *q, uint32_t index, struct rp_producer_i
 
 /* It is KEPT with this word. 0: it is removed; 1: it has become another's; or why it cannot be. What was sent under it counts first: until then the journal needs its name. */
 static int leave(struct actor *a, struct identity *e, uint64_t w) {
-    uint64_t gone = identity_word(durable(a->segment) ? IDENTITY_LEAVING : IDENTITY_UNUSED, NOBODY, false, identity_generation(w));
-    int result = durable(a->segment) ? durable_write_all(a, load_acquire(&e->message, identity)) : 0;
+    const bool recorded = durable(a->segment);
+    uint64_t gone = identity_word(recorded && !MUTANT(durable_leaves_at_once) ? IDENTITY_LEAVING : IDENTITY_UNUSED, NOBODY, false,
+                                  identity_generation(w));
+    int result =
+        recorded && !MUTANT(durable_leaves_unwritten) ? durable_write_all(a, load_acquire(&e->message, identity)) : 0;
     if (result < 0)
         return result;
     if (!cas_acq_rel(&e->word, &w, gone, identity_word))
         return 1;
-    return durable(a->segment) ? durable_record_left(a, &e->word, gone) : 0;
+    return recorded && !MUTANT(durable_leaves_at_once) ? durable_record_left(a, &e->word, gone) : 0;
 }
 
 static int remove_id(struct actor *a, const struct producer_name *x) {

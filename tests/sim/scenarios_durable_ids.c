@@ -257,6 +257,13 @@ static void body_remove(unsigned me) {
     struct desk d;
     open_ready(&d);
     if (me == 0) {
+        if (witness_producer_id(&d) == 0) {
+            d.number = 2;
+            (void)witness_send_async(&d);
+            d.number = 0;
+            rp_producer_close(d.producer);
+            witness_producer(&d);
+        }
         sim_call("rp_producer_id_remove");
         int result = rp_producer_id_remove(d.queue, "a", 1);
         sim_return(result == 0);
