@@ -8,6 +8,7 @@
 struct entry {
     struct id_copy copy;
     bool settled; /* PENDING, and yet its message is settled: its sender has not come to say that it was sent */
+    bool waits;   /* its message waits for the journal: what waits there is not in the dump */
 };
 
 /* The word is looked at before and after. */
@@ -17,6 +18,7 @@ static bool read_entry(const struct segment *s, uint32_t i, struct entry *out) {
             return false;
         out->settled = id_state(out->copy.word) == ID_PENDING && id_kind(out->copy.message) == ID_OF_SEND &&
                        dump_settled(s, id_message(out->copy.message));
+        out->waits = id_kind(out->copy.message) == ID_OF_SEND && dump_waits(s, id_message(out->copy.message));
     } while (load_acquire(&s->known_ids[i].word, known_word) != out->copy.word);
     return true;
 }
@@ -30,7 +32,7 @@ int dump_ids_before(struct dump_ids *x, const rp_queue *q) {
         return fail(-ENOMEM, "queue '%.80s': no memory for the ids that it knows", q->name);
     for (uint32_t i = 0, n = id_table_used(s); i < n; i++) {
         struct entry e;
-        bool known = read_entry(s, i, &e) && (id_state(e.copy.word) == ID_COMMITTED || e.settled);
+        bool known = read_entry(s, i, &e) && ((id_state(e.copy.word) == ID_COMMITTED && !e.waits) || e.settled);
         x->before[i] = known ? id_generation(e.copy.word) + 1 : 0;
     }
     return 0;

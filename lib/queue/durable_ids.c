@@ -111,12 +111,17 @@ static bool read_sequence(const struct segment *s, const struct identity *e, uin
            load_acquire(&e->word, identity_word) == w;
 }
 
-/* The sequence before the oldest message of this producer that is not below the point; or `sequence`: all are. */
-static uint64_t before_the_ring(const struct segment *s, uint32_t place, uint64_t from, uint64_t sequence) {
+uint64_t ids_sequence_before(const struct segment *s, uint32_t place, uint64_t from, uint64_t sequence) {
     struct index_ring ring = durable_ring(s);
     for (uint64_t t = from; !ring_ends_at(&ring, t) && !MUTANT(durable_sequence_ahead); t++) {
-        uint32_t c = slot_cell(load_acquire(ring_slot(&ring, t), slot));
-        if (segment_has_cell(s, c) && field_read(&segment_cell(s, c)->flags) & CELL_NUMBERED && segment_extra(s, c)->producer == place)
+        uint64_t slot = load_acquire(ring_slot(&ring, t), slot);
+        uint32_t c = slot_cell(slot);
+        if (!segment_has_cell(s, c))
+            continue;
+        const struct cell *cell = segment_cell(s, c);
+        uint64_t w = load_acquire(&cell->word, cell_word);
+        if (cell_state(w) == CELL_JOURNALED && slot_is_of(slot, cell_generation(w)) && field_read(&cell->flags) & CELL_NUMBERED &&
+            segment_extra(s, c)->producer == place)
             return segment_extra(s, c)->sequence_before;
     }
     return sequence;
@@ -131,7 +136,7 @@ static bool add_live_producer(struct batch *b, const struct segment *s, uint32_t
         if (!identity_exists(w))
             return true;
     } while (!read_sequence(s, e, w, b->end, &sequence));
-    sequence = before_the_ring(s, place, b->end, sequence);
+    sequence = ids_sequence_before(s, place, b->end, sequence);
     return sequence == 0 || say_producer(b, e, sequence, false, &at);
 }
 
