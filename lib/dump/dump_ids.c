@@ -4,35 +4,23 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Entries beyond were never used. */
-static uint32_t used(const struct segment *s) {
-    uint64_t hand = load_relaxed(&s->control->known_hand, hint);
-    return hand < s->layout.known_count ? (uint32_t)hand : s->layout.known_count;
-}
-
-/* What an entry says; its word is looked at before and after. */
+/* What an entry says. */
 struct entry {
-    uint64_t word, until_ns, message, message_id;
-    unsigned char id[KNOWN_ID_BYTES];
+    struct id_copy copy;
     bool settled; /* PENDING, and yet its message is settled: its sender has not come to say that it was sent */
+    bool waits;   /* its message waits for the journal: what waits there is not in the dump */
 };
 
+/* The word is looked at before and after. */
 static bool read_entry(const struct segment *s, uint32_t i, struct entry *out) {
-    const struct known_id *e = &s->known_ids[i];
-    uint64_t words[KNOWN_ID_BYTES / 8];
     do {
-        out->word = load_acquire(&e->word, known_word);
-        out->until_ns = load_acquire(&e->until_ns, known_id);
-        out->message = load_acquire(&e->message, known_id);
-        out->message_id = load_acquire(&e->message_id, known_id);
-        for (unsigned k = 0; k < KNOWN_ID_BYTES / 8; k++)
-            words[k] = load_acquire(&e->id[k], known_id);
-        out->settled =
-            id_state(out->word) == ID_PENDING && id_kind(out->message) == ID_OF_SEND && dump_settled(s, id_message(out->message));
-    } while (load_acquire(&e->word, known_word) != out->word);
-    memcpy(out->id, words, sizeof out->id);
-    return (id_state(out->word) == ID_COMMITTED || id_state(out->word) == ID_PENDING) && id_bytes(out->message) > 0 &&
-           id_bytes(out->message) <= KNOWN_ID_BYTES;
+        if (!id_table_read(s, i, &out->copy))
+            return false;
+        out->settled = id_state(out->copy.word) == ID_PENDING && id_kind(out->copy.message) == ID_OF_SEND &&
+                       dump_settled(s, id_message(out->copy.message));
+        out->waits = id_kind(out->copy.message) == ID_OF_SEND && dump_waits(s, id_message(out->copy.message));
+    } while (load_acquire(&s->known_ids[i].word, known_word) != out->copy.word);
+    return true;
 }
 
 int dump_ids_before(struct dump_ids *x, const rp_queue *q) {
@@ -42,10 +30,10 @@ int dump_ids_before(struct dump_ids *x, const rp_queue *q) {
     x->before = calloc(s->layout.known_count, sizeof *x->before);
     if (x->before == NULL)
         return fail(-ENOMEM, "queue '%.80s': no memory for the ids that it knows", q->name);
-    for (uint32_t i = 0, n = used(s); i < n; i++) {
+    for (uint32_t i = 0, n = id_table_used(s); i < n; i++) {
         struct entry e;
-        bool known = read_entry(s, i, &e) && (id_state(e.word) == ID_COMMITTED || e.settled);
-        x->before[i] = known ? id_generation(e.word) + 1 : 0;
+        bool known = read_entry(s, i, &e) && ((id_state(e.copy.word) == ID_COMMITTED && !e.waits) || e.settled);
+        x->before[i] = known ? id_generation(e.copy.word) + 1 : 0;
     }
     return 0;
 }
@@ -91,16 +79,16 @@ static bool find_group(const struct dump_cut *k, const unsigned char *id, uint32
 static bool describe(struct dump_ids *x, const struct dump_cut *k, uint32_t i, const struct entry *e, uint64_t now_ns,
                      struct rp_dump_id *out) {
     const struct segment *s = k->segment;
-    bool committed = id_state(e->word) == ID_COMMITTED;
-    uint64_t until_ns = committed ? e->until_ns : now_ns + s->parameters.dedup_window_ns;
-    const unsigned char *id = e->id;
+    bool committed = id_state(e->copy.word) == ID_COMMITTED;
+    uint64_t until_ns = committed ? e->copy.until_ns : now_ns + s->parameters.dedup_window_ns;
+    const unsigned char *id = (const unsigned char *)e->copy.id;
     *out =
-        (struct rp_dump_id){.kind = id_kind(e->message), .id_bytes = id_bytes(e->message), .until_ns = until_ns + k->wall_ahead_ns};
+        (struct rp_dump_id){.kind = id_kind(e->copy.message), .id_bytes = id_bytes(e->copy.message), .until_ns = until_ns + k->wall_ahead_ns};
     if (until_ns <= now_ns || until_ns >> 63 != 0 || out->kind > ID_OF_WORK)
         return false;
     if (out->kind == ID_OF_SEND) {
-        out->message_id = e->message_id;
-        if (x->before[i] != id_generation(e->word) + 1 && !dump_ids_has(x, e->message_id))
+        out->message_id = e->copy.message_id;
+        if (x->before[i] != id_generation(e->copy.word) + 1 && !dump_ids_has(x, e->copy.message_id))
             return false;
     } else {
         size_t least = out->kind == ID_OF_DELIVERY ? 2 * sizeof(uint64_t) : sizeof(uint64_t) + 1;
@@ -124,7 +112,7 @@ int dump_ids_after(struct dump_ids *x, const struct dump_cut *k, int (*each)(voi
     if (x->before == NULL)
         return 0;
     uint64_t hand = load_relaxed(&s->control->known_hand, hint), now_ns = segment_now_ns(s);
-    for (uint32_t n = 0, all = used(s); n < all; n++) {
+    for (uint32_t n = 0, all = id_table_used(s); n < all; n++) {
         uint32_t i = (uint32_t)((all < s->layout.known_count ? n : hand + n) % s->layout.known_count);
         struct entry e;
         struct rp_dump_id id;

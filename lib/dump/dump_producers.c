@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "dump_producers.h"
+#include "durable_ids.h"
 #include "error.h"
 #include "identity.h"
 #include "lookup.h"
@@ -48,6 +49,9 @@ static bool read_place(const struct segment *s, const struct identity *e, struct
         out->id.sequence = identity_sequence(e, w);
         if (identity_state(w) == IDENTITY_OWNED && !read_under_way(s, e, out))
             continue;
+        if (durable(s)) /* what waits for the journal is not in the dump */
+            out->id.sequence = ids_sequence_before(s, (uint32_t)(e - s->identities),
+                                                   load_acquire(&s->control->journal_moved, hints), out->id.sequence);
         if (load_acquire(&e->word, identity_word) == w)
             return out->id.id_bytes > 0;
     }

@@ -71,10 +71,10 @@ int rebuild_producer(struct rebuild *r, const struct rp_producer_id *p) {
     if (result < 0)
         return result;
     if (r->producers >= s->parameters.producer_ids)
-        return fail(-ENOSPC, "queue '%.80s': the dump has more ids of producers than max_producer_ids, %u", r->name,
+        return fail(-ENOSPC, "queue '%.80s': the %s has more ids of producers than max_producer_ids, %u", r->name, r->source,
                     (unsigned)s->parameters.producer_ids);
     if (identity_find(s, &name, &word, &admitted) >= 0)
-        return fail(RP_CORRUPT, "the dump has an id of a producer twice");
+        return fail(RP_CORRUPT, "the %s has an id of a producer twice", r->source);
     struct identity *e = &s->identities[r->producers++];
     store_relaxed(&e->last, p->sequence, init);
     store_relaxed(&e->next, p->sequence, init);
@@ -111,7 +111,7 @@ int rebuild_id(struct rebuild *r, const struct rp_dump_id *id) {
     else
         sought_id_make_of(&x, (enum id_kind)id->kind, &full, sizeof full.group + id->id_bytes);
     if (id_table_look(s, &x, &entry, &head) != ID_UNKNOWN)
-        return fail(RP_CORRUPT, "the dump has an id for deduplication twice");
+        return fail(RP_CORRUPT, "the %s has an id for deduplication twice", r->source);
     if (id_table_take(s, 0, r->now_ns, first, &spare, &entry, &forgotten) != ID_TAKE_DONE ||
         id_table_look(s, &x, &(struct id_entry){0}, &head) != ID_UNKNOWN)
         return fail(RP_CORRUPT, "queue '%.80s': no place for an id for deduplication", r->name);

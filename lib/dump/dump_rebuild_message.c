@@ -87,7 +87,7 @@ static bool write_content(struct rebuild *r, uint32_t c, const struct rp_dump_me
         return false;
     flags |= content != m->bytes ? CELL_HAS_HEADERS : 0;
     if (m->flags & RP_DUMP_KEYED) {
-        extra->key_bytes = (uint32_t)m->key_bytes;
+        extra->key_bytes = (uint16_t)m->key_bytes;
         memcpy(extra->key, m->key, m->key_bytes);
         flags |= CELL_HAS_KEY;
     }

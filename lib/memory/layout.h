@@ -195,6 +195,7 @@ struct control {
     a64 journal_failed;               /* errno:16 | when to try again, in ms:48; 0: it works */
     a64 journal_synced;               /* sync interval: when, in ms */
     a64 journal_snapshot;             /* 1: all that is live is to be written again */
+    a64 journal_leaving;              /* hint: some producer id was removed, and that is to be recorded */
     _Alignas(LINE) a64
         journal_role;       /* who writes, and until when, in ms: until:46 | times it was taken over:8 | seat + 1:10; 0: nobody */
     a64 journal_groups;     /* `active` as it was recorded last */
@@ -280,7 +281,9 @@ enum cell_flags {
     CELL_EXPIRES = 2,     /* has a time to live */
     CELL_WAITS = 4,       /* was sent with a delay or a time */
     CELL_BY_WALL = 8,     /* its times are of the wall clock, not ns of boot time since the epoch */
-    CELL_HAS_HEADERS = 16 /* behind its payload, and `bytes` counts both; lib/queue/headers.h */
+    CELL_HAS_HEADERS = 16, /* behind its payload, and `bytes` counts both; lib/queue/headers.h */
+    CELL_HAS_ID = 32,      /* durable queues: sent under an id, and */
+    CELL_NUMBERED = 64     /* by a producer with an id, as one of its sequence: lib/queue/durable_ids.h */
 };
 
 /* What one group knows of one cell beyond the words; touched only when a delivery failed, but for groups above 0. */
@@ -299,11 +302,12 @@ struct delivery {
 struct extra {
     a64 due_ns;
     a64 expires_ns;
-    uint64_t producer;
-    uint64_t producer_seq;
+    uint64_t sequence;        /* CELL_NUMBERED: its producer's, and */
+    uint64_t sequence_before; /* that of the message before */
     a64 journal; /* durable queues: lane, and position in the journal ring, which is its sequence, as in `position` of a cell */
-    uint32_t key_bytes;
-    uint32_t reserved0;
+    uint16_t key_bytes;
+    uint16_t producer; /* CELL_NUMBERED: the place of its producer's id */
+    uint32_t known;    /* CELL_HAS_ID: the entry of its id */
     a64 spilled_at;      /* a refilled message: its place in the spill */
     unsigned char key[]; /* KEY_BYTES of them in keyed queues */
 };

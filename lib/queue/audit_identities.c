@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "audit.h"
+#include "durable.h"
 #include "identity.h"
 #include "lookup.h"
 
@@ -15,7 +16,7 @@ static void check_identity(struct check *k, uint32_t place) {
     const struct segment *s = k->segment;
     const struct identity *e = &s->identities[place];
     uint64_t w = load_acquire(&e->word, identity_word), bytes = load_acquire(&e->bytes, identity);
-    if (identity_state(w) > IDENTITY_OWNED)
+    if (identity_state(w) > (durable(s) ? IDENTITY_LEAVING : IDENTITY_OWNED))
         audit_violation(k, "producer id %u is in the unknown state %d", place, (int)identity_state(w));
     else if (identity_is_owned(w) && !audit_seat_is_attached(k, identity_owner(w)))
         audit_violation(k, "producer id %u is owned by seat %u, which nobody has", place, identity_owner(w));

@@ -5,18 +5,12 @@
 #include "lookup.h"
 #include <stdlib.h>
 
-/* Entries beyond were never used, and need not be in memory. */
-static uint32_t used(const struct segment *s) {
-    uint64_t hand = load_relaxed(&s->control->known_hand, hint);
-    return hand < s->layout.known_count ? (uint32_t)hand : s->layout.known_count;
-}
-
 /* All words in one number: did anything move meanwhile? */
 static uint64_t picture(const struct segment *s) {
     uint64_t sum = load_relaxed(&s->control->known_hand, hint);
     for (uint64_t i = 0; i < UINT64_C(1) << s->layout.known_shift; i++)
         sum = sum * 31 + load_acquire(&s->known_heads[i], known_link);
-    for (uint32_t i = 0, n = used(s); i < n; i++)
+    for (uint32_t i = 0, n = id_table_used(s); i < n; i++)
         sum = sum * 31 + load_acquire(&s->known_ids[i].word, known_word) * 7 + load_acquire(&s->known_ids[i].next, known_link);
     return sum;
 }
@@ -77,7 +71,7 @@ void audit_ids(struct check *k) {
     uint64_t then = picture(s);
     for (uint64_t b = 0; b < UINT64_C(1) << s->layout.known_shift; b++)
         check_chain(k, b, reached);
-    for (uint32_t i = 0, n = used(s); i < n; i++)
+    for (uint32_t i = 0, n = id_table_used(s); i < n; i++)
         check_entry(k, i, reached[i]);
     if (picture(s) != then) /* it moves: that says nothing */
         *k->out = before;

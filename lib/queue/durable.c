@@ -12,7 +12,7 @@ enum { NO_PLACE_YET = 2048 }; /* far from any generation that a position may be 
 /* ---- creating ---- */
 
 void durable_begin(const struct segment *s, const char *path, const unsigned char id[16], uint64_t next, uint64_t number,
-                   uint32_t unit, uint64_t oldest, uint64_t needed) {
+                   uint32_t unit, uint64_t oldest, uint64_t needed, bool snapshot) {
     struct control *k = s->control;
     uint64_t start = load_relaxed(&k->journal_tail, init);
     size_t bytes = strnlen(path, JOURNAL_NAME_BYTES - 1);
@@ -23,6 +23,7 @@ void durable_begin(const struct segment *s, const char *path, const unsigned cha
     store_relaxed(&k->journal_file, number, init);
     store_relaxed(&k->journal_oldest, oldest, init);
     store_relaxed(&k->journal_needed, needed, init);
+    store_relaxed(&k->journal_snapshot, snapshot, init);
     struct durable_point p = {.file = (uint32_t)bits(number, 0, POINT_FILE_BITS), .unit = unit, .position = (uint32_t)start};
     store_relaxed(&k->journal_point, point_word(p), init);
 }
@@ -141,7 +142,7 @@ bool durable_urgent(const struct segment *s) {
     struct index_ring ring = durable_ring(s);
     uint64_t point = load_acquire(&k->journal_point, journaled), moved = load_acquire(&k->journal_moved, hints);
     return !ring_ends_at(&ring, point_position(point, moved)) || load_seq_cst(&k->journal_snapshot, dirty) != 0 ||
-           !durable_said_groups(s);
+           load_seq_cst(&s->control->journal_leaving, dirty) != 0 || !durable_said_groups(s);
 }
 
 bool durable_unwritten(const struct segment *s) {

@@ -64,9 +64,12 @@ static inline uint64_t durable_sequence(const struct segment *s, uint64_t positi
 
 /* ---- creating: nobody sees the segment yet ---- */
 
-/* The journal begins, or goes on, with sequence `next` in file `number` at `unit`; the oldest file is `oldest`, and those below `needed` are needed by nobody. `path`: of its directory, absolute, shorter than JOURNAL_NAME_BYTES; `id`: the journal's. */
+/*
+ * The journal begins, or goes on, with sequence `next` in file `number` at `unit`; the oldest file is `oldest`, and those below `needed` are needed by nobody. `snapshot`: one was begun, and is to be told anew before anything else.
+ * `path`: of its directory, absolute, shorter than JOURNAL_NAME_BYTES; `id`: the journal's.
+ */
 void durable_begin(const struct segment *s, const char *path, const unsigned char id[16], uint64_t next, uint64_t number,
-                   uint32_t unit, uint64_t oldest, uint64_t needed);
+                   uint32_t unit, uint64_t oldest, uint64_t needed, bool snapshot);
 
 /* The message in the cell has this sequence, which is in the journal. After durable_begin. */
 void durable_adopt(const struct segment *s, uint32_t c, uint32_t lane, uint64_t sequence);
@@ -82,8 +85,22 @@ int durable_refuse(const struct actor *a);
 /* Enters the cell's message into the journal ring, if its word says that it should be there. Anybody, any number at once. True: it is there, at *position; else it went on, or the ring is damaged. */
 bool durable_enter(const struct segment *s, uint32_t c, uint64_t *position);
 
+/* The message that was written down (verdict.h) was sent by somebody, perhaps: this producer is told of it when it is as durable as if he had sent it. */
+void durable_owe(struct rp_producer *p, uint64_t message);
+/* The same of all that was sent before it, too. */
+void durable_owe_all(struct rp_producer *p, uint64_t message);
+
 /* Waits until all that this producer sent is durable, as the queue asks: RP_SYNC_ALWAYS. Else sees to it that it is on its way. 0, -EINTR, RP_GONE, RP_NOT_DURABLE. */
 int durable_wait(struct rp_producer *p);
+
+/* What a call that comes to `result` returns: if it says that something was sent, not before that is so. */
+static inline int durable_answer(struct rp_producer *p, int result) {
+    int waited = p->durable_owes && (result == 0 || result == RP_DUPLICATE) ? durable_wait(p) : 0;
+    return waited < 0 ? waited : result;
+}
+
+/* What was sent so far is written, also if it need not be on disk; and this message, which a dead one may have sent. As durable_wait. */
+int durable_write_all(struct actor *a, uint64_t message);
 
 /* The same, whatever the queue asks for, and all that was marked before. */
 int durable_flush(struct rp_producer *p);
@@ -100,6 +117,9 @@ static inline void durable_note(const struct segment *s, uint32_t c) {
 }
 /* The same, and waits until it is recorded, if the queue is durable. 0; RP_NOT_DURABLE: it is done, and will be recorded when the journal works again. */
 int durable_record_groups(struct actor *a);
+
+/* A producer id was removed, and its place has this word until that is recorded. As durable_wait. */
+int durable_record_left(struct actor *a, const a64 *word, uint64_t leaving);
 
 /* ---- moving on ---- */
 

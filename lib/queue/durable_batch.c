@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "durable_batch.h"
 #include "delivery.h"
+#include "durable_ids.h"
 #include "durable_record.h"
 #include "fanout.h"
 #include "headers.h"
@@ -105,7 +106,11 @@ static bool add_entry(struct actor *a, struct batch *b, uint64_t t, uint64_t slo
     if (cell_state(w) != CELL_JOURNALED || !slot_is_of(slot, generation) ||
         load_acquire(&segment_extra(s, c)->journal, journal) != position_word(generation, 0, t))
         return true;
-    return add_message(a, b, c, w, t);
+    const struct journal_batch before = b->records;
+    if (add_message(a, b, c, w, t) && ids_add(b, s, c, w)) /* the ids also of one whose groups are gone */
+        return true;
+    b->records = before;
+    return false;
 }
 
 static void add_messages(struct actor *a, struct batch *b, uint64_t end) {
@@ -261,7 +266,8 @@ static bool add_marked(struct actor *a, struct batch *b) {
 
 static bool begin(struct actor *a, struct batch *b, uint64_t position, bool first) {
     b->end = position;
-    b->settled_count = b->mark_count = 0;
+    b->producer_at = NULL;
+    b->settled_count = b->mark_count = b->left_count = 0;
     b->says_groups = b->more = false;
     if (first || !durable_said_groups(a->segment))
         return add_groups(a, b, position);
@@ -281,7 +287,8 @@ bool batch_fill(struct actor *a, struct batch *b, uint64_t position, bool first)
     }
     while (MUTANT(durable_end_last) && !ring_ends_at(&ring, end))
         end++;
-    b->more = !add_marked(a, b);
+    b->more = !ids_add_left(b, s);
+    b->more = !add_marked(a, b) || b->more;
     add_messages(a, b, end);
     return b->records.records > 0 || b->end != position;
 }
@@ -290,16 +297,18 @@ static bool say_snapshot(struct batch *b, uint16_t ends) {
     return journal_batch_add(&b->records, RECORD_SNAPSHOT, ends, 0, 0) != NULL;
 }
 
-bool batch_fill_live(struct actor *a, struct batch *b, uint64_t position, bool first, bool begins, uint32_t *c) {
+bool batch_fill_live(struct actor *a, struct batch *b, uint64_t position, bool first, bool begins, uint32_t *next) {
     const struct segment *s = a->segment;
+    const uint32_t cells = s->layout.cell_count, all = cells + ids_count(s);
     if (!begin(a, b, position, first) || (begins && !say_snapshot(b, 0)))
         return false;
-    while (*c < s->layout.cell_count && add_state(a, b, *c, true))
-        ++*c;
-    return *c == s->layout.cell_count && say_snapshot(b, 1);
+    while (*next < all && (*next < cells ? add_state(a, b, *next, true) : ids_add_live(b, s, *next - cells)))
+        ++*next;
+    return *next >= all && say_snapshot(b, 1);
 }
 
 void batch_settle(struct actor *a, const struct batch *b) {
+    ids_settle(a->segment, b);
     for (uint32_t i = 0; i < b->settled_count; i++) {
         const struct settled *x = &b->settled[i];
         if (x->cancelled)
@@ -310,11 +319,13 @@ void batch_settle(struct actor *a, const struct batch *b) {
 }
 
 void batch_mark_again(const struct segment *s, const struct batch *b) {
+    ids_mark_left(s);
     for (uint32_t i = 0; i < b->mark_count; i++)
         durable_mark(s, b->marks[i]);
 }
 
 void batch_mark_all(const struct segment *s) {
+    ids_mark_left(s);
     for (uint32_t c = 0; c < s->layout.cell_count; c++) {
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
         if (cell_is_published(w) || cell_state(w) == CELL_DELAYED)

@@ -7,9 +7,9 @@
 #include "journal_batch.h"
 
 #ifdef RP_SIM
-enum { SETTLED_MOST = 8, MARKS_MOST = 16 };
+enum { SETTLED_MOST = 8, MARKS_MOST = 16, LEFT_MOST = 2 };
 #else
-enum { SETTLED_MOST = 4096, MARKS_MOST = 8192 };
+enum { SETTLED_MOST = 4096, MARKS_MOST = 8192, LEFT_MOST = 64 };
 #endif
 
 /* Deliveries that the batch says are settled, and whose bits may go when it counts; or a message that was taken back while it waited. */
@@ -20,14 +20,23 @@ struct settled {
     bool cancelled;
 };
 
+/* A producer id that the batch says was removed, and whose place is free when it counts. */
+struct left {
+    uint32_t place;
+    uint64_t word;
+};
+
 struct batch {
     struct journal_batch records;
     uint64_t end;    /* position in the journal ring up to which its messages are */
     uint64_t groups; /* what it says of the groups: for control.journal_groups */
     bool says_groups, more;
-    uint32_t settled_count, mark_count;
+    unsigned char *producer_at; /* the last record of how far a producer came; NULL: there is none */
+    uint32_t producer;
+    uint32_t settled_count, mark_count, left_count;
     uint32_t marks[MARKS_MOST]; /* cells whose marks it took */
     struct settled settled[SETTLED_MOST];
+    struct left left[LEFT_MOST];
 };
 
 /*
@@ -36,8 +45,8 @@ struct batch {
  */
 bool batch_fill(struct actor *a, struct batch *b, uint64_t position, bool first);
 
-/* The same of the live messages from cell *c on, as far as they fit, whether marked or not: a part of a snapshot, of what is below `position`. True: that was all. */
-bool batch_fill_live(struct actor *a, struct batch *b, uint64_t position, bool first, bool begins, uint32_t *c);
+/* The same of the live messages, then of ids, from number *next on, as far as they fit, whether marked or not: a part of a snapshot, of what is below `position`. True: that was all. */
+bool batch_fill_live(struct actor *a, struct batch *b, uint64_t position, bool first, bool begins, uint32_t *next);
 
 /* It is in the journal: what is settled may go. */
 void batch_settle(struct actor *a, const struct batch *b);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From file to file: sealing, making the next, dropping those of which nothing is needed. */
+#include "durable_ids.h"
 #include "durable_role.h"
 
 uint64_t writer_file(const struct segment *s, struct durable_point p) {
@@ -52,7 +53,7 @@ void writer_needs(const struct segment *s, uint64_t needed) {
 
 /*
  * One message that stays keeps its file, and all later ones. When they are many, and little of them is needed, that is written again: only if that halves their number, for it happens in here, too. A file is at least a third full,
- * whatever did not fit into it any more.
+ * whatever did not fit into it any more. Where ids are known they may be in any file: then only a snapshot lets files go (durable_ids.h).
  */
 void writer_drop_files(struct writer *x, uint64_t point) {
     const struct segment *s = x->actor->segment;
@@ -60,10 +61,12 @@ void writer_drop_files(struct writer *x, uint64_t point) {
              position = point_position(point, load_acquire(&s->control->journal_moved, hints));
     a64 *oldest = &s->control->journal_oldest;
     uint64_t needed = load_relaxed(&s->control->journal_needed, hint), bytes, lowest = lowest_live(s, position, &bytes);
-    needed = store_needed(x->store, needed, number, lowest + MUTANT(durable_drops_too_far));
+    const uint64_t ids = ids_bytes(s);
+    if (ids == 0 || MUTANT(durable_id_dropped))
+        needed = store_needed(x->store, needed, number, lowest + MUTANT(durable_drops_too_far));
     writer_needs(s, needed);
     store_relaxed(oldest, store_drop(x->store, load_relaxed(oldest, hint)), hint);
-    uint64_t again = 2 + 3 * bytes / s->parameters.journal_file_bytes;
+    uint64_t again = 2 + 3 * (bytes + ids) / s->parameters.journal_file_bytes;
     if (number - needed > 2 * again)
         store_seq_cst(&s->control->journal_snapshot, 1, dirty);
 }

@@ -232,3 +232,23 @@ bool record_delivery_read(const unsigned char *from, size_t bytes, struct record
     memcpy(l->text, from + EXECUTABLE_BYTES, text);
     return true;
 }
+
+/* ---- ids ---- */
+
+void record_id_write(unsigned char *to, const struct record_id *r) {
+    to = put64(to, r->number);
+    to = put64(to, r->time_ns);
+    memcpy(to, r->id, r->bytes);
+}
+
+void record_id_number(unsigned char *to, uint64_t number) { (void)put64(to, number); }
+
+bool record_id_read(const unsigned char *from, size_t bytes, size_t most, struct record_id *r) {
+    if (bytes <= RECORD_ID_BYTES || bytes - RECORD_ID_BYTES > most)
+        return false;
+    from = get64(from, &r->number);
+    from = get64(from, &r->time_ns);
+    r->id = from;
+    r->bytes = bytes - RECORD_ID_BYTES;
+    return true;
+}

@@ -15,13 +15,16 @@ enum durable_record {
     RECORD_MESSAGE = 2,  /* a message */
     RECORD_SETTLED = 3,  /* groups have no more use for messages */
     RECORD_DELIVERY = 4, /* where a message stands in one group, after a failure */
-    RECORD_SNAPSHOT = 5  /* flags 0: from here on all messages that are live come again; flags 1: that was all of them */
+    RECORD_SNAPSHOT = 5, /* flags 0: from here on all that is live comes again; flags 1: that was all of it */
+    RECORD_ID = 6,       /* an id under which a message was sent */
+    RECORD_PRODUCER = 7  /* flags 0: how far a producer with an id has come; flags 1: its id was removed */
 };
 
 enum {
     RECORD_MESSAGE_BYTES = 56, /* before key, payload and headers */
     RECORD_SETTLED_BYTES = 16, /* each */
-    RECORD_DELIVERY_BYTES = 96 /* before the text */
+    RECORD_DELIVERY_BYTES = 96, /* before the text */
+    RECORD_ID_BYTES = 16        /* before the id */
 };
 
 /* ---- groups: counts, then 128 bytes each ---- */
@@ -86,5 +89,21 @@ struct record_delivery {
 size_t record_delivery_bytes(const struct record_delivery *d);
 void record_delivery_write(unsigned char *to, const struct record_delivery *d);
 bool record_delivery_read(const unsigned char *from, size_t bytes, struct record_delivery *d);
+
+/* ---- ids ---- */
+
+/* Of a message, or of a producer. */
+struct record_id {
+    uint64_t number;  /* of the message; or its sequence, as far as it counts */
+    uint64_t time_ns; /* until when it is kept; or when it was made */
+    const unsigned char *id;
+    size_t bytes;
+};
+static inline size_t record_id_bytes(const struct record_id *r) { return RECORD_ID_BYTES + r->bytes; }
+void record_id_write(unsigned char *to, const struct record_id *r);
+/* In a record that was written. */
+void record_id_number(unsigned char *to, uint64_t number);
+/* `most`: KNOWN_ID_BYTES or PRODUCER_ID_BYTES. The id stays in the record. */
+bool record_id_read(const unsigned char *from, size_t bytes, size_t most, struct record_id *r);
 
 #endif

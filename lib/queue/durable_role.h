@@ -17,7 +17,7 @@ struct writer {
     bool wrote;  /* all that was there when a batch was begun */
     /* a snapshot that is being written */
     bool snapshot;
-    uint32_t snapshot_cell;
+    uint32_t snapshot_next; /* cell, or id */
     uint64_t snapshot_file;
 };
 

@@ -11,12 +11,16 @@ struct waiting {
     struct actor *actor;
     bool (*done)(const struct waiting *w); /* NULL: when all of the journal is on disk */
     uint64_t position;
+    const a64 *word; /* of a producer id that is LEAVING, and what it says so long */
+    uint64_t leaving;
 };
 
 static bool written(const struct waiting *w) {
     uint64_t point = load_acquire(&w->actor->segment->control->journal_point, journaled);
     return (int64_t)(point_position(point, w->position) - w->position) >= 0;
 }
+
+static bool left_recorded(const struct waiting *w) { return load_acquire(w->word, identity_word) != w->leaving; }
 
 static bool groups_recorded(const struct waiting *w) { return durable_said_groups(w->actor->segment); }
 
@@ -50,9 +54,61 @@ static int wait_until(const struct waiting *w) {
     return result;
 }
 
+/* -> whether the message waits for the journal, and where: behind *end. */
+static bool find(const struct segment *s, uint64_t message, uint64_t *end) {
+    uint64_t c = message >> GENERATION_BITS;
+    if (c >= s->layout.cell_count)
+        return false;
+    uint64_t w = load_acquire(&segment_cell(s, (uint32_t)c)->word, cell_word);
+    if (cell_state(w) != CELL_JOURNALED || cell_generation(w) != ((message + 1) & GENERATION_MASK) ||
+        !durable_enter(s, (uint32_t)c, end))
+        return false; /* it went on: it counts */
+    ++*end;
+    return true;
+}
+
+static uint64_t ring_end(const struct segment *s) {
+    struct index_ring ring = durable_ring(s);
+    uint64_t end = load_acquire(ring.tail, hints);
+    while (!ring_ends_at(&ring, end))
+        end++;
+    return end;
+}
+
+static void owe(struct rp_producer *p, uint64_t end) {
+    if (!p->durable_owes || (int64_t)(end - p->durable_tail) > 0)
+        p->durable_tail = end;
+    p->durable_owes = !MUTANT(durable_told_early);
+}
+
+void durable_owe(struct rp_producer *p, uint64_t message) {
+    uint64_t end;
+    if (find(p->actor.segment, message, &end))
+        owe(p, end);
+}
+
+void durable_owe_all(struct rp_producer *p, uint64_t message) {
+    uint64_t end;
+    (void)find(p->actor.segment, message, &end);
+    owe(p, ring_end(p->actor.segment));
+}
+
+int durable_write_all(struct actor *a, uint64_t message) {
+    uint64_t end;
+    (void)find(a->segment, message, &end);
+    struct waiting w = {.actor = a, .done = written, .position = ring_end(a->segment)};
+    return wait_until(&w);
+}
+
+int durable_record_left(struct actor *a, const a64 *word, uint64_t leaving) {
+    struct waiting w = {.actor = a, .done = left_recorded, .word = word, .leaving = leaving};
+    store_seq_cst(&a->segment->control->journal_leaving, 1, dirty);
+    return wait_until(&w);
+}
+
 int durable_wait(struct rp_producer *p) {
     struct actor *a = &p->actor;
-    struct waiting w = {a, written, p->durable_tail};
+    struct waiting w = {.actor = a, .done = written, .position = p->durable_tail};
     int result = a->segment->parameters.sync == RP_SYNC_ALWAYS ? wait_until(&w) : look(&w);
     if (result == STILL) /* whoever has the role looks for more before he leaves it */
         return 0;
@@ -62,14 +118,14 @@ int durable_wait(struct rp_producer *p) {
 
 int durable_flush(struct rp_producer *p) {
     struct actor *a = &p->actor;
-    struct waiting all = {a, NULL, 0};
+    struct waiting all = {.actor = a};
     int result = wait_until(&all);
     p->durable_owes = p->durable_owes && result != 0;
     return result;
 }
 
 int durable_record_groups(struct actor *a) {
-    struct waiting w = {a, groups_recorded, 0};
+    struct waiting w = {.actor = a, .done = groups_recorded};
     if (!durable(a->segment))
         return 0;
     if (a->segment->parameters.sync == RP_SYNC_ALWAYS)

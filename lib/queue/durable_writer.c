@@ -170,15 +170,15 @@ static enum round snapshot_round(struct writer *x, uint64_t point, uint64_t posi
     struct actor *a = x->actor;
     const struct segment *s = a->segment;
     struct batch *b = store_batch(x->store);
-    uint32_t cell = x->snapshot ? x->snapshot_cell : 0;
-    bool ended = batch_fill_live(a, b, position, first, !x->snapshot, &cell);
+    uint32_t next = x->snapshot ? x->snapshot_next : 0;
+    bool ended = batch_fill_live(a, b, position, first, !x->snapshot, &next);
     enum round round = write_round(x, point, b);
     if (round != ROUND_AGAIN)
         return round;
     if (!x->snapshot)
         x->snapshot_file = writer_file(s, point_of(point));
     x->snapshot = true;
-    x->snapshot_cell = cell;
+    x->snapshot_next = next;
     if (!ended)
         return ROUND_AGAIN;
     int result = store_sync(x->store);

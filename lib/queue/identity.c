@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "identity.h"
+#include "durable.h"
 #include "error.h"
 #include "lookup.h"
 #include "roster.h"
@@ -98,6 +99,10 @@ static int make_place(struct actor *a, const struct producer_name *x, uint32_t *
     bool claimed = claim_place(s, a->seat, place, word);
     if (!claimed && (recover_the_dead(a) > 0 || !MUTANT(identity_claims_if_done))) /* another may just have done it */
         claimed = claim_place(s, a->seat, place, word);
+    if (!claimed && durable(s)) { /* those of ids that were removed are free when that is recorded */
+        (void)durable_drive(a);
+        claimed = claim_place(s, a->seat, place, word);
+    }
     if (!claimed)
         return fail(-ENOSPC, "queue '%s': its %u places for producer ids are taken; rp_producer_id_remove makes room",
                     a->queue->name, place_count(s));

@@ -23,6 +23,8 @@
  *     TAKEN  --owner, store--> OWNED(seat)
  *     KEPT   --anybody who removes the id, CAS--> UNUSED
  *
+ * In a durable queue that is recorded first: KEPT --CAS--> LEAVING, no id any more; its record is in the journal; LEAVING --whoever wrote that, CAS--> UNUSED. Nobody owns it meanwhile: if one dies, the next writer says it again.
+ *
  * That an id exists once follows from control.admitted: who adds one has looked at all places since he read that word, and his CAS fails if another was added since. Before he looks, he finishes the
  * one that the word names; so of those before it all are to be seen. All is lock-free, but that an id has one owner at a time, and only the owner's death or close ends that.
  */
@@ -32,7 +34,7 @@
 #include "handle.h"
 #include "verdict.h"
 
-enum identity_state { IDENTITY_UNUSED, IDENTITY_MAKING, IDENTITY_KEPT, IDENTITY_TAKEN, IDENTITY_OWNED };
+enum identity_state { IDENTITY_UNUSED, IDENTITY_MAKING, IDENTITY_KEPT, IDENTITY_TAKEN, IDENTITY_OWNED, IDENTITY_LEAVING };
 
 #define IDENTITY_GENERATION_MASK ((UINT64_C(1) << 49) - 1)
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Producer ids as others see them: asking, listing, removing. */
+#include "durable.h"
 #include "error.h"
 #include "identity.h"
 #include "lookup.h"
@@ -13,8 +14,10 @@ RP_API int rp_producer_sequence(rp_producer *p, uint64_t *last) {
         return fail(result < 0 ? result : -EINVAL, "rp_producer_sequence: no producer of this process, or no place for the result");
     if (p->identity == NULL)
         return fail(-EINVAL, "the producer of queue '%s' was opened without an id", p->actor.queue->name);
-    *last = p->sequence;
-    return 0;
+    result = durable_answer(p, 0);
+    if (result == 0)
+        *last = p->sequence;
+    return result;
 }
 
 static bool describe(rp_queue *q, const struct identity *e, struct rp_producer_id *out) {
@@ -53,6 +56,20 @@ RP_API int rp_producer_id_next(rp_queue *q, uint32_t index, struct rp_producer_i
     return RP_EMPTY;
 }
 
+/* It is KEPT with this word. 0: it is removed; 1: it has become another's; or why it cannot be. What was sent under it counts first: until then the journal needs its name. */
+static int leave(struct actor *a, struct identity *e, uint64_t w) {
+    const bool recorded = durable(a->segment);
+    uint64_t gone = identity_word(recorded && !MUTANT(durable_leaves_at_once) ? IDENTITY_LEAVING : IDENTITY_UNUSED, NOBODY, false,
+                                  identity_generation(w));
+    int result =
+        recorded && !MUTANT(durable_leaves_unwritten) ? durable_write_all(a, load_acquire(&e->message, identity)) : 0;
+    if (result < 0)
+        return result;
+    if (!cas_acq_rel(&e->word, &w, gone, identity_word))
+        return 1;
+    return recorded && !MUTANT(durable_leaves_at_once) ? durable_record_left(a, &e->word, gone) : 0;
+}
+
 static int remove_id(struct actor *a, const struct producer_name *x) {
     const struct segment *s = a->segment;
     uint64_t w, admitted, relieved = 0;
@@ -61,9 +78,9 @@ static int remove_id(struct actor *a, const struct producer_name *x) {
         if (place < 0)
             return fail(-ENOENT, "queue '%s' has no such producer id", a->queue->name);
         if (identity_state(w) == IDENTITY_KEPT) {
-            if (cas_acq_rel(&s->identities[place].word, &w, identity_word(IDENTITY_UNUSED, NOBODY, false, identity_generation(w)),
-                            identity_word))
-                return 0;
+            int result = leave(a, &s->identities[place], w);
+            if (result <= 0)
+                return result;
         } else if (w == relieved) { /* still the same after the dead were recovered */
             return fail(RP_IN_USE, "queue '%s': a producer with this id is open", a->queue->name);
         } else {

@@ -64,8 +64,9 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
         return (int)index;
     int result = send_options(p, given, &copy, &o);
     size_t content = l->bytes;
-    if (result < 0 || (result = send_ask(p, o, o->id_out)) < 0 ||
-        (send_has_headers(o) && (result = send_measure(p, l->bytes, o, &content)) < 0))
+    if (result == 0 && (result = send_ask(p, o, o->id_out)) < 0)
+        return durable_answer(p, result);
+    if (result < 0 || (send_has_headers(o) && (result = send_measure(p, l->bytes, o, &content)) < 0))
         return result;
     uint32_t c = p->loans[index];
     if (p->spill != NULL && !spill_waits(o)) {
@@ -83,14 +84,14 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
     struct once asked, *once = NULL;
     if (send_has_id(o)) {
         once = &asked;
-        result = dedup_ask(once, &p->actor, o->dedup_id, o->dedup_id_bytes, room_patience(p, o->timeout_ns), o->id_out);
+        result = send_ask_once(p, once, o, o->timeout_ns, o->id_out);
         if (result < 0)
-            return result;
+            return durable_answer(p, result);
     }
     result = send_cell(p, c, l->bytes, content, o, once, o->timeout_ns, o->id_out, true);
     if (result == 0)
         end_loan(p, index, l);
-    return result == 0 && p->durable_owes ? durable_wait(p) : result;
+    return durable_answer(p, result);
 }
 
 RP_API int rp_abandon(rp_producer *p, struct rp_loan *l) {

@@ -49,8 +49,6 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
     if (spills(&q->segment) && (o.id != NULL || o.id_bytes != 0))
         return fail(-ENOTSUP, "queue '%s' spills what has no memory, and keeps no ids of producers", q->name);
     struct producer_name name;
-    if ((o.id != NULL || o.id_bytes != 0) && durable(&q->segment))
-        return fail(-ENOTSUP, "queue '%s' has a journal: ids of producers are not recorded there yet", q->name);
     if (o.id != NULL || o.id_bytes != 0) {
         result = producer_name_make(&name, o.id, o.id_bytes);
         if (result < 0)
@@ -82,6 +80,8 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
         result = spill_sender_open(p);
     if (result == 0 && o.id != NULL)
         result = identity_open(&p->actor, &name, &p->identity, &p->sequence);
+    if (result == 0 && o.id != NULL && durable(&q->segment)) /* of what another sent as this id he is told like of his own */
+        durable_owe_all(p, load_acquire(&p->identity->message, identity));
     if (result < 0) {
         actor_close(&p->actor);
         free_handle(p);
@@ -152,7 +152,7 @@ static __attribute__((noinline)) int send_with(struct rp_producer *p, const void
     }
     if (result == 0 && send_has_id(o)) {
         once = &asked;
-        result = dedup_ask(once, &p->actor, o->dedup_id, o->dedup_id_bytes, room_patience(p, timeout_ns), id);
+        result = send_ask_once(p, once, o, timeout_ns, id);
         timeout_ns = once_patience(once);
     }
     if (result < 0 || (result = room_take(p, content, timeout_ns, &c)) < 0)
@@ -218,8 +218,6 @@ static __attribute__((noinline)) int send_given(struct rp_producer *p, const voi
                                        : send_with(p, data, bytes, o, o->timeout_ns, o->id_out, true);
 }
 
-static int wait_until_durable(struct rp_producer *p, int result) { return result == 0 && p->durable_owes ? durable_wait(p) : result; }
-
 /* Nothing but a payload, which may be sent, into lane 0? */
 static ALWAYS_INLINE bool is_plain(const struct rp_producer *p, const void *data, size_t bytes,
                                    const struct rp_send_options *given) {
@@ -232,7 +230,7 @@ RP_API int rp_send(rp_producer *p, const void *data, size_t bytes, const struct 
         return result;
     uint64_t wall_ns = 0;
     return is_plain(p, data, bytes, given) ? send_plain(p, 0, data, bytes, RP_TIMEOUT_POLICY, NULL, true, &wall_ns)
-                                           : wait_until_durable(p, send_given(p, data, bytes, given));
+                                           : durable_answer(p, send_given(p, data, bytes, given));
 }
 
 RP_API int rp_send_async(rp_producer *p, const void *data, size_t bytes, const struct rp_send_options *given) {
@@ -293,6 +291,6 @@ RP_API int rp_send_batch(rp_producer *p, struct rp_send_item *items, size_t coun
     if (sent == 0)
         return result;
     wake_all_groups(p, sent - told);
-    result = wait_until_durable(p, 0);
+    result = durable_answer(p, 0);
     return result < 0 ? result : (int)sent;
 }

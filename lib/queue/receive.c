@@ -32,7 +32,7 @@ static void show_lane(const struct segment *s, uint32_t index, const struct cell
         m->priority = segment_levels(s) > 1 ? lane_of(s, index) : 0;
     } else if (field_read(&cell->flags) & CELL_HAS_KEY) {
         const struct extra *extra = segment_extra(s, index);
-        uint32_t bytes = *(const volatile uint32_t *)&extra->key_bytes;
+        uint32_t bytes = *(const volatile uint16_t *)&extra->key_bytes;
         m->key = extra->key;
         m->key_bytes = bytes <= KEY_BYTES ? bytes : KEY_BYTES;
     }

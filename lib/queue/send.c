@@ -96,7 +96,7 @@ uint32_t send_describe_more(struct rp_producer *p, struct cell *cell, struct ext
     const struct segment *s = p->actor.segment;
     uint32_t flags = 0;
     if (o->key != NULL) { /* the queue is keyed */
-        extra->key_bytes = (uint32_t)o->key_bytes;
+        extra->key_bytes = (uint16_t)o->key_bytes;
         memcpy(extra->key, o->key, o->key_bytes);
         flags |= CELL_HAS_KEY;
     }
@@ -143,10 +143,41 @@ int send_special(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flag
     return result;
 }
 
+int send_durably(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags) {
+    if (flags & SEND_DAMAGED)
+        return send_damaged(p);
+    if (!(flags & SEND_NUMBERED))
+        return durable_send(p, lane, c, flags);
+    const struct segment *s = p->actor.segment;
+    struct extra *extra = segment_extra(s, c);
+    extra->producer = (uint16_t)(p->identity - s->identities);
+    extra->sequence = p->numbered;
+    extra->sequence_before = p->sequence;
+    identity_begin(p, c);
+    int result = durable_send(p, lane, c, (flags & ~(uint32_t)SEND_NUMBERED) | CELL_NUMBERED);
+    identity_end(p, result == 0);
+    return result;
+}
+
+/* It was sent, but perhaps not yet to the disk. */
+static int found(struct rp_producer *p, const struct once *once, int result) {
+    if (result == RP_DUPLICATE && durable(p->actor.segment))
+        durable_owe(p, id_message(once->entry.message));
+    return result;
+}
+
+int send_ask_once(struct rp_producer *p, struct once *once, const struct rp_send_options *o, int64_t timeout_ns, uint64_t *id) {
+    return found(p, once, dedup_ask(once, &p->actor, o->dedup_id, o->dedup_id_bytes, room_patience(p, timeout_ns), id));
+}
+
 int send_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, struct once *once, uint64_t *id, bool wake) {
     int result = flags & SEND_DAMAGED ? send_damaged(p) : dedup_begin(once, c, id);
     if (result < 0)
-        return result;
+        return found(p, once, result);
+    if (durable(p->actor.segment)) {
+        segment_extra(p->actor.segment, c)->known = once->entry.index;
+        flags |= CELL_HAS_ID;
+    }
     if (p->leave != NULL && !p->leave->given(p->leave)) {
         dedup_end(once, false);
         return RP_LEASE_LOST;

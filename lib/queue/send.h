@@ -62,16 +62,21 @@ static inline int send_check_gone(struct rp_producer *p, uint64_t now_wall_ns) {
     return likely(lately) ? 0 : send_look_for_name(p, now_wall_ns);
 }
 
+/* The same in a durable queue. */
+int send_durably(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags);
+
 /* Commits a cell that has a time or a sequence, or refuses a damaged one. */
 int send_special(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns, bool wake);
 /* Commits a cell. A failure leaves it OWNED. */
 static ALWAYS_INLINE int send_commit(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, int64_t timeout_ns,
                                      bool wake) {
     if (!likely(p->actor.segment->parameters.sync == 0))
-        return flags & SEND_DAMAGED ? send_special(p, lane, c, flags, timeout_ns, wake) : durable_send(p, lane, c, flags);
+        return send_durably(p, lane, c, flags);
     return flags & (CELL_WAITS | CELL_EXPIRES | SEND_NUMBERED | SEND_DAMAGED) ? send_special(p, lane, c, flags, timeout_ns, wake)
                                                                               : room_publish(p, lane, c, flags, timeout_ns, wake);
 }
+/* Asks whether it was sent: as dedup_ask. */
+int send_ask_once(struct rp_producer *p, struct once *once, const struct rp_send_options *o, int64_t timeout_ns, uint64_t *id);
 /* The same of one with an id, unless a message with this id was sent: *id is its id then. */
 int send_once(struct rp_producer *p, uint32_t lane, uint32_t c, uint32_t flags, struct once *once, uint64_t *id, bool wake);
 

@@ -68,13 +68,29 @@ static int put_message(struct rebuild *r, struct live_message *from) {
     return result;
 }
 
-int bring_back(struct rebuild *r, const struct fold *f, struct live_message **all, void *memory, uint64_t bytes,
+static int put_id(struct rebuild *r, const struct named_id *from) {
+    struct rp_dump_id to = {.id_bytes = from->bytes, .message_id = from->number, .until_ns = from->time_ns};
+    memcpy(to.id, from->id, from->bytes);
+    return rebuild_id(r, &to);
+}
+
+static int put_producer(struct rebuild *r, const struct named_id *from) {
+    struct rp_producer_id to = {.id_bytes = from->bytes, .sequence = from->number, .made_ns = from->time_ns};
+    memcpy(to.id, from->id, from->bytes);
+    return rebuild_producer(r, &to);
+}
+
+int bring_back(struct rebuild *r, struct fold *f, struct live_message **all, void *memory, uint64_t bytes,
                uint64_t created_ns) {
     int result = rebuild_begin(r, memory, bytes, created_ns, f->groups.paused);
     if (result == 0)
         result = put_groups(r, f);
-    for (size_t i = 0; i < f->live.count && result == 0; i++)
+    for (size_t i = 0; i < f->told.live.count && result == 0; i++)
         result = put_message(r, all[i]);
+    for (size_t i = 0, n = named_sort(&f->told.ids); i < n && result == 0; i++)
+        result = put_id(r, &f->told.ids.all[i]);
+    for (size_t i = 0, n = named_sort(&f->told.producers); i < n && result == 0; i++)
+        result = put_producer(r, &f->told.producers.all[i]);
     if (result == 0)
         rebuild_end(r, f->next_id + IDS_BEHIND);
     return result;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fold.h"
+#include "clock.h"
 #include "error.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@ static int wrong(const struct fold *f, const struct journal_record *r, int resul
 }
 static int damaged(const struct fold *f, const struct journal_record *r, const char *what) { return wrong(f, r, RP_CORRUPT, what); }
 static int no_memory(const struct fold *f) {
-    return fail(-ENOMEM, "journal '%.100s': no memory for its %zu messages", f->path, f->live.count);
+    return fail(-ENOMEM, "journal '%.100s': no memory for its %zu messages", f->path, f->into->live.count);
 }
 
 static bool sequence_seen(struct fold *f, uint64_t sequence) {
@@ -32,15 +33,15 @@ static const struct record_group *group_in(const struct record_groups *g, uint32
     return NULL;
 }
 
-static void forget_groups(struct fold *f, uint32_t gone) {
+static void forget_groups(struct live *l, uint32_t gone) {
     struct live_message *m;
-    for (size_t at = 0; gone != 0 && (m = live_next(&f->live, &at)) != NULL;) {
+    for (size_t at = 0; gone != 0 && (m = live_next(l, &at)) != NULL;) {
         bool waits = m->pending == 0;
         m->pending &= ~gone;
         if (waits || m->pending != 0)
             at++;
         else
-            live_drop(&f->live, m);
+            live_drop(l, m);
     }
 }
 
@@ -56,7 +57,8 @@ static int fold_groups(struct fold *f, const struct journal_record *r) {
         if (same == NULL || same->generation != before->generation)
             gone |= UINT32_C(1) << before->index;
     }
-    forget_groups(f, gone);
+    forget_groups(&f->told.live, gone);
+    forget_groups(&f->snapshot.live, gone);
     f->groups = now;
     f->file = r->file;
     f->mask = 0;
@@ -80,12 +82,12 @@ static int fold_message(struct fold *f, const struct journal_record *r) {
     f->messages++;
     uint32_t pending = m.groups & f->mask;
     if (pending == 0 && !(m.flags & RP_DUMP_WAITING)) {
-        struct live_message *before = live_find(&f->live, r->sequence);
+        struct live_message *before = live_find(&f->into->live, r->sequence);
         if (before != NULL)
-            live_drop(&f->live, before);
+            live_drop(&f->into->live, before);
         return 0;
     }
-    struct live_message *live = live_put(&f->live, r->sequence, r->payload, (uint32_t)r->bytes);
+    struct live_message *live = live_put(&f->into->live, r->sequence, r->payload, (uint32_t)r->bytes);
     if (live == NULL)
         return no_memory(f);
     live->pending = pending;
@@ -98,7 +100,7 @@ static void go_on(struct fold *f, struct live_message *m, uint32_t of, uint32_t 
         m->pending = of & f->mask;
     m->pending &= ~done;
     if (m->pending == 0)
-        live_drop(&f->live, m);
+        live_drop(&f->into->live, m);
 }
 
 static int fold_settled(struct fold *f, const struct journal_record *r) {
@@ -110,7 +112,7 @@ static int fold_settled(struct fold *f, const struct journal_record *r) {
         record_settled_read(at + i, &s);
         if (!sequence_seen(f, s.sequence) || (s.groups | s.of) > RECORD_ALL_GROUPS)
             return damaged(f, r, "no message can have been settled like this");
-        struct live_message *m = live_find(&f->live, s.sequence);
+        struct live_message *m = live_find(&f->into->live, s.sequence);
         bool waits = m != NULL && m->pending == 0 && s.of == 0 && s.groups != RECORD_ALL_GROUPS;
         if (m != NULL && !waits)
             go_on(f, m, s.of, s.groups);
@@ -122,19 +124,81 @@ static int fold_delivery(struct fold *f, const struct journal_record *r) {
     struct record_delivery d;
     if (!sequence_seen(f, r->sequence) || !record_delivery_read(r->payload, r->bytes, &d))
         return damaged(f, r, "no delivery can be like this");
-    struct live_message *m = live_find(&f->live, r->sequence);
+    struct live_message *m = live_find(&f->into->live, r->sequence);
     if (m != NULL && m->pending == 0 && d.of != 0)
         go_on(f, m, d.of, 0);
-    m = live_find(&f->live, r->sequence);
+    m = live_find(&f->into->live, r->sequence);
     if (m == NULL || !(m->pending >> d.delivery.group & 1))
         return 0;
     return live_deliver(m, d.delivery.group, r->payload, (uint32_t)r->bytes) < 0 ? no_memory(f) : 0;
 }
 
+/* ---- ids ---- */
+
+static int no_memory_for_ids(const struct fold *f) {
+    return fail(-ENOMEM, "journal '%.100s': no memory for its %zu ids", f->path, f->into->ids.count + f->into->producers.count);
+}
+
+static int fold_id(struct fold *f, const struct journal_record *r) {
+    struct record_id id;
+    if (!record_id_read(r->payload, r->bytes, KNOWN_ID_BYTES, &id) || id.number == 0 || id.number > NUMBER_MOST)
+        return damaged(f, r, "no message can have been sent under an id like this");
+    if (id.time_ns <= f->now_ns)
+        return 0;
+    struct named_id *e = named_put(&f->into->ids, &id);
+    if (e == NULL)
+        return no_memory_for_ids(f);
+    if (e->gone || e->time_ns < id.time_ns) {
+        e->number = id.number;
+        e->time_ns = id.time_ns;
+        e->gone = false;
+    }
+    return 0;
+}
+
+static int fold_producer(struct fold *f, const struct journal_record *r) {
+    struct record_id id;
+    const bool leaves = r->flags != 0;
+    if (!record_id_read(r->payload, r->bytes, PRODUCER_ID_BYTES, &id) || leaves != (id.number == 0))
+        return damaged(f, r, "no producer can be like this");
+    struct named_id *e = named_put(&f->into->producers, &id);
+    if (e == NULL)
+        return no_memory_for_ids(f);
+    if (leaves) {
+        e->gone = e->gone || e->time_ns == id.time_ns;
+        return 0;
+    }
+    e->number = id.number;
+    e->time_ns = id.time_ns;
+    e->gone = false;
+    return 0;
+}
+
+/* ---- snapshots ---- */
+
+static void told_close(struct told *t) {
+    live_close(&t->live);
+    named_close(&t->ids);
+    named_close(&t->producers);
+}
+
+/* One that was begun and not ended is begun anew by whoever writes next. */
+static int fold_snapshot(struct fold *f, const struct journal_record *r) {
+    if (r->bytes != 0 || (r->flags != 0 && f->into != &f->snapshot))
+        return damaged(f, r, "no snapshot can be like this");
+    told_close(r->flags != 0 ? &f->told : &f->snapshot);
+    if (r->flags != 0)
+        f->told = f->snapshot;
+    f->into = r->flags != 0 ? &f->told : &f->snapshot;
+    f->snapshot = (struct told){.ids.count = 0};
+    return live_open(&f->snapshot.live) < 0 ? no_memory(f) : 0;
+}
+
 /* ---- all ---- */
 
 int fold_record(struct fold *f, const struct journal_record *r) {
-    if (r->type < RECORD_GROUPS || r->type > RECORD_SNAPSHOT || r->flags > (r->type == RECORD_SNAPSHOT))
+    const bool has_flag = r->type == RECORD_SNAPSHOT || r->type == RECORD_PRODUCER;
+    if (r->type < RECORD_GROUPS || r->type > RECORD_PRODUCER || r->flags > has_flag)
         return wrong(f, r, RP_INCOMPATIBLE, "this library does not know such a record");
     if (r->type != RECORD_GROUPS && r->file != f->file)
         return damaged(f, r, "the file does not begin with its groups");
@@ -143,7 +207,9 @@ int fold_record(struct fold *f, const struct journal_record *r) {
     case RECORD_MESSAGE: return fold_message(f, r);
     case RECORD_SETTLED: return fold_settled(f, r);
     case RECORD_DELIVERY: return fold_delivery(f, r);
-    default: return 0;
+    case RECORD_ID: return fold_id(f, r);
+    case RECORD_PRODUCER: return fold_producer(f, r);
+    default: return fold_snapshot(f, r);
     }
 }
 
@@ -163,10 +229,11 @@ int fold_journal(struct fold *f, const struct journal_dir *d) {
     struct journal_reader *reader;
     uint64_t *numbers;
     size_t count;
-    *f = (struct fold){.path = d->path, .next_sequence = 1, .next_id = 1};
-    int result = live_open(&f->live);
+    *f = (struct fold){.path = d->path, .next_sequence = 1, .next_id = 1, .now_ns = clock_wall_ns()};
+    f->into = &f->told;
+    int result = live_open(&f->told.live) < 0 || live_open(&f->snapshot.live) < 0 ? no_memory(f) : 0;
     if (result < 0)
-        return no_memory(f);
+        return result;
     if ((result = journal_dir_list(d, &numbers, &count)) < 0)
         return result;
     f->oldest = count > 0 ? numbers[0] : 0;
@@ -181,4 +248,7 @@ int fold_journal(struct fold *f, const struct journal_dir *d) {
     return result;
 }
 
-void fold_close(struct fold *f) { live_close(&f->live); }
+void fold_close(struct fold *f) {
+    told_close(&f->told);
+    told_close(&f->snapshot);
+}

@@ -6,7 +6,9 @@
  *     MESSAGE     is live, as it says, whatever was known of its sequence
  *     SETTLED     clears its groups; without any left the message is forgotten at once. A message that waited becomes one of the groups `of` first
  *     DELIVERY    where it stands in a group: the last one counts
- *     SNAPSHOT    nothing: what lies between its begin and its end says all by itself
+ *     SNAPSHOT    what lies between its begin and its end is all that is live: it takes the place of what was known. Without its end it says nothing
+ *     ID          was sent, until its time; of two the one that is kept for longer: it was sent when the other's time was over
+ *     PRODUCER    has come so far: the last counts. Or was removed, if it was made at that time
  *
  * What is about a message that is not known is about one that was settled. So it does no harm if a record is there twice, or if the messages' file is gone.
  */
@@ -16,10 +18,18 @@
 #include "durable_record.h"
 #include "journal_reader.h"
 #include "live.h"
+#include "named.h"
+
+/* What is live. */
+struct told {
+    struct live live;
+    struct named ids, producers;
+};
 
 struct fold {
     const char *path; /* of the journal, for messages */
-    struct live live;
+    struct told told, snapshot;
+    struct told *into; /* one of these two: a snapshot is being told, or not */
     struct record_groups groups;      /* as they were said last */
     uint32_t mask;                    /* which there are */
     uint64_t file;                    /* whose GROUPS were seen last; 0: none */
@@ -27,6 +37,7 @@ struct fold {
     uint64_t next_sequence, next_id;  /* those of messages are lower */
     uint64_t oldest;                  /* number of the first file; 0: there is none */
     uint64_t messages;                /* records of them */
+    uint64_t now_ns; /* wall clock: ids whose time is over are left out */
     struct journal_stop stop;         /* where the journal ends */
 };
 

@@ -161,9 +161,12 @@ static int next_file(struct replaying *x, const struct segment *s, uint64_t need
 static uint64_t needed_from(const struct replaying *x, struct live_message **all) {
     if (x->fold.stop.needed == 0)
         return 1; /* there is no file */
-    const uint64_t lowest = x->fold.live.count > 0 ? all[0]->sequence : x->fold.next_sequence;
+    const struct told *told = &x->fold.told;
+    const uint64_t lowest = told->live.count > 0 ? all[0]->sequence : x->fold.next_sequence;
     uint64_t needed = x->fold.stop.needed;
     struct journal_file next;
+    if (told->ids.count + told->producers.count > 0)
+        return needed; /* they may be said anywhere: durable_ids.h */
     while (needed < x->fold.file && journal_file_open(&x->dir, needed + 1, JOURNAL_READ, &next) == 0) {
         journal_file_close(&next);
         if (next.first_sequence > lowest)
@@ -187,8 +190,8 @@ static int settle_files(struct replaying *x, const struct segment *s, struct liv
     if (result < 0)
         return result;
     durable_begin(s, x->path, x->dir.id, x->fold.next_sequence, file.number, (uint32_t)at.unit,
-                  x->fold.oldest != 0 ? x->fold.oldest : file.number, needed);
-    for (size_t i = 0; i < x->fold.live.count; i++)
+                  x->fold.oldest != 0 ? x->fold.oldest : file.number, needed, x->fold.into != &x->fold.told);
+    for (size_t i = 0; i < x->fold.told.live.count; i++)
         durable_adopt(s, all[i]->cell, all[i]->lane, all[i]->sequence);
     return 0;
 }
@@ -203,8 +206,8 @@ static uint64_t created_ns(const struct replaying *x) {
 
 static int fill_segment(struct replaying *x, void *memory, uint64_t bytes) {
     struct segment *s = &x->rebuild.segment;
-    struct live_message **all = live_all(&x->fold.live);
-    if (all == NULL && x->fold.live.count > 0)
+    struct live_message **all = live_all(&x->fold.told.live);
+    if (all == NULL && x->fold.told.live.count > 0)
         return fail(-ENOMEM, "queue '%.80s': no memory to bring it back", name_of(x));
     x->rebuild.name = name_of(x);
     x->rebuild.source = "journal";

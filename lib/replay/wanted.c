@@ -10,8 +10,6 @@ static const uint64_t retain_most_ns = UINT64_C(100) * 366 * 24 * 3600 * 1000000
 
 int wanted_check(const struct rp_queue_options *o) {
     const uint64_t needed = MESSAGES_IN_A_FILE * ((uint64_t)o->message_bytes + o->header_bytes + BESIDE_A_MESSAGE);
-    if (o->dedup_window_ns > 0)
-        return fail(-ENOTSUP, "a queue with a journal does not keep ids for deduplication");
     if (o->overflow == RP_OVERFLOW_DROP_OLDEST)
         return fail(-ENOTSUP, "a queue with a journal does not drop its oldest messages: overflow is to be reject or block");
     if (o->overflow == RP_OVERFLOW_SPILL)

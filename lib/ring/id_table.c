@@ -35,6 +35,28 @@ static bool same_id(const struct known_id *e, const struct sought_id *x) {
     return true;
 }
 
+/* ---- looking at one ---- */
+
+uint32_t id_table_used(const struct segment *s) {
+    uint64_t hand = load_relaxed(&s->control->known_hand, hint);
+    return hand < s->layout.known_count ? (uint32_t)hand : s->layout.known_count;
+}
+
+bool id_table_read(const struct segment *s, uint32_t index, struct id_copy *out) {
+    const struct known_id *e = &s->known_ids[index];
+    do {
+        out->word = load_acquire(&e->word, known_word);
+        if (id_state(out->word) != ID_COMMITTED && id_state(out->word) != ID_PENDING)
+            return false;
+        out->until_ns = load_acquire(&e->until_ns, known_id);
+        out->message = load_acquire(&e->message, known_id);
+        out->message_id = load_acquire(&e->message_id, known_id);
+        for (unsigned k = 0; k < KNOWN_ID_BYTES / 8; k++)
+            out->id[k] = load_acquire(&e->id[k], known_id);
+    } while (load_acquire(&e->word, known_word) != out->word);
+    return id_bytes(out->message) > 0 && id_bytes(out->message) <= KNOWN_ID_BYTES;
+}
+
 /* ---- walking ---- */
 
 enum step { STEP_AGAIN, STEP_SAME_PLACE, STEP_ON };
@@ -73,11 +95,12 @@ static enum id_look walk(const struct segment *s, uint64_t hash, const struct so
             struct known_id *e = &s->known_ids[id_link_next(link) - 1];
             if (x != NULL && same_id(e, x)) {
                 uint64_t until = load_acquire(&e->until_ns, known_id), id = load_acquire(&e->message_id, known_id);
+                uint64_t message = load_acquire(&e->message, known_id);
                 uint64_t now = load_acquire(&e->word, known_word);
                 if (now != word && !MUTANT(id_word_once))
                     continue; /* decided meanwhile, or another's: once more */
                 if (id_state(word) != ID_ABORTED) {
-                    *entry = (struct id_entry){.index = id_link_next(link) - 1, .word = word, .message_id = id, .until_ns = until};
+                    *entry = (struct id_entry){id_link_next(link) - 1, word, message, id, until, 0};
                     return ID_KNOWN;
                 }
             }

@@ -84,6 +84,7 @@ void sought_id_make_of(struct sought_id *x, enum id_kind kind, const void *id, s
 struct id_entry {
     uint32_t index;
     uint64_t word;
+    uint64_t message; /* as in known_id, of one that was found */
     uint64_t message_id;
     uint64_t until_ns; /* of one that was found COMMITTED */
     uint64_t turn;     /* of one that was taken */
@@ -94,6 +95,16 @@ struct id_spare {
     uint64_t turn;
     bool any;
 };
+
+/* What an entry says, whoever has it by now. */
+struct id_copy {
+    uint64_t word, until_ns, message, message_id;
+    uint64_t id[KNOWN_ID_BYTES / 8];
+};
+/* True: it is an id, PENDING or COMMITTED. */
+bool id_table_read(const struct segment *s, uint32_t index, struct id_copy *out);
+/* Entries beyond were never used, and need not be in memory. */
+uint32_t id_table_used(const struct segment *s);
 
 enum id_look { ID_UNKNOWN, ID_KNOWN, ID_DAMAGED };
 

@@ -15,7 +15,7 @@ struct hand {
     rp_queue *q;
     rp_producer *p;
     const struct rp_queue_options *o;
-    uint64_t number, last_id;
+    uint64_t number, last_id, sequence;
 };
 
 /* With whatever the queue takes. */
@@ -34,6 +34,11 @@ static void send_some(struct hand *h) {
     s.ttl_ns = roll(8) == 0 ? 3600 * SECOND : 0;
     s.headers = roll(4) == 0 ? headers : NULL;
     s.header_count = s.headers != NULL ? 2 : 0;
+    struct rp_group_info any; /* what is for nobody does not come to the journal */
+    s.sequence = rp_group_next(h->q, 0, &any) == 0 && roll(3) == 0 ? h->sequence + 1 + roll(2) : 0;
+    uint32_t once = roll(2000);
+    s.dedup_id = roll(3) == 0 ? &once : NULL;
+    s.dedup_id_bytes = s.dedup_id != NULL ? sizeof once : 0;
     memset(body, (int)roll(256), sizeof body);
     h->number++;
     memcpy(body, &h->number, sizeof h->number);
@@ -51,7 +56,8 @@ static void send_some(struct hand *h) {
                 succeeds(rp_abandon(h->p, &loan));
         }
     }
-    assert_true(result == 0 || result == RP_FULL);
+    h->sequence = result == 0 && s.sequence != 0 ? s.sequence : h->sequence;
+    assert_true(result == 0 || result == RP_FULL || (s.dedup_id != NULL && result == RP_DUPLICATE));
 }
 
 static void settle_some(struct hand *h, const char *group) {
@@ -97,7 +103,12 @@ static void operate_some(struct hand *h, const char *group) {
 }
 
 static void do_anything(struct hand *h, int steps) {
-    h->p = producer_of(h->q);
+    uint64_t last;
+    const char id = (char)('a' + roll(3));
+    if (roll(4) == 0)
+        (void)rp_producer_id_remove(h->q, &id, 1);
+    succeeds(producer_with_id(h->q, &id, 1, &h->p));
+    succeeds(rp_producer_sequence(h->p, &h->sequence));
     for (int i = 0; i < steps; i++) {
         const char *group = groups[roll(GROUPS)];
         uint32_t what = roll(8);
@@ -109,6 +120,8 @@ static void do_anything(struct hand *h, int steps) {
             operate_some(h, group);
     }
     succeeds(rp_flush(h->p));
+    succeeds(rp_producer_sequence(h->p, &last));
+    assert_int_equal(last, h->sequence);
     rp_producer_close(h->p);
 }
 
@@ -117,6 +130,7 @@ static void live_some_lives(struct rp_queue_options o, uint64_t seed) {
     dice = seed;
     o.header_bytes = 64;
     o.dead_capacity = 16;
+    o.dedup_window_ns = 3600 * (uint64_t)SECOND;
     h.q = make_queue(&o);
     for (int life = 0; life < 6; life++) {
         do_anything(&h, 400);

@@ -176,6 +176,7 @@ static void check_journal(void) {
     int result = rp_flush(d.producer);
     if (sim_now_ns() != before)
         sim_fail("a flush waits, and nobody else is there");
+    sim_journal_check_ids();
     sim_return(result == 0);
     if (result == 0)
         sim_journal_check_dead(d.queue);

@@ -35,6 +35,7 @@ const struct sim_program *const *const scenario_lists[] = {
     scenarios_spill,
     scenarios_exchange,
     scenarios_durable,
+    scenarios_durable_ids,
     scenarios_ring,
     NULL,
 };

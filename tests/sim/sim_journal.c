@@ -21,7 +21,7 @@ static int begin(struct queue_contents *c, void *memory, uint64_t bytes) {
     (void)c;
     int result = segment_bind(&s, memory, bytes, false);
     if (result == 0)
-        durable_begin(&s, "/sim", (const unsigned char[16]){0}, 1, 1, STORE_HEAD_UNITS, 1, 1);
+        durable_begin(&s, "/sim", (const unsigned char[16]){0}, 1, 1, STORE_HEAD_UNITS, 1, 1, false);
     return result;
 }
 
@@ -40,18 +40,25 @@ void sim_journal_begin(void) {
 /* ---- reading ---- */
 
 struct known {
-    uint64_t sequence;
+    uint64_t sequence, id;
     uint32_t tag, groups;
     bool waits, dead;
 };
-static struct known messages[MESSAGES];
-static unsigned count;
+/* As in lib/replay: a snapshot takes the place of what was known when it has its end. */
+static struct told {
+    struct known messages[MESSAGES];
+    unsigned count;
+    uint64_t ids[256]; /* the message of each; 0: not known */
+    uint64_t until[256];
+    uint64_t sequence, made; /* of the producer "a" */
+    bool removed;            /* it was, and not made again */
+} told, snapshot, *into = &told;
 static uint64_t generations[MAX_GROUPS];
 
 static struct known *find(uint64_t sequence) {
-    for (unsigned i = 0; i < count; i++)
-        if (messages[i].sequence == sequence)
-            return &messages[i];
+    for (unsigned i = 0; i < into->count; i++)
+        if (into->messages[i].sequence == sequence)
+            return &into->messages[i];
     return NULL;
 }
 
@@ -61,16 +68,16 @@ static void read_message(uint64_t sequence, const unsigned char *at, size_t byte
         sim_fail("the record of message %u is damaged", (unsigned)sequence);
     struct known *k = find(sequence);
     if (k == NULL) {
-        if (count == MESSAGES)
+        if (into->count == MESSAGES)
             sim_fail("too many messages in the journal");
-        k = &messages[count++];
+        k = &into->messages[into->count++];
     }
     uint32_t groups = 0;
     for (uint32_t rest = m.groups; rest != 0; rest &= rest - 1)
         groups |= generations[__builtin_ctz(rest)] != 0 ? rest & -rest : 0;
     if (groups != m.groups)
         sim_fail("message %u is for the groups %#x, of which the journal knows %#x", (unsigned)sequence, m.groups, groups);
-    *k = (struct known){.sequence = sequence, .groups = m.groups, .waits = m.flags & RP_DUMP_WAITING};
+    *k = (struct known){.sequence = sequence, .id = m.id, .groups = m.groups, .waits = m.flags & RP_DUMP_WAITING};
     memcpy(&k->tag, m.data, sizeof k->tag);
 }
 
@@ -82,8 +89,10 @@ static void read_groups(const unsigned char *at, size_t bytes) {
     for (uint32_t i = 0; i < g.count; i++)
         now[g.groups[i].index] = g.groups[i].generation;
     for (unsigned i = 0; i < MAX_GROUPS; i++) {
-        for (unsigned k = 0; k < count && now[i] != generations[i]; k++)
-            messages[k].groups &= ~(UINT32_C(1) << i);
+        for (unsigned k = 0; k < MESSAGES && now[i] != generations[i]; k++) {
+            told.messages[k].groups &= ~(UINT32_C(1) << i);
+            snapshot.messages[k].groups &= ~(UINT32_C(1) << i);
+        }
         generations[i] = now[i];
     }
 }
@@ -95,7 +104,7 @@ static void went(struct known *k, uint32_t of) {
     }
 }
 
-static void read_record(uint16_t type, uint64_t sequence, const unsigned char *at, size_t bytes) {
+static void read_record(uint16_t type, bool ends, uint64_t sequence, const unsigned char *at, size_t bytes) {
     if (type == RECORD_GROUPS) {
         read_groups(at, bytes);
     } else if (type == RECORD_MESSAGE) {
@@ -120,6 +129,31 @@ static void read_record(uint16_t type, uint64_t sequence, const unsigned char *a
             return;
         went(k, r.of);
         k->dead = r.delivery.group == 0 ? r.delivery.state == RP_STATE_DEAD : k->dead;
+    } else if (type == RECORD_ID) {
+        struct record_id r;
+        if (!record_id_read(at, bytes, KNOWN_ID_BYTES, &r))
+            sim_fail("the record of an id is damaged");
+        if (r.time_ns >= into->until[r.id[0]]) {
+            into->ids[r.id[0]] = r.number;
+            into->until[r.id[0]] = r.time_ns;
+        }
+    } else if (type == RECORD_PRODUCER) {
+        struct record_id r;
+        if (!record_id_read(at, bytes, PRODUCER_ID_BYTES, &r))
+            sim_fail("the record of a producer is damaged");
+        if (r.id[0] == 'a' && (r.number != 0 || r.time_ns == into->made)) {
+            into->sequence = r.number;
+            into->removed = r.number == 0;
+            into->made = r.time_ns;
+        }
+    } else if (type == RECORD_SNAPSHOT && ends) {
+        if (into != &snapshot)
+            sim_fail("a snapshot ends that did not begin");
+        told = snapshot;
+        into = &told;
+    } else if (type == RECORD_SNAPSHOT) {
+        memset(&snapshot, 0, sizeof snapshot);
+        into = &snapshot;
     }
 }
 
@@ -127,7 +161,7 @@ static void read_batch(const unsigned char *data, uint32_t bytes) {
     for (uint32_t at = JOURNAL_BATCH_HEAD_BYTES; at < bytes;) {
         const unsigned char *head = data + at;
         size_t payload = get32(head + RECORD_BYTES);
-        read_record(get16(head + RECORD_TYPE), get64(head + RECORD_SEQUENCE), head + JOURNAL_RECORD_HEAD_BYTES, payload);
+        read_record(get16(head + RECORD_TYPE), get16(head + RECORD_FLAGS), get64(head + RECORD_SEQUENCE), head + JOURNAL_RECORD_HEAD_BYTES, payload);
         at += (uint32_t)journal_record_bytes(payload);
     }
 }
@@ -148,7 +182,8 @@ unsigned sim_journal_files(void) {
 
 static void read_all(void) {
     uint64_t last = 1;
-    count = 0;
+    memset(&told, 0, sizeof told);
+    into = &told;
     memset(generations, 0, sizeof generations);
     for (unsigned i = 0; i < JOURNAL_FILES; i++)
         last = sim_journal.files[i].number > last ? sim_journal.files[i].number : last;
@@ -170,9 +205,9 @@ static void read_all(void) {
 /* ---- judging ---- */
 
 static enum journal_says says(uint32_t tag) {
-    for (unsigned i = 0; i < count; i++)
-        if (messages[i].tag == tag)
-            return messages[i].groups != 0 || messages[i].waits ? JOURNAL_LIVE : JOURNAL_SETTLED;
+    for (unsigned i = 0; i < told.count; i++)
+        if (told.messages[i].tag == tag)
+            return told.messages[i].groups != 0 || told.messages[i].waits ? JOURNAL_LIVE : JOURNAL_SETTLED;
     return JOURNAL_UNKNOWN;
 }
 
@@ -190,6 +225,77 @@ static bool may_be_over(uint32_t tag) {
     return x->drops || x->expires != 0 || x->evicts != 0 || x->forwards;
 }
 
+uint64_t sim_journal_id(uint8_t once) {
+    read_all();
+    return told.ids[once];
+}
+uint64_t sim_journal_sequence(void) {
+    read_all();
+    return told.sequence;
+}
+
+#define EACH_SEND(e)                                                                            \
+    (const struct event *e = witness.events; e < witness.events + witness.count; e++)          \
+        if (e->kind == SEND)
+
+static const struct event *sent_as(uint32_t tag) {
+    for
+        EACH_SEND(e)
+    if (e->tag == tag)
+        return e;
+    return NULL;
+}
+
+/* Of a message in the journal. */
+static void check_its_ids(const struct known *k) {
+    const struct event *e = sent_as(k->tag);
+    if (e == NULL)
+        return;
+    if (e->once != 0 && told.ids[e->once] == 0 && !witness.forgets)
+        sim_fail("message %x is in the journal without its id %u", k->tag, (unsigned)e->once);
+    if (e->number > told.sequence && !told.removed)
+        sim_fail("message %x is in the journal, and its producer has come to %u", k->tag, (unsigned)told.sequence);
+    for
+        EACH_SEND(f)
+    if (e->number != 0 && f != e && f->number == e->number && says(f->tag) != JOURNAL_UNKNOWN)
+        sim_fail("sequence %u is in the journal twice, as %x and %x", (unsigned)e->number, e->tag, f->tag);
+}
+
+/* Was the message with this number of the library's sent, as far as the journal knows, or may it have come and gone with its file? */
+static bool was_there(uint64_t id) {
+    for (unsigned i = 0; i < told.count; i++)
+        if (told.messages[i].id == id)
+            return true;
+    for
+        EACH_SEND(e)
+    if (e->id == id && e->result != RP_DUPLICATE && may_be_over(e->tag))
+        return true;
+    return false;
+}
+
+static bool was_numbered(uint64_t number) {
+    bool used = false;
+    for
+        EACH_SEND(e) if (e->number == number) {
+            used = true;
+            if (says(e->tag) != JOURNAL_UNKNOWN || may_be_over(e->tag))
+                return true;
+        }
+    return !used;
+}
+
+void sim_journal_check_ids(void) {
+    read_all();
+    for (unsigned i = 0; i < told.count; i++)
+        check_its_ids(&told.messages[i]);
+    for (unsigned i = 0; i < 256; i++)
+        if (told.ids[i] != 0 && !was_there(told.ids[i]))
+            sim_fail("the journal has the id %u of message %u without that message", i, (unsigned)told.ids[i]);
+    for (uint64_t n = 1; n <= told.sequence; n++)
+        if (!was_numbered(n))
+            sim_fail("the journal says that a producer has come to %u, and has no %u", (unsigned)told.sequence, (unsigned)n);
+}
+
 void sim_journal_check(void) {
     read_all();
     if (sim_journal_syncs && generations[0] == 0 && witness.sent_by[SIM_CREATOR] > 0)
@@ -198,12 +304,12 @@ void sim_journal_check(void) {
         if (sim_journal_syncs && e->kind == SEND && e->result == 0 && says(e->tag) != JOURNAL_LIVE && !may_be_over(e->tag))
             sim_fail("message %x was sent and never settled, and the journal %s", e->tag,
                      says(e->tag) == JOURNAL_UNKNOWN ? "does not know it" : "says that it was settled");
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < told.count; i++) {
         bool sent = false;
         for (const struct event *e = witness.events; e < witness.events + witness.count; e++)
-            sent = sent || ((e->kind == SEND || e->kind == LOAN) && e->tag == messages[i].tag);
+            sent = sent || ((e->kind == SEND || e->kind == LOAN) && e->tag == told.messages[i].tag);
         if (!sent)
-            sim_fail("the journal has a message %x, which nobody sent", messages[i].tag);
+            sim_fail("the journal has a message %x, which nobody sent", told.messages[i].tag);
     }
 }
 
@@ -214,15 +320,15 @@ void sim_journal_check_dead(rp_queue *q) {
     read_all();
     for (uint64_t after = 0; rp_dead_peek(q, "default", after, &letter, data, sizeof data) == 0; after = letter.id) {
         memcpy(&tag, data, sizeof tag);
-        for (unsigned i = 0; i < count; i++)
-            if (messages[i].tag == tag && !messages[i].dead)
+        for (unsigned i = 0; i < told.count; i++)
+            if (told.messages[i].tag == tag && !told.messages[i].dead)
                 sim_fail("message %x is a dead letter, and not in the journal", tag);
     }
 }
 
 void sim_journal_check_empty(void) {
     read_all();
-    for (unsigned i = 0; i < count; i++)
-        if (messages[i].groups != 0 || messages[i].waits)
-            sim_fail("at the end message %x lives on in the journal, for the groups %#x", messages[i].tag, messages[i].groups);
+    for (unsigned i = 0; i < told.count; i++)
+        if (told.messages[i].groups != 0 || told.messages[i].waits)
+            sim_fail("at the end message %x lives on in the journal, for the groups %#x", told.messages[i].tag, told.messages[i].groups);
 }

@@ -40,6 +40,12 @@ void sim_journal_begin(void);
 enum journal_says { JOURNAL_UNKNOWN, JOURNAL_LIVE, JOURNAL_SETTLED };
 enum journal_says sim_journal_of(uint32_t tag);
 
+/* The message that the journal has for an id, 0: none; and how far producer "a" has come. */
+uint64_t sim_journal_id(uint8_t once);
+uint64_t sim_journal_sequence(void);
+
+/* After each write: each message that has an id is there with it, and the other way round; of a producer all up to its sequence, each once, and none beyond. */
+void sim_journal_check_ids(void);
 /* Now, as the witness has it: no message is lost whose send returned and that nobody may have settled, and there is none that nobody sent. */
 void sim_journal_check(void);
 /* Mended and flushed: what is a dead letter here is one there. */

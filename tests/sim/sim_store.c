@@ -69,6 +69,7 @@ int store_write(struct durable_store *st, uint32_t *unit) {
         uint32_t i = st->unit - STORE_HEAD_UNITS;
         f->written[i] = (uint32_t)st->batch.records.bytes;
         memcpy(f->data[i], st->buffer, st->batch.records.bytes);
+        sim_journal_check_ids();
     }
     *unit = ++st->unit;
     if (st->segment->parameters.sync == RP_SYNC_ALWAYS)

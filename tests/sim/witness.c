@@ -148,7 +148,8 @@ void witness_create(const struct rp_queue_options *o, const struct witness_expec
                                    .headers = o->header_bytes > 0,
                                    .levels = o->priorities > 1,
                                    .shards = o->numa_shards,
-                                   .window_ns = o->dedup_window_ns};
+                                   .window_ns = o->dedup_window_ns,
+                                   .forgets = sim_known_ids != 0};
     if (e)
         witness.expect = *e;
     rp_queue *q;
@@ -184,6 +185,35 @@ void witness_producer(struct desk *d) {
     o.shard = shard_of(d);
     witness_must(rp_producer_open(d->queue, &o, &d->producer), "rp_producer_open");
 }
+int witness_producer_id(struct desk *d) {
+    struct rp_producer_options o;
+    rp_producer *p;
+    rp_producer_options_init(&o, sizeof o);
+    o.id = "a";
+    o.id_bytes = 1;
+    sim_call("rp_producer_open");
+    int result = rp_producer_open(d->queue, &o, &p);
+    sim_return(result == 0);
+    sim_note("rp_producer_open -> %s", rp_error_name(result));
+    if (result == RP_IN_USE)
+        return result;
+    witness_must(result, "rp_producer_open");
+    rp_producer_close(d->producer);
+    d->producer = p;
+    return 0;
+}
+
+uint64_t witness_sequence(struct desk *d) {
+    uint64_t last;
+    sim_call("rp_producer_sequence");
+    witness_must(rp_producer_sequence(d->producer, &last), "rp_producer_sequence");
+    sim_return(true);
+    sim_note("rp_producer_sequence -> %u", (unsigned)last);
+    if (sim_journal.on && sim_journal_syncs && sim_journal_sequence() < last)
+        sim_fail("a producer is told that it has come to %u, and the journal says %u", (unsigned)last, (unsigned)sim_journal_sequence());
+    return last;
+}
+
 void witness_consumer_with(struct desk *d, uint32_t prefetch, uint32_t ack) {
     struct rp_consumer_options o;
     rp_consumer_options_init(&o, sizeof o);
@@ -247,6 +277,16 @@ static void check_in_journal(uint32_t tag) {
         sim_fail("the send of message %x returned, and it is not in the journal", tag);
 }
 
+/* Nor is anybody told of what is not there. */
+static void check_duplicate_in_journal(const struct event *e) {
+    bool kept = !witness.forgets && witness.window_ns > UINT64_C(1000000000000);
+    if (e->once != 0 && kept && sim_journal_id(e->once) != e->id)
+        sim_fail("id %u is said to be that of message %u, for the journal it is that of %u", (unsigned)e->once, (unsigned)e->id,
+                 (unsigned)sim_journal_id(e->once));
+    if (e->number > sim_journal_sequence())
+        sim_fail("sequence %u is said to be sent, the journal knows them up to %u", (unsigned)e->number, (unsigned)sim_journal_sequence());
+}
+
 static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t delay_ns, uint64_t at_ns, uint64_t ttl_ns,
                     uint8_t once) {
     uint32_t tag = new_tag();
@@ -259,6 +299,7 @@ static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t d
     o.id_out = &e->id;
     e->lane = lane > 0 ? lane : d->shard;
     e->once = once;
+    e->number = o.sequence = d->number;
     witness_once(&o, &e->once);
     if (witness.keyed) {
         o.key = &lane;
@@ -282,16 +323,34 @@ static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t d
         sim_note("  took %.3f ms", (double)(sim_now_ns() - begin_ns) / 1e6);
     if (result == 0 && sim_journal.on && sim_journal_syncs)
         check_in_journal(tag);
+    if (result == RP_DUPLICATE && sim_journal.on && sim_journal_syncs)
+        check_duplicate_in_journal(e);
     if (result == RP_NOT_DURABLE) { /* it waits in memory, and may come when the journal works again */
         e->result = UNKNOWN;
         return result;
     }
-    if (result < 0 && result != RP_FULL && result != RP_PAUSED && !(once && (result == RP_DUPLICATE || result == -EBUSY)))
+    if (result < 0 && result != RP_FULL && result != RP_PAUSED && !(once && (result == RP_DUPLICATE || result == -EBUSY)) &&
+        !(e->number && result == RP_DUPLICATE))
         witness_must(result, "rp_send");
     return result;
 }
 
 int witness_send(struct desk *d, int64_t timeout_ns) { return send_new(d, 0, timeout_ns, 0, 0, 0, 0); }
+
+int witness_send_async(struct desk *d) {
+    uint32_t tag = new_tag();
+    unsigned char data[64];
+    write_payload(tag, data);
+    struct event *e = witness_begin(SEND, tag, "rp_send_async");
+    struct rp_send_options o;
+    rp_send_options_init(&o, sizeof o);
+    o.id_out = &e->id;
+    e->number = o.sequence = d->number;
+    int result = witness_end(e, rp_send_async(d->producer, data, payload_bytes(tag), &o), true);
+    if (result == 0)
+        e->result = UNKNOWN;
+    return result;
+}
 
 int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns) { return send_new(d, lane, timeout_ns, 0, 0, 0, 0); }
 

@@ -51,18 +51,25 @@ struct desk {
     unsigned held_count;
     bool at_most_once; /* the consumer acks nothing */
     unsigned group;    /* of the consumer; 0: "default", n: "gn" */
+    uint64_t number;   /* the next send's sequence: of a producer with an id; 0: none */
     uint8_t shard;     /* in a queue with shards: whose lane it fills and takes from first, 1, ... */
 };
 int witness_attach(struct desk *d);
 void witness_open(struct desk *d); /* attach, producer, consumer; shards: of the one that is this participant's */
 void witness_open_at(struct desk *d, uint8_t shard);
 void witness_producer(struct desk *d);
+/* Its producer is "a" from now on. RP_IN_USE: somebody else is. */
+int witness_producer_id(struct desk *d);
+/* How far it came; in a durable queue what it says is in the journal. */
+uint64_t witness_sequence(struct desk *d);
 void witness_consumer(struct desk *d);
 void witness_consumer_with(struct desk *d, uint32_t prefetch, uint32_t ack);
 void witness_close_consumer(struct desk *d);
 void witness_close(struct desk *d); /* whatever is open */
 
 int witness_send(struct desk *d, int64_t timeout_ns);
+/* Without waiting for the journal: what became of it nobody was told. */
+int witness_send_async(struct desk *d);
 /* With a key of one byte, or at a level, as the queue is. */
 int witness_send_in(struct desk *d, uint8_t lane, int64_t timeout_ns);
 int witness_send_timed(struct desk *d, uint64_t delay_ns, uint64_t ttl_ns);

@@ -42,6 +42,7 @@ struct event {
     uint8_t lane;      /* of a send: its key, its priority or its shard; of a pause or resume: the sides */
     uint8_t once;      /* of a send: its id; 0: none */
     uint32_t tag;
+    uint64_t number; /* of a send: its sequence; 0: none */
     uint64_t id; /* of a message that is being sent: written by the library */
     uint32_t acquisitions, deliveries;
     int result;     /* UNKNOWN: the call has not returned, and if its caller was killed never will */
@@ -62,6 +63,7 @@ struct witness_log {
     unsigned dropped; /* as the queue counted, at the end */
     unsigned forgotten;
     uint64_t window_ns;
+    bool forgets; /* there are fewer places for ids than are used */
     const char *call_of[SIM_FIBERS];
     struct witness_expectations expect;
     struct event events[EVENTS];

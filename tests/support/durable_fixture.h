@@ -106,6 +106,14 @@ static inline rp_producer *producer_of(rp_queue *q) {
     return p;
 }
 
+static inline int producer_with_id(rp_queue *q, const void *id, size_t bytes, rp_producer **out) {
+    struct rp_producer_options o;
+    rp_producer_options_init(&o, sizeof o);
+    o.id = id;
+    o.id_bytes = bytes;
+    return rp_producer_open(q, &o, out);
+}
+
 /* What was sent and settled is on disk. */
 static inline void flush(rp_queue *q) {
     rp_producer *p = producer_of(q);
@@ -168,6 +176,22 @@ static inline void picture_group(rp_queue *q, const struct rp_group_info *g, FIL
                 d.acquisitions, d.reason, d.last_failure, d.pid, d.executable);
 }
 
+static inline int picture_by_id(const void *a, const void *b) {
+    return memcmp(((const struct rp_producer_id *)a)->id, ((const struct rp_producer_id *)b)->id, RP_PRODUCER_ID_MAX);
+}
+
+/* In the order of their ids: places are not kept, nor one that sent nothing. */
+static inline void picture_producers(rp_queue *q, FILE *to) {
+    struct rp_producer_id ids[64], *last = ids;
+    for (uint32_t i = 0; rp_producer_id_next(q, i, last) == 0; i = last++->index + 1)
+        assert_true(last + 1 < ids + 64);
+    qsort(ids, (size_t)(last - ids), sizeof *ids, picture_by_id);
+    for (const struct rp_producer_id *id = ids; id < last; id++)
+        if (id->sequence > 0)
+            fprintf(to, "producer %.*s sequence %llu made %llu\n", (int)id->id_bytes, (const char *)id->id,
+                    (unsigned long long)id->sequence, (unsigned long long)id->made_ns);
+}
+
 static inline void picture_take(rp_queue *q, struct picture *p) {
     struct rp_group_info g;
     *p = (struct picture){0};
@@ -176,6 +200,7 @@ static inline void picture_take(rp_queue *q, struct picture *p) {
     fprintf(to, "created %llu paused %d\n", (unsigned long long)stats_of(q).created_ns, rp_queue_paused(q));
     for (uint32_t i = 0; rp_group_next(q, i, &g) == 0; i = g.index + 1)
         picture_group(q, &g, to, p);
+    picture_producers(q, to);
     fclose(to);
 }
 

@@ -34,7 +34,7 @@ static int begin(struct queue_contents *c, void *memory, uint64_t bytes) {
     (void)c;
     int result = segment_bind(&s, memory, bytes, false);
     if (result == 0)
-        durable_begin(&s, "/weak", (const unsigned char[16]){0}, 1, 1, STORE_HEAD_UNITS, 1, 1);
+        durable_begin(&s, "/weak", (const unsigned char[16]){0}, 1, 1, STORE_HEAD_UNITS, 1, 1, false);
     return result;
 }
 

@@ -217,7 +217,6 @@ static void options_that_cannot_be(void **state) {
     REFUSED(p.journal_file_bytes = 61440, -EINVAL, "journal_file_bytes");
     REFUSED(p.journal_file_bytes = (UINT64_C(1) << 30) + 4096, -EINVAL, "journal_file_bytes");
     REFUSED(p.message_bytes = 16384, -EINVAL, "need 82432");
-    REFUSED(p.dedup_window_ns = 1000000000, -ENOTSUP, "dedup");
     REFUSED(p.overflow = RP_OVERFLOW_DROP_OLDEST, -ENOTSUP, "drop");
     REFUSED(p.journal = "", -EINVAL, "empty");
     REFUSED(p.journal = "/nowhere/at/all", -ENOENT, "/nowhere/at/all");
