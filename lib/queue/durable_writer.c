@@ -110,7 +110,7 @@ static void count(struct writer *x, const struct batch *b) {
  * each life would leave one.
  */
 static enum round drop_round(struct writer *x) {
-    int result = store_sync(x->store);
+    int result = MUTANT(durable_drops_unsynced) ? 0 : store_sync(x->store);
     if (result < 0)
         return sync_failed(x, result);
     writer_drop_files(x, x->point);
@@ -166,7 +166,7 @@ static bool interval_is_over(const struct segment *s, uint64_t now_ms) {
 }
 
 static bool sync_is_due(const struct segment *s) {
-    if (s->parameters.sync != RP_SYNC_INTERVAL)
+    if (s->parameters.sync != RP_SYNC_INTERVAL || MUTANT(durable_sync_never_due))
         return false;
     uint64_t point = load_acquire(&s->control->journal_point, journaled), synced = load_relaxed(&s->control->journal_synced, hint);
     return bits(synced ^ point >> 32, 0, SYNCED_PLACE_BITS) != 0 && interval_is_over(s, segment_now_ms(s));
@@ -200,7 +200,7 @@ static enum round snapshot_round(struct writer *x, uint64_t point, uint64_t posi
     x->snapshot_cell = cell;
     if (!ended)
         return ROUND_AGAIN;
-    int result = store_sync(x->store);
+    int result = MUTANT(durable_snapshot_unsynced) ? 0 : store_sync(x->store);
     if (result < 0)
         return sync_failed(x, result);
     x->snapshot = false;
