@@ -24,6 +24,7 @@ static const struct field gauges[] = {
     FIELD(lingering, "settled, still viewed by a process whose lease ran out"),
     FIELD(free_cells, "room"),
     FIELD(owned_cells, "being written, on loan, or not yet swept"),
+    FIELD(unjournaled, "sent, wait for the journal"),
     FIELD(bytes, "of payload held"),
 };
 

@@ -65,7 +65,7 @@ struct rp_queue_stats {
     uint64_t dead_by_reason[7]; /**< of `dead`: how many have enum rp_dead_reason 1, 2, 4, .. 64 */
     uint64_t duplicates;        /**< sends refused with RP_DUPLICATE */
     uint64_t forgotten_ids;     /**< deduplication: ids given up before the window was over, since dedup_entries newer ones came */
-    uint64_t reserved[1];
+    uint64_t unjournaled;       /**< durable queues: sent, and wait for the journal; nobody receives them before. A gauge, whatever their groups */
 };
 
 RP_API int rp_queue_stats(rp_queue *q, struct rp_queue_stats *out);

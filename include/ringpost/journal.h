@@ -79,7 +79,7 @@ struct rp_journal_repair {
 
 /**
  * Makes a damaged journal one that ends where the damage is. Everything behind it is given up, and nothing deleted: those files get names that end in ".damaged". `dry_run`, not 0: only says what it would do.
- * Not while a queue uses the journal. Errors: those of rp_journal_verify, and errno of a write. Crash: the journal is damaged as before, or repaired; call it again.
+ * Not while there is a queue in memory that has the journal. Errors: those of rp_journal_verify; RP_IN_USE: somebody writes to it, or brings its queue back; errno of a write. Crash: the journal is damaged as before, or repaired; call it again.
  */
 RP_API int rp_journal_repair(const char *path, int dry_run, struct rp_journal_repair *out);
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The calls of ringpost/journal.h. */
+#include "error.h"
+#include "journal_lock.h"
 #include "journal_verify.h"
+#include <errno.h>
+#include <ringpost/error.h>
 #include <ringpost/journal.h>
 
 #include <stdio.h>
@@ -57,13 +61,28 @@ int rp_journal_verify(const char *path, rp_journal_each each, void *context, str
     return 0;
 }
 
+/* Who would go on in files that are not there any more, or brings the queue back from them, comes first. */
+static int repair_alone(const struct journal_dir *d, struct journal_repair_report *r) {
+    struct journal_lock lock;
+    int result = journal_lock_alone(d, &lock);
+    if (result < 0)
+        return result == -EAGAIN ? RP_IN_USE : result;
+    result = journal_lock_is_written(d);
+    if (result == 1)
+        result = fail(RP_IN_USE, "journal '%.120s': processes of queue '%.80s' write to it", d->path, d->queue);
+    else if (result == 0)
+        result = journal_repair(d, false, r);
+    journal_unlock(&lock);
+    return result;
+}
+
 int rp_journal_repair(const char *path, int dry_run, struct rp_journal_repair *out) {
     struct journal_dir d;
     struct journal_repair_report r;
     int result = journal_dir_open(path, NULL, &d);
     if (result < 0)
         return result;
-    result = journal_repair(&d, dry_run != 0, &r);
+    result = dry_run ? journal_repair(&d, true, &r) : repair_alone(&d, &r);
     journal_dir_close(&d);
     if (result < 0)
         return result;

@@ -193,7 +193,7 @@ struct control {
     a64 journal_moved;                /* hint: what is below went on to its lane */
     a64 journal_marked;               /* hint: some bit of journal_dirty is set */
     a64 journal_failed;               /* errno:16 | when to try again, in ms:48; 0: it works */
-    a64 journal_synced;               /* sync interval: when, in ms */
+    a64 journal_synced;               /* sync interval: when, and up to where: durable_writer.c */
     a64 journal_snapshot;             /* 1: all that is live is to be written again */
     a64 journal_leaving;              /* hint: some producer id was removed, and that is to be recorded */
     _Alignas(LINE) a64

@@ -102,10 +102,11 @@ static void hand_over(struct durable_store *st) {
     struct journal_handover *h = handover(st->segment, st->file.number, st->at.unit);
     uint64_t key = handover_key(st->file.number, st->at.unit);
     store_relaxed(&h->key, key, recheck);
-    store_relaxed(&h->ordinal, st->at.ordinal, recheck);
-    store_relaxed(&h->chain, st->at.chain, recheck);
-    store_relaxed(&h->durable, st->at.durable, recheck);
-    store_relaxed(&h->check, handover_check(key, &st->at), recheck);
+    const struct journal_point at = {st->at.unit, st->at.ordinal + MUTANT(store_handover_wrong), st->at.chain, st->at.durable};
+    store_relaxed(&h->ordinal, at.ordinal, recheck);
+    store_relaxed(&h->chain, at.chain, recheck);
+    store_relaxed(&h->durable, at.durable, recheck);
+    store_relaxed(&h->check, handover_check(key, &at), recheck);
 }
 
 static bool take_over(struct durable_store *st, uint64_t unit) {
@@ -165,7 +166,7 @@ int store_seek(struct durable_store *st, uint64_t number, uint32_t unit) {
 int store_write(struct durable_store *st, uint32_t *unit) {
     struct journal_point at = st->at;
     int result = journal_file_write(&st->file, &at, &st->batch.records);
-    if (result == 0 && st->segment->parameters.sync == RP_SYNC_ALWAYS && !st->file.direct)
+    if (result == 0 && st->segment->parameters.sync == RP_SYNC_ALWAYS && !st->file.direct && !MUTANT(store_write_unsynced))
         result = journal_file_sync(&st->file, &at);
     if (result < 0)
         return result;
@@ -183,6 +184,8 @@ int store_sync(struct durable_store *st) {
 }
 
 uint32_t store_durable_unit(const struct durable_store *st) {
+    if (MUTANT(store_all_durable))
+        return (uint32_t)st->at.unit;
     uint64_t unit = st->at.durable > STORE_HEAD_UNITS ? st->at.durable : STORE_HEAD_UNITS;
     return (uint32_t)unit;
 }
@@ -244,7 +247,7 @@ static struct journal_file head_from(const struct durable_store *st, uint64_t nu
 uint64_t store_needed(struct durable_store *st, uint64_t needed, uint64_t number, uint64_t lowest) {
     while (needed < number) {
         const struct journal_file next = head_from(st, needed + 1);
-        if ((int64_t)(next.first_sequence - lowest) > 0)
+        if ((int64_t)(next.first_sequence - lowest) > MUTANT(store_drops_too_far))
             break;
         needed = next.number < number ? next.number : number;
     }

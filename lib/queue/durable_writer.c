@@ -110,7 +110,7 @@ static void count(struct writer *x, const struct batch *b) {
  * each life would leave one.
  */
 static enum round drop_round(struct writer *x) {
-    int result = store_sync(x->store);
+    int result = MUTANT(durable_drops_unsynced) ? 0 : store_sync(x->store);
     if (result < 0)
         return sync_failed(x, result);
     writer_drop_files(x, x->point);
@@ -151,17 +151,36 @@ static enum round write_round(struct writer *x, uint64_t point, const struct bat
     return begins ? drop_round(x) : ROUND_AGAIN;
 }
 
-/* sync interval: what counts is on disk no later than that. */
+/*
+ * sync interval: what counts is on disk no later than that, also when nothing more is written. control.journal_synced: when, in ms:33, and the file and unit of the point then: 31 bits. Another point has something behind it that is
+ * not on disk. Who was stopped in here says of his own point only.
+ */
+enum { SYNCED_PLACE_BITS = POINT_FILE_BITS + POINT_UNIT_BITS, SYNCED_MS_BITS = 64 - SYNCED_PLACE_BITS };
+static uint64_t synced_word(uint64_t now_ms, uint64_t point) {
+    return now_ms << SYNCED_PLACE_BITS | bits(point, 32, SYNCED_PLACE_BITS);
+}
+
+static bool interval_is_over(const struct segment *s, uint64_t now_ms) {
+    uint64_t last = load_relaxed(&s->control->journal_synced, hint) >> SYNCED_PLACE_BITS;
+    return bits(now_ms - last, 0, SYNCED_MS_BITS) >= s->parameters.sync_interval_ns / 1000000;
+}
+
+static bool sync_is_due(const struct segment *s) {
+    if (s->parameters.sync != RP_SYNC_INTERVAL || MUTANT(durable_sync_never_due))
+        return false;
+    uint64_t point = load_acquire(&s->control->journal_point, journaled), synced = load_relaxed(&s->control->journal_synced, hint);
+    return bits(synced ^ point >> 32, 0, SYNCED_PLACE_BITS) != 0 && interval_is_over(s, segment_now_ms(s));
+}
+
 static enum round sync_now_and_then(struct writer *x) {
     const struct segment *s = x->actor->segment;
-    a64 *synced = &s->control->journal_synced;
-    uint64_t now = segment_now_ms(s), last = load_relaxed(synced, hint);
-    if (s->parameters.sync != RP_SYNC_INTERVAL || now - last < s->parameters.sync_interval_ns / 1000000)
+    uint64_t now = segment_now_ms(s);
+    if (s->parameters.sync != RP_SYNC_INTERVAL || !interval_is_over(s, now))
         return ROUND_AGAIN;
     int result = store_sync(x->store);
     if (result < 0)
         return sync_failed(x, result);
-    store_relaxed(synced, now, hint);
+    store_relaxed(&s->control->journal_synced, synced_word(now, x->point), hint);
     return ROUND_AGAIN;
 }
 
@@ -181,7 +200,7 @@ static enum round snapshot_round(struct writer *x, uint64_t point, uint64_t posi
     x->snapshot_next = next;
     if (!ended)
         return ROUND_AGAIN;
-    int result = store_sync(x->store);
+    int result = MUTANT(durable_snapshot_unsynced) ? 0 : store_sync(x->store);
     if (result < 0)
         return sync_failed(x, result);
     x->snapshot = false;
@@ -205,8 +224,10 @@ static enum round unsealed_round(struct writer *x, uint64_t point) {
     if (x->wrote && !durable_urgent(s))
         return ROUND_DONE; /* what was only settled since goes with the next batch: or each send would wait for two writes */
     struct batch *b = store_batch(x->store);
-    if (!batch_fill(a, b, position, first))
-        return ROUND_DONE;
+    if (!batch_fill(a, b, position, first)) {
+        enum round synced = sync_is_due(s) ? sync_now_and_then(x) : ROUND_AGAIN;
+        return synced == ROUND_AGAIN ? ROUND_DONE : synced;
+    }
     enum round round = write_round(x, point, b);
     x->wrote = round == ROUND_AGAIN && !b->more;
     return round == ROUND_AGAIN && !x->broke ? sync_now_and_then(x) : round;
@@ -300,7 +321,7 @@ static enum durable_drive drive(struct actor *a) {
 
 enum durable_drive durable_drive(struct actor *a) {
     const struct segment *s = a->segment;
-    if (!durable_unwritten(s)) {
+    if (!durable_unwritten(s) && !sync_is_due(s)) {
         durable_move(a);
         return DRIVE_IDLE;
     }

@@ -58,8 +58,9 @@ static void count_cells(rp_queue *q, struct rp_queue_stats *out) {
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
         out->free_cells += cell_state(w) == CELL_FREE;
         out->owned_cells += cell_state(w) == CELL_OWNED;
-        bool holds = cell_is_published(w) || cell_waits(w);
-        out->bytes += holds ? byte_room_in(s, c) : cell_state(w) == CELL_OWNED ? byte_room_of(s, c) : 0;
+        bool holds = cell_is_published(w) || cell_waits(w), unjournaled = cell_state(w) == CELL_JOURNALED;
+        out->unjournaled += unjournaled;
+        out->bytes += holds || unjournaled ? byte_room_in(s, c) : cell_state(w) == CELL_OWNED ? byte_room_of(s, c) : 0;
         struct found f;
         if (!holds || group < 0)
             continue;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "kept.h"
+#include "atomic.h"
 #include "error.h"
 #include "file.h"
 #include "journal_format.h"
@@ -131,7 +132,7 @@ static int write_file(const struct journal_dir *d, const unsigned char *all, siz
     int fd = file_open(d->fd, name, FILE_CREATE), result = fd;
     if (fd >= 0) {
         result = journal_write_all(fd, all, bytes, 0);
-        if (result == 0)
+        if (result == 0 && !MUTANT(kept_unsynced))
             result = file_sync(fd);
         file_close(fd);
     }

@@ -126,7 +126,7 @@ static void committed(struct writer *w, struct ledger *l, uint64_t sequence) {
         l->committed = sequence;
 }
 
-int writer_next_file(struct writer *w, struct ledger *l, enum crew_habit habit) {
+int crew_next_file(struct writer *w, struct ledger *l, enum crew_habit habit) {
     struct journal_point end = w->durable;
     struct journal_file_options o = {.number = w->file_open ? w->f.number + 1 : 1,
                                      .first_sequence = w->durable_sequence + 1,
@@ -165,7 +165,7 @@ static int sync_file(struct writer *w, struct ledger *l, uint64_t sequence) {
 static int write_up_to(struct writer *w, struct ledger *l, enum crew_habit habit, uint64_t from, uint64_t to);
 
 static int start_again(struct writer *w, struct ledger *l, enum crew_habit habit, uint64_t to) {
-    int result = writer_next_file(w, l, habit);
+    int result = crew_next_file(w, l, habit);
     return result < 0 ? result : write_up_to(w, l, habit, w->durable_sequence + 1, to);
 }
 
@@ -181,7 +181,7 @@ static int write_up_to(struct writer *w, struct ledger *l, enum crew_habit habit
         if (result == RP_FULL) {
             if (habit != CREW_DIRECT && (result = sync_file(w, l, from - 1)) < 0)
                 return disk_is_off() ? result : start_again(w, l, habit, to);
-            result = writer_next_file(w, l, habit);
+            result = crew_next_file(w, l, habit);
             if (result < 0)
                 return result;
             continue;
@@ -250,7 +250,7 @@ static int start(struct writer *w, struct ledger *l, enum crew_habit habit) {
         w->durable = w->at;
     }
     l->added = l->committed = last;
-    return writer_next_file(w, l, habit);
+    return crew_next_file(w, l, habit);
 }
 
 static int step(struct writer *w, struct ledger *l, enum crew_habit habit, uint32_t life) {
@@ -260,7 +260,7 @@ static int step(struct writer *w, struct ledger *l, enum crew_habit habit, uint3
     case 2: return drop_first(w);
     case 3: {
         int result = sync_file(w, l, l->added);
-        return result < 0 ? result : writer_next_file(w, l, habit);
+        return result < 0 ? result : crew_next_file(w, l, habit);
     }
     default: return write_some(w, l, habit, life);
     }
@@ -276,7 +276,7 @@ bool writer_live(struct writer *w, struct ledger *l, enum crew_habit habit, int 
         result = step(w, l, habit, life);
         if (result < 0 && !disk_is_off()) { /* a failed sync: nobody knows what is there */
             if (w->file_open)
-                result = l->added > w->durable_sequence ? start_again(w, l, habit, l->added) : writer_next_file(w, l, habit);
+                result = l->added > w->durable_sequence ? start_again(w, l, habit, l->added) : crew_next_file(w, l, habit);
         }
     }
     return result >= 0 && !disk_is_off() && !l->wrong[0];

@@ -50,7 +50,7 @@ void writer_haunt(struct writer *w, bool late);
 void writer_close(struct writer *w);
 
 /* A file after this one, sealed at what is durable. 0, or what failed */
-int writer_next_file(struct writer *w, struct ledger *l, enum crew_habit habit);
+int crew_next_file(struct writer *w, struct ledger *l, enum crew_habit habit);
 
 /* Adds the record of this sequence; `bytes`: of its payload, 0: as its sequence and tag say. False: no room */
 bool crew_add(struct journal_batch *b, uint64_t sequence, uint32_t tag, size_t bytes);

@@ -20,7 +20,7 @@ static void make_journal(struct ledger *l, enum crew_habit habit) {
         if (journal_file_write(&w.f, &w.at, &w.batch) == RP_FULL) {
             w.durable = w.at;
             w.durable_sequence = l->added;
-            (void)writer_next_file(&w, l, habit);
+            (void)crew_next_file(&w, l, habit);
         }
     }
     writer_close(&w);

@@ -14,16 +14,27 @@
 
 #define DISK_PATH "/disk/journal"
 
-enum { DISK_SECTOR_BYTES = 512, DISK_FILE_MAX_BYTES = 32 << 10 };
+enum { DISK_SECTOR_BYTES = 512, DISK_FILE_MAX_BYTES = 64 << 10 };
 
-/* An empty disk; `seed`: of all that is random, also process_random(). */
+/* An empty disk; `seed`: of all that is random, also process_random(). Children that are forked afterwards share it, and the machine (machine.h); one of them runs at a time. */
 void disk_reset(uint64_t seed);
 uint64_t disk_random(void);
+void disk_seed(uint64_t seed);
+/* Files cannot be opened for direct writing; disk_reset ends that. */
+void disk_refuse_direct(void);
+/* Is the descriptor one of this disk's? */
+bool disk_has(int fd);
 
 /* Calls that change something, so far. At number `call` (from 1; 0: never) it ends: that call has no effect, or, if it writes, any part of it; and every call fails from then on until disk_on or disk_restart. */
 void disk_end_at(uint64_t call);
+/* The same, but ends only the process that makes that call: it is killed, with exit status DISK_KILLED; or stops (SIGSTOP) before the call, which is done when it goes on. */
+enum disk_end { DISK_POWER, DISK_KILL, DISK_STOP };
+enum { DISK_KILLED = 99 };
+void disk_end_with(enum disk_end end, uint64_t call);
 uint64_t disk_changes(void);
 bool disk_is_off(void);
+/* Power goes now. */
+void disk_cut_power(void);
 /* The process that made the calls was killed; others go on with what is there. Descriptors stay open. */
 void disk_on(void);
 
@@ -41,8 +52,9 @@ void disk_restart(enum disk_fate fate);
 size_t disk_restart_chosen(const unsigned *choices, size_t count, unsigned *counts, size_t room);
 
 enum disk_fault { DISK_EIO, DISK_ENOSPC, DISK_EINTR, DISK_SHORT, DISK_FAULTS };
-/* Call number `call` from now, of those that may fail so (all; SHORT: reads and writes), does; 0: none. */
+/* Call number `call` from now, of those that may fail so (all; SHORT: reads and writes), does, and so many in all; 0: none. */
 void disk_fail_at(uint64_t call, enum disk_fault fault);
+void disk_fail_for(uint64_t calls);
 uint64_t disk_calls(void);
 
 /* The bytes of a file, as everybody sees them and as they are on disk; NULL: there is no such name. Changes made here are on disk at once if `durable`. */

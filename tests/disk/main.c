@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * disk [--scenario NAME] [--seed S] [--seeds N] [--seconds N] | --mutants: runs scenarios, each with so many seeds, or as long as there is time; or seeds defects and looks whether each is noticed.
+ * disk [--scenario NAME] [--seed S] [--seeds N] [--seconds N] [--trace] | --mutants: runs scenarios, each with so many seeds, or as long as there is time; or seeds defects and looks whether each is noticed.
  */
+#include "books.h"
 #include "figure.h"
 #include "scenarios.h"
 
@@ -42,7 +43,10 @@ int main(int argc, char **argv) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(argv[i], "--mutants") == 0)
             return mutants_run();
-        if (strcmp(argv[i], "--scenario") == 0)
+        if (strcmp(argv[i], "--trace") == 0) { /* of whole queues: their calls */
+            books_trace = true;
+            i--;
+        } else if (strcmp(argv[i], "--scenario") == 0)
             only = value;
         else if (strcmp(argv[i], "--seed") == 0)
             seed = strtoull(value, NULL, 0);
@@ -51,7 +55,7 @@ int main(int argc, char **argv) {
         else if (strcmp(argv[i], "--seconds") == 0)
             most_seconds = strtoull(value, NULL, 0);
         else {
-            fprintf(stderr, "disk [--scenario NAME] [--seed S] [--seeds N] [--seconds N] | --mutants\n");
+            fprintf(stderr, "disk [--scenario NAME] [--seed S] [--seeds N] [--seconds N] [--trace] | --mutants\n");
             return 2;
         }
     }

@@ -34,6 +34,16 @@ static const struct mutant {
     {"journal_chain_unchecked", "forge", "a batch need not follow the one before"},
     {"journal_gap_unseen", "damage", "a file that is missing passes for one that was dropped"},
     {"journal_files_unchained", "forge", "nor a file"},
+    {"store_handover_wrong", "queue-kill", "a writer is told a wrong number of the batch before"},
+    {"store_write_unsynced", "queue-power", "where files cannot be opened for direct writing, nothing is synced"},
+    {"store_all_durable", "queue-faults", "after a sync that failed all that was written counts"},
+    {"store_drops_too_far", "queue-power", "a file goes one message too early"},
+    {"durable_end_unsynced", "queue-power", "the next file says where this one ends before that is on disk"},
+    {"durable_drops_unsynced", "queue-power", "files go before the next one's first batch is on disk"},
+    {"durable_snapshot_unsynced", "queue-power", "files go before what they had is on disk again"},
+    {"durable_sync_never_due", "queue-power", "sync interval: what was written last is synced when more is written"},
+    {"replay_end_unsynced", "queue-power", "what was read is not made sure of before the next life begins"},
+    {"kept_unsynced", "queue-power", "the options have their name before they are on disk"},
 };
 
 static struct ledger ledger;
@@ -60,7 +70,7 @@ int mutants_run(void) {
         uint64_t looks = notice(&mutants[i]);
         disk_mutant = NULL;
         unnoticed += looks == 0;
-        printf("%-30s %-8s %8llu  %s\n", mutants[i].name, mutants[i].scenario, (unsigned long long)looks,
+        printf("%-30s %-12s %8llu  %s\n", mutants[i].name, mutants[i].scenario, (unsigned long long)looks,
                looks ? ledger.wrong : "NOT NOTICED");
     }
     figure("mutants", sizeof mutants / sizeof mutants[0]);

@@ -11,6 +11,10 @@ const struct scenario scenarios[] = {
     {"faults", scenario_faults, "every call fails once, in every way"},
     {"damage", scenario_damage, "a disk loses what was on it; what is left is read and repaired"},
     {"forge", scenario_forge, "parts of one journal get into another, and checks are made right"},
+    {"queue-power", scenario_queue_power, "a whole queue: power is lost at every change, and again while it is brought back"},
+    {"queue-kill", scenario_queue_kill, "one of its users is killed at every change; others go on; then power is lost"},
+    {"queue-ghost", scenario_queue_ghost, "one is stopped at every change; others go on; it goes on, too; then power is lost"},
+    {"queue-faults", scenario_queue_faults, "every call fails once, in every way"},
     {0},
 };
 

@@ -19,6 +19,10 @@ uint64_t scenario_ghost(uint64_t seed, struct ledger *l);
 uint64_t scenario_faults(uint64_t seed, struct ledger *l);
 uint64_t scenario_damage(uint64_t seed, struct ledger *l);
 uint64_t scenario_forge(uint64_t seed, struct ledger *l);
+uint64_t scenario_queue_power(uint64_t seed, struct ledger *l);
+uint64_t scenario_queue_kill(uint64_t seed, struct ledger *l);
+uint64_t scenario_queue_ghost(uint64_t seed, struct ledger *l);
+uint64_t scenario_queue_faults(uint64_t seed, struct ledger *l);
 
 /* An empty ledger. */
 void ledger_begin(struct ledger *l);

@@ -126,7 +126,7 @@ static int read_all(struct fold *f, struct reader *r) {
         messages += record.type == RECORD_MESSAGE;
         result = fold_record(f, &record);
         free(copy);
-        must(f->told.live.count <= messages);
+        must(f->live.count <= messages);
     }
     must(result == 0 || result == RP_CORRUPT || result == RP_INCOMPATIBLE);
     must(result == 0 || rp_error_detail()[0] != 0);
@@ -197,7 +197,7 @@ static void run(const uint8_t *data, size_t size) {
     x.from.max_participants = 2;
     x.from.lanes = how & 4 ? 2 : 0;
     x.from.lane_capacity = how & 4 ? SEQUENCES : 0;
-    must(live_open(&f.told.live) == 0);
+    must(live_open(&f.live) == 0);
     int result = read_all(&f, &r);
     if (result < 0)
         refused_read++;

@@ -66,7 +66,7 @@ void use_look(struct user *u) {
     struct rp_queue_stats s;
     struct rp_participant who;
     must(CALL(u, rp_queue_stats(q, &s), 0) == 0);
-    must(s.ready + s.leased + s.delayed + s.dead + s.lingering + s.free_cells + s.owned_cells <= q->segment.layout.cell_count);
+    must(s.ready + s.leased + s.delayed + s.dead + s.lingering + s.free_cells + s.owned_cells + s.unjournaled <= q->segment.layout.cell_count);
     must(s.cells <= q->segment.layout.cell_count && s.participants <= s.max_participants && s.participants_dead <= s.participants);
     struct rp_producer_id id;
     for (uint32_t place = 0; CALL(u, rp_producer_id_next(q, place, &id), RP_EMPTY) == 0; place = id.index + 1)

@@ -291,6 +291,48 @@ static int live_on_a_small_disk(struct peer *test, void *argument) {
     return 0;
 }
 
+/* One message waits for the journal, and there is nothing else. */
+static int drain_with_a_full_disk(struct peer *test, void *argument) {
+    struct rp_queue_options o = large_options(RP_SYNC_ALWAYS);
+    struct rp_drain_options d;
+    struct rp_message m;
+    (void)test, (void)argument;
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        return PEER_SKIP;
+    resize("size=96k", 0); /* one file */
+    rp_queue *q = make_queue(&o);
+    rp_producer *p = producer_of(q);
+    rp_consumer *c = consumer_of(q, NULL);
+    uint32_t sent = fill_disk(p, 0);
+    ack_numbers(c, 0, sent);
+    struct rp_queue_stats s = stats_of(q);
+    peer_check(s.unjournaled == 1 && s.ready == 0 && s.bytes >= PAYLOAD);
+    rp_drain_options_init(&d, sizeof d);
+    d.timeout_ns = 0;
+    peer_check(rp_queue_drain(q, &d) == 1);
+    resize("size=4m", MS_REMOUNT);
+    peer_succeeds(rp_queue_resume(q, RP_SIDE_SEND));
+    peer_check(eventually(rp_flush(p) == 0));
+    peer_check(stats_of(q).unjournaled == 0 && stats_of(q).ready == 1);
+    peer_check(rp_queue_drain(q, &d) == 1);
+    peer_succeeds(rp_receive(c, &m, 10 * SECOND));
+    peer_succeeds(rp_ack(c, &m));
+    peer_check(rp_queue_drain(q, &d) == 0);
+    rp_consumer_close(c);
+    rp_producer_close(p);
+    drop_queue(q);
+    return 0;
+}
+
+static void test_drain_with_a_full_disk(void **state) {
+    (void)state;
+    make_journal_path();
+    int result = peer_run(drain_with_a_full_disk, NULL);
+    if (result == PEER_SKIP)
+        skip();
+    assert_int_equal(result, 0);
+}
+
 static void test_a_full_disk(void **state) {
     (void)state;
     for (uint32_t sync = RP_SYNC_ALWAYS; sync <= RP_SYNC_NONE; sync++) {
@@ -309,6 +351,7 @@ int main(void) {
         DURABLE_TEST(test_who_removes_files_dies),   DURABLE_TEST(test_much_to_say),
         DURABLE_TEST(test_one_queue_at_a_time),      DURABLE_TEST(test_no_journal_and_no_queue),
         DURABLE_TEST(test_one_who_may_not_write),    DURABLE_TEST(test_a_full_disk),
+        DURABLE_TEST(test_drain_with_a_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

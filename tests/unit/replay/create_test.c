@@ -285,14 +285,18 @@ static void one_at_a_time(void **state) {
     journal_unlock(&other);
     assert_int_equal(journal_lock_is_written(&x.dir), 1);
     refused(&x, durable_options(&x), RP_IN_USE, x.scratch.path);
+    assert_int_equal(rp_journal_repair(x.scratch.path, 0, NULL), RP_IN_USE);
+    assert_int_equal(rp_journal_repair(x.scratch.path, 1, NULL), 0); /* which changes nothing */
     journal_unlock(&mine);
     journal_unlock(&mine);
     assert_int_equal(journal_lock_is_written(&x.dir), 0);
     succeeds(journal_lock_alone(&x.dir, &mine));
     assert_int_equal(journal_lock_alone(&x.dir, &other), -EAGAIN);
+    assert_int_equal(rp_journal_repair(x.scratch.path, 0, NULL), RP_IN_USE);
     succeeds(journal_lock_writing(&x.dir, &other)); /* never waits */
     journal_unlock(&other);
     journal_unlock(&mine);
+    assert_int_equal(rp_journal_repair(x.scratch.path, 0, NULL), 0);
     rp_queue *q = bring_back_queue(&x);
     succeeds(journal_lock_alone(&x.dir, &mine));
     journal_unlock(&mine);
