@@ -50,7 +50,8 @@ bool dump_settled(const struct segment *s, uint64_t message) {
     if (c >= s->layout.cell_count)
         return false;
     uint64_t w = load_acquire(&segment_cell(s, (uint32_t)c)->word, cell_word);
-    bool is_its = (cell_is_published(w) || cell_state(w) == CELL_JOURNALED) && cell_generation(w) == ((before + 1) & GENERATION_MASK);
+    bool is_its =
+        (cell_is_published(w) || cell_state(w) == CELL_JOURNALED) && cell_generation(w) == ((before + 1) & GENERATION_MASK);
     return cell_generation(w) != before && !is_its;
 }
 

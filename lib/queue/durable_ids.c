@@ -54,7 +54,7 @@ static bool add_live_id(struct batch *b, const struct segment *s, uint32_t i) {
         return true;
     /* As long as it is not decided its cell is not given back: so it was about this message. */
     return load_acquire(&s->known_ids[i].word, known_word) != x.word && id_state(x.word) == ID_PENDING ? add_live_id(b, s, i)
-                                                                                                      : say_id(b, s, &x);
+                                                                                                       : say_id(b, s, &x);
 }
 
 /* ---- ids of producers ---- */

@@ -81,7 +81,9 @@ static size_t make_delivery(struct reader *r, unsigned char *to) {
 static size_t make_id(struct reader *r, unsigned char *to, bool gone) {
     uint8_t how = take8(r);
     const struct record_id id = {.number = gone ? 0 : 1 + (how >> 4),
-                                 .time_ns = how & 2 ? UINT64_MAX - take8(r) : how & 4 ? 1 : (UINT64_C(1) << 62) + take8(r),
+                                 .time_ns = how & 2   ? UINT64_MAX - take8(r)
+                                            : how & 4 ? 1
+                                                      : (UINT64_C(1) << 62) + take8(r),
                                  .id = (const unsigned char *)"abcdefgh" + (how & 3),
                                  .bytes = 1 + (how >> 2 & 3)};
     record_id_write(to, &id);

@@ -15,9 +15,7 @@ static void add_id(struct journal *x, const char *id, uint64_t message, uint64_t
 static void add_producer(struct journal *x, const char *id, uint64_t sequence, uint64_t made_ns) {
     add_named(x, RECORD_PRODUCER, 0, id, sequence, made_ns);
 }
-static void add_gone(struct journal *x, const char *id, uint64_t made_ns) {
-    add_named(x, RECORD_PRODUCER, 1, id, 0, made_ns);
-}
+static void add_gone(struct journal *x, const char *id, uint64_t made_ns) { add_named(x, RECORD_PRODUCER, 1, id, 0, made_ns); }
 
 static void begin(struct journal *x) {
     journal_begin(x);
@@ -204,8 +202,11 @@ static void damage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        REPLAY_TEST(ids_come_back),       REPLAY_TEST(the_newest_come_back), REPLAY_TEST(producers_come_back),
-        REPLAY_TEST(snapshots_have_ends), REPLAY_TEST(damage),
+        REPLAY_TEST(ids_come_back),
+        REPLAY_TEST(the_newest_come_back),
+        REPLAY_TEST(producers_come_back),
+        REPLAY_TEST(snapshots_have_ends),
+        REPLAY_TEST(damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
