@@ -68,7 +68,7 @@ RP_API int rp_forward_id(rp_consumer *c, const struct rp_message *m, uint32_t ou
  * somebody else (the view stays until the message is settled).
  *
  * A receiver who loses his lease and lives keeps the id: nobody does the same work at the same time, and others wait (-EBUSY) until he settles or dies. His rp_ack returns
- * RP_LEASE_LOST then, and the work counts as done.
+ * RP_LEASE_LOST then, and the work counts as done. On a durable queue ids of work are known as long as memory stays: after a failure of the machine they are not.
  *
  * -EINVAL: the queue keeps no ids, or not for long enough (above), or `dedup_entries` is no more than capacity + 8 x max_participants; the message has an id already, or was
  * settled; the consumer acks nothing (RP_ACK_NONE). RP_CORRUPT.

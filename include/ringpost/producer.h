@@ -104,7 +104,7 @@ RP_API void rp_producer_close(rp_producer *p);
  * lie in the dead ring, or be dropped by a policy that counts it. Any other result: it was not sent; but for a durable queue's RP_NOT_DURABLE, and -EINTR or RP_GONE from its wait for the disk: then it is in memory, and may come (docs/durability.md).
  * Errors: RP_FULL (no room before the timeout; the detail says why), RP_TOO_BIG, -EINTR (interrupted), RP_GONE, RP_FORKED, -EINVAL,
  * RP_CORRUPT. With a `dedup_id`: RP_DUPLICATE, a message with this id was sent within the window, `id_out` receives its id, and
- * nothing was stored; -EBUSY, somebody who lives is sending one just now and was not done when the timeout was over (what a dead
+ * nothing was stored (on a durable queue: that message is durable; else RP_NOT_DURABLE, -EINTR or RP_GONE, as for a send of one's own); -EBUSY, somebody who lives is sending one just now and was not done when the timeout was over (what a dead
  * sender did is decided by whoever comes next). The id is an application's own; the same id always means the same message.
  * With a `sequence`: RP_DUPLICATE, this producer's id has sent it, or a higher one, in whichever process; `id_out` receives 0, and nothing was stored. A send that failed does not use its
  * sequence up. It is looked at before the `dedup_id`; a message that is refused by that leaves the sequence unused.
@@ -144,7 +144,7 @@ RP_API int rp_commit(rp_producer *p, struct rp_loan *l, const struct rp_send_opt
 
 /**
  * The sequence of the last send of this producer's id that was committed, by whichever process; 0: none was. What has a higher one was not sent, and is to be sent again.
- * -EINVAL: it was opened without an id. Does not block.
+ * -EINVAL: it was opened without an id. Does not block, but on a durable queue with RP_SYNC_ALWAYS: there it returns when what it says is on disk, and fails as rp_send does in waiting for that (RP_NOT_DURABLE, -EINTR, RP_GONE).
  */
 RP_API int rp_producer_sequence(rp_producer *p, uint64_t *last);
 
@@ -165,7 +165,7 @@ RP_API int rp_producer_id_next(rp_queue *q, uint32_t index, struct rp_producer_i
 
 /**
  * Forgets an id and its sequence; its place is free. -ENOENT: there is none; RP_IN_USE: a producer with this id is open; -EROFS, -EINVAL, RP_FORKED. Any thread. Lock-free.
- * Crash: it was removed or not.
+ * Crash: it was removed or not. On a durable queue it returns when the removal is in the journal, or with RP_NOT_DURABLE, -EINTR or RP_GONE; who gets that asks again, and -ENOENT then means that it will be recorded.
  */
 RP_API int rp_producer_id_remove(rp_queue *q, const void *id, size_t id_bytes);
 

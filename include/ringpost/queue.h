@@ -196,9 +196,9 @@ RP_API void rp_open_options_init(struct rp_open_options *o, size_t size);
  * `ringpost gc` removes.
  *
  * With `journal`: the path is made absolute, and the directory made if it is missing, for those who may use the queue; who may use it may use the files in it. It belongs to one queue, by name. If it has
- * a journal, the queue comes back: its groups, and every message that was durable and is not recorded as settled, with id, headers, key, times, failures, dead letters. What was leased is ready. `o` may ask for other
+ * a journal, the queue comes back: its groups, and every message that was durable and is not recorded as settled, with id, headers, key, times, failures, dead letters; the ids for deduplication that are within their window, and those of producers with their sequences. What was leased is ready. `o` may ask for other
  * options than before; RP_FULL, RP_TOO_BIG, -ENOSPC, -EINVAL say what they have no room for, as with rp_queue_restore. Then, and when the journal is damaged (RP_CORRUPT, the detail says where), nothing is changed.
- * RP_IN_USE: processes that had the queue open when it was removed still write to the journal, somebody brings it back just now, or it is another queue's. -ENOTSUP: not with dedup_window_ns, nor
+ * RP_IN_USE: processes that had the queue open when it was removed still write to the journal, somebody brings it back just now, or it is another queue's. -ENOTSUP: not with
  * RP_OVERFLOW_DROP_OLDEST. -EINVAL: journal_file_bytes has no room for four of the largest messages. Memory: some times what the messages take. Crash: leaves one empty journal file more.
  */
 RP_API int rp_queue_create(const char *name, const struct rp_queue_options *o, rp_queue **out);

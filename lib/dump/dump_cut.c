@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "dump_cut.h"
+#include "durable.h"
 #include "error.h"
 #include "fanout.h"
 #include "lane.h"
@@ -49,7 +50,8 @@ bool dump_settled(const struct segment *s, uint64_t message) {
     if (c >= s->layout.cell_count)
         return false;
     uint64_t w = load_acquire(&segment_cell(s, (uint32_t)c)->word, cell_word);
-    bool is_its = (cell_is_published(w) || cell_state(w) == CELL_JOURNALED) && cell_generation(w) == ((before + 1) & GENERATION_MASK);
+    bool is_its =
+        (cell_is_published(w) || cell_state(w) == CELL_JOURNALED) && cell_generation(w) == ((before + 1) & GENERATION_MASK);
     return cell_generation(w) != before && !is_its;
 }
 
@@ -58,7 +60,7 @@ bool dump_waits(const struct segment *s, uint64_t message) {
     if (c >= s->layout.cell_count)
         return false;
     uint64_t w = load_acquire(&segment_cell(s, (uint32_t)c)->word, cell_word);
-    return cell_state(w) == CELL_JOURNALED && cell_generation(w) == ((message + 1) & GENERATION_MASK);
+    return durable_waits(s, (uint32_t)c, w) && cell_generation(w) == ((message + 1) & GENERATION_MASK);
 }
 
 /* Keyed: do only groups need it that wait until it can go to its lane's end, or in which it is dead? Then nothing of it is left in the lane. */
@@ -70,6 +72,12 @@ static bool leaves_lane(const struct segment *s, uint32_t c, uint64_t w) {
         all = taken(d, w) && (delivery_leaves(d) || delivery_state(d) == DELIVERY_DEAD);
     }
     return any && all;
+}
+
+/* Was it PUBLISHED, or is it as good as that: COMMITTED by way of the journal, and not in another way? */
+static bool was_sent_now(const struct segment *s, uint32_t c, uint64_t w) {
+    return cell_state(w) == CELL_PUBLISHED || (durable(s) && !s->parameters.keyed && cell_state(w) == CELL_COMMITTED &&
+                                               !(field_read(&segment_cell(s, c)->flags) & CELL_WAITS));
 }
 
 /* False: it was sent after the moment. */
@@ -86,9 +94,11 @@ static bool find_place(const struct dump_cut *k, uint32_t c, uint64_t w, struct 
         out->place = PLACE_WAITING | due_ns;
     } else if (position_is_of(p, cell_generation(w)) && !leaves_lane(s, c, w)) {
         uint64_t end = k->lane_ends[out->lane], t = position_of(p, end);
-        if (cell_state(w) == CELL_PUBLISHED && (int64_t)(t - end) >= 0 && !MUTANT(dump_without_end))
+        if (was_sent_now(s, c, w) && (int64_t)(t - end) >= 0 && !MUTANT(dump_without_end))
             return false;
         out->place = t - end + PLACE_MIDDLE;
+    } else if (durable(s) && was_sent_now(s, c, w)) {
+        return false; /* it comes to its lane's end */
     }
     return true;
 }

@@ -44,7 +44,7 @@ bool dump_still(const struct segment *s, uint32_t c, uint64_t w);
  * cell is given back. Holds if what the sender wrote down, and that he is under way, are the same afterwards.
  */
 bool dump_settled(const struct segment *s, uint64_t message);
-/* Does it wait for the journal? Then it is not in the dump. */
+/* Is it not in its lane yet, as it waits for the journal? Then it is not in the dump; but in keyed lanes it may be. */
 bool dump_waits(const struct segment *s, uint64_t message);
 
 /* What was found in a cell, and what it is known by. Ordered by lane, then place. */

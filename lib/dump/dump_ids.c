@@ -82,8 +82,8 @@ static bool describe(struct dump_ids *x, const struct dump_cut *k, uint32_t i, c
     bool committed = id_state(e->copy.word) == ID_COMMITTED;
     uint64_t until_ns = committed ? e->copy.until_ns : now_ns + s->parameters.dedup_window_ns;
     const unsigned char *id = (const unsigned char *)e->copy.id;
-    *out =
-        (struct rp_dump_id){.kind = id_kind(e->copy.message), .id_bytes = id_bytes(e->copy.message), .until_ns = until_ns + k->wall_ahead_ns};
+    *out = (struct rp_dump_id){
+        .kind = id_kind(e->copy.message), .id_bytes = id_bytes(e->copy.message), .until_ns = until_ns + k->wall_ahead_ns};
     if (until_ns <= now_ns || until_ns >> 63 != 0 || out->kind > ID_OF_WORK)
         return false;
     if (out->kind == ID_OF_SEND) {

@@ -123,6 +123,9 @@ int durable_record_left(struct actor *a, const a64 *word, uint64_t leaving);
 
 /* ---- moving on ---- */
 
+/* Is the message in cell c with this word on its way from the journal ring to its lane, or before that? */
+bool durable_waits(const struct segment *s, uint32_t c, uint64_t w);
+
 /* Brings what lies below the point to where it goes. */
 void durable_move(struct actor *a);
 

@@ -54,7 +54,7 @@ static bool add_live_id(struct batch *b, const struct segment *s, uint32_t i) {
         return true;
     /* As long as it is not decided its cell is not given back: so it was about this message. */
     return load_acquire(&s->known_ids[i].word, known_word) != x.word && id_state(x.word) == ID_PENDING ? add_live_id(b, s, i)
-                                                                                                      : say_id(b, s, &x);
+                                                                                                       : say_id(b, s, &x);
 }
 
 /* ---- ids of producers ---- */
@@ -120,7 +120,7 @@ uint64_t ids_sequence_before(const struct segment *s, uint32_t place, uint64_t f
             continue;
         const struct cell *cell = segment_cell(s, c);
         uint64_t w = load_acquire(&cell->word, cell_word);
-        if (cell_state(w) == CELL_JOURNALED && slot_is_of(slot, cell_generation(w)) && field_read(&cell->flags) & CELL_NUMBERED &&
+        if (durable_waits(s, c, w) && slot_is_of(slot, cell_generation(w)) && field_read(&cell->flags) & CELL_NUMBERED &&
             segment_extra(s, c)->producer == place)
             return segment_extra(s, c)->sequence_before;
     }

@@ -57,6 +57,13 @@ static bool move(struct actor *a, uint64_t t, uint64_t slot) {
     }
 }
 
+bool durable_waits(const struct segment *s, uint32_t c, uint64_t w) {
+    if (!durable(s) || cell_state(w) != CELL_COMMITTED)
+        return cell_state(w) == CELL_JOURNALED;
+    /* Asked as of one whose sender may have died before it was in its lane. */
+    return !fanout_committed(s, c, cell_word(CELL_PUBLISHED, NOBODY, cell_pending(w), cell_generation(w)));
+}
+
 void durable_move(struct actor *a) {
     const struct segment *s = a->segment;
     struct index_ring ring = durable_ring(s);

@@ -21,8 +21,8 @@ enum durable_record {
 };
 
 enum {
-    RECORD_MESSAGE_BYTES = 56, /* before key, payload and headers */
-    RECORD_SETTLED_BYTES = 16, /* each */
+    RECORD_MESSAGE_BYTES = 56,  /* before key, payload and headers */
+    RECORD_SETTLED_BYTES = 16,  /* each */
     RECORD_DELIVERY_BYTES = 96, /* before the text */
     RECORD_ID_BYTES = 16        /* before the id */
 };

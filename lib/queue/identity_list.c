@@ -61,8 +61,7 @@ static int leave(struct actor *a, struct identity *e, uint64_t w) {
     const bool recorded = durable(a->segment);
     uint64_t gone = identity_word(recorded && !MUTANT(durable_leaves_at_once) ? IDENTITY_LEAVING : IDENTITY_UNUSED, NOBODY, false,
                                   identity_generation(w));
-    int result =
-        recorded && !MUTANT(durable_leaves_unwritten) ? durable_write_all(a, load_acquire(&e->message, identity)) : 0;
+    int result = recorded && !MUTANT(durable_leaves_unwritten) ? durable_write_all(a, load_acquire(&e->message, identity)) : 0;
     if (result < 0)
         return result;
     if (!cas_acq_rel(&e->word, &w, gone, identity_word))

@@ -68,7 +68,8 @@ RP_API int rp_producer_open(rp_queue *q, const struct rp_producer_options *given
     p->lanes = lanes;
     const uint64_t limit = q->segment.parameters.message_bytes, whole = q->segment.parameters.max_bytes;
     p->most_bytes = whole > 0 && whole < limit ? whole : limit;
-    p->straight = p->plain = !q->segment.parameters.keyed && q->segment.parameters.ttl_ns == 0 && !durable(&q->segment) && !spills(&q->segment);
+    p->straight = p->plain =
+        !q->segment.parameters.keyed && q->segment.parameters.ttl_ns == 0 && !durable(&q->segment) && !spills(&q->segment);
     for (uint32_t i = 0; i < lane_count; i++) {
         lanes[i].ring = lane_ring(&q->segment, i);
         lanes[i].tail = lanes[i].tail_told = load_acquire(lanes[i].ring.tail, hints);

@@ -80,8 +80,7 @@ static int put_producer(struct rebuild *r, const struct named_id *from) {
     return rebuild_producer(r, &to);
 }
 
-int bring_back(struct rebuild *r, struct fold *f, struct live_message **all, void *memory, uint64_t bytes,
-               uint64_t created_ns) {
+int bring_back(struct rebuild *r, struct fold *f, struct live_message **all, void *memory, uint64_t bytes, uint64_t created_ns) {
     int result = rebuild_begin(r, memory, bytes, created_ns, f->groups.paused);
     if (result == 0)
         result = put_groups(r, f);

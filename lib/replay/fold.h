@@ -29,7 +29,7 @@ struct told {
 struct fold {
     const char *path; /* of the journal, for messages */
     struct told told, snapshot;
-    struct told *into; /* one of these two: a snapshot is being told, or not */
+    struct told *into;                /* one of these two: a snapshot is being told, or not */
     struct record_groups groups;      /* as they were said last */
     uint32_t mask;                    /* which there are */
     uint64_t file;                    /* whose GROUPS were seen last; 0: none */
@@ -37,7 +37,7 @@ struct fold {
     uint64_t next_sequence, next_id;  /* those of messages are lower */
     uint64_t oldest;                  /* number of the first file; 0: there is none */
     uint64_t messages;                /* records of them */
-    uint64_t now_ns; /* wall clock: ids whose time is over are left out */
+    uint64_t now_ns;                  /* wall clock: ids whose time is over are left out */
     struct journal_stop stop;         /* where the journal ends */
 };
 

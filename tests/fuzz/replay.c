@@ -78,9 +78,21 @@ static size_t make_delivery(struct reader *r, unsigned char *to) {
     return record_delivery_bytes(&d);
 }
 
-static size_t make_record(struct reader *r, struct journal_record *record, unsigned char *payload) {
+static size_t make_id(struct reader *r, unsigned char *to, bool gone) {
     uint8_t how = take8(r);
-    record->type = (uint16_t)(how % 6);
+    const struct record_id id = {.number = gone ? 0 : 1 + (how >> 4),
+                                 .time_ns = how & 2   ? UINT64_MAX - take8(r)
+                                            : how & 4 ? 1
+                                                      : (UINT64_C(1) << 62) + take8(r),
+                                 .id = (const unsigned char *)"abcdefgh" + (how & 3),
+                                 .bytes = 1 + (how >> 2 & 3)};
+    record_id_write(to, &id);
+    return record_id_bytes(&id);
+}
+
+static size_t make_record(struct reader *r, const struct fold *f, struct journal_record *record, unsigned char *payload) {
+    uint8_t how = take8(r);
+    record->type = (uint16_t)(how % 8);
     record->sequence = 1 + (how >> 3) % SEQUENCES;
     record->flags = 0;
     switch (record->type) {
@@ -88,7 +100,9 @@ static size_t make_record(struct reader *r, struct journal_record *record, unsig
     case RECORD_MESSAGE: return make_message(r, payload);
     case RECORD_SETTLED: return make_settled(r, payload);
     case RECORD_DELIVERY: return make_delivery(r, payload);
-    case RECORD_SNAPSHOT: record->flags = how >> 7; return 0;
+    case RECORD_SNAPSHOT: record->flags = f->into == &f->snapshot ? how >> 7 : how == 252; return 0;
+    case RECORD_ID: return make_id(r, payload, false);
+    case RECORD_PRODUCER: record->flags = how >> 7; return make_id(r, payload, record->flags);
     default:
         record->file++;
         record->type = RECORD_GROUPS;
@@ -115,7 +129,7 @@ static int read_all(struct fold *f, struct reader *r) {
     record.type = RECORD_GROUPS;
     for (bool first = true; result == 0 && (first || !reader_over(r)); first = false) {
         memset(payload, 0, PAYLOAD);
-        size_t bytes = first ? make_groups(r, payload) : make_record(r, &record, payload);
+        size_t bytes = first ? make_groups(r, payload) : make_record(r, f, &record, payload);
         if (take8(r) % 32 == 31)
             bytes = harm(r, payload, bytes);
         unsigned char *copy = malloc(bytes + 1); /* of its very size: the sanitizer sees what is read behind it */
@@ -126,7 +140,7 @@ static int read_all(struct fold *f, struct reader *r) {
         messages += record.type == RECORD_MESSAGE;
         result = fold_record(f, &record);
         free(copy);
-        must(f->live.count <= messages);
+        must(f->into->live.count <= messages);
     }
     must(result == 0 || result == RP_CORRUPT || result == RP_INCOMPATIBLE);
     must(result == 0 || rp_error_detail()[0] != 0);
@@ -144,7 +158,7 @@ struct filling {
 static int fill(struct queue_contents *c, void *memory, uint64_t bytes) {
     struct filling *x = (struct filling *)c;
     struct rebuild r = {.name = "fuzz", .source = "journal", .from = &x->from};
-    struct live_message **all = live_all(&x->fold->live);
+    struct live_message **all = live_all(&x->fold->told.live);
     int result = bring_back(&r, x->fold, all, memory, bytes, 1);
     rebuild_free(&r);
     free(all);
@@ -197,7 +211,10 @@ static void run(const uint8_t *data, size_t size) {
     x.from.max_participants = 2;
     x.from.lanes = how & 4 ? 2 : 0;
     x.from.lane_capacity = how & 4 ? SEQUENCES : 0;
-    must(live_open(&f.live) == 0);
+    x.from.dedup_window_ns = how & 8 ? 1000000000 : 0;
+    x.from.max_producer_ids = how >> 6;
+    f.into = &f.told;
+    must(live_open(&f.told.live) == 0 && live_open(&f.snapshot.live) == 0);
     int result = read_all(&f, &r);
     if (result < 0)
         refused_read++;

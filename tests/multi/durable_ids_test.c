@@ -320,8 +320,8 @@ static void test_killed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        DURABLE_TEST(test_duplicates),         DURABLE_TEST(test_outlives_files), DURABLE_TEST(test_window_ends),
-        DURABLE_TEST(test_newest),             DURABLE_TEST(test_sequences),      DURABLE_TEST(test_room_for_producers),
+        DURABLE_TEST(test_duplicates), DURABLE_TEST(test_outlives_files), DURABLE_TEST(test_window_ends),
+        DURABLE_TEST(test_newest),     DURABLE_TEST(test_sequences),      DURABLE_TEST(test_room_for_producers),
         DURABLE_TEST(test_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

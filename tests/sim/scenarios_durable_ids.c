@@ -9,8 +9,8 @@
 #include "identity.h"
 
 #define WINDOW_NS (UINT64_C(3600) * 1000 * MS)
-#define IDS_PAIR(make, does)                                                                                                     \
-    .participants = 2, .setup = make, .body = does, .interim = witness_interim, .finish = witness_finish_once, .bare = true,     \
+#define IDS_PAIR(make, does)                                                                                                 \
+    .participants = 2, .setup = make, .body = does, .interim = witness_interim, .finish = witness_finish_once, .bare = true, \
     .long_runs = true, .share = 2
 
 static void make(uint32_t sync) {
@@ -45,7 +45,8 @@ static void body_two(unsigned me) {
     done_close(&d);
 }
 static const struct sim_program once_two = {.name = "durable-once",
-                                            .about = "two send under one id, and who is told that it was sent finds it in the journal",
+                                            .about =
+                                                "two send under one id, and who is told that it was sent finds it in the journal",
                                             IDS_PAIR(setup, body_two),
                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
@@ -60,7 +61,8 @@ static void body_dead(unsigned me) {
     done_close(&d);
 }
 static const struct sim_program once_dead = {.name = "durable-once-dead",
-                                             .about = "a sender under an id dies anywhere, another mends, receives, and sends under it",
+                                             .about =
+                                                 "a sender under an id dies anywhere, another mends, receives, and sends under it",
                                              IDS_PAIR(setup, body_dead),
                                              .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
@@ -186,16 +188,17 @@ static void body_successor(unsigned me) {
     go_on(&d, 2 + me);
     done_close(&d);
 }
-static const struct sim_program successor = {.name = "durable-id",
-                                             .about = "two have one id: one at a time sends under it, and is told what the journal knows",
-                                             .participants = 2,
-                                             .setup = setup_known,
-                                             .body = body_successor,
-                                             FINISH,
-                                             .bare = true,
-                                             .long_runs = true,
-                                             .share = 2,
-                                             .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+static const struct sim_program successor = {
+    .name = "durable-id",
+    .about = "two have one id: one at a time sends under it, and is told what the journal knows",
+    .participants = 2,
+    .setup = setup_known,
+    .body = body_successor,
+    FINISH,
+    .bare = true,
+    .long_runs = true,
+    .share = 2,
+    .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
 /* What somebody sent as his does not wait for the disk: his successor is told of it when it is there. */
 static void body_async(unsigned me) {
@@ -285,7 +288,8 @@ static void finish_removed(void) {
     if (rp_producer_id_next(d.queue, 0, &found) == RP_EMPTY && sim_journal_sequence() != 0)
         sim_fail("there is no id, and the journal has one at %u", (unsigned)sim_journal_sequence());
     for (unsigned i = 0; i < 2; i++) /* each place can be had */
-        if (rp_producer_id_next(d.queue, 0, &found) == RP_EMPTY && identity_state(atomic_load(&d.queue->segment.identities[i].word)) != IDENTITY_UNUSED)
+        if (rp_producer_id_next(d.queue, 0, &found) == RP_EMPTY &&
+            identity_state(atomic_load(&d.queue->segment.identities[i].word)) != IDENTITY_UNUSED)
             sim_fail("place %u is not free", i);
     witness_close(&d);
     witness_finish();

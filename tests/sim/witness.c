@@ -210,7 +210,8 @@ uint64_t witness_sequence(struct desk *d) {
     sim_return(true);
     sim_note("rp_producer_sequence -> %u", (unsigned)last);
     if (sim_journal.on && sim_journal_syncs && sim_journal_sequence() < last)
-        sim_fail("a producer is told that it has come to %u, and the journal says %u", (unsigned)last, (unsigned)sim_journal_sequence());
+        sim_fail("a producer is told that it has come to %u, and the journal says %u", (unsigned)last,
+                 (unsigned)sim_journal_sequence());
     return last;
 }
 
@@ -284,7 +285,8 @@ static void check_duplicate_in_journal(const struct event *e) {
         sim_fail("id %u is said to be that of message %u, for the journal it is that of %u", (unsigned)e->once, (unsigned)e->id,
                  (unsigned)sim_journal_id(e->once));
     if (e->number > sim_journal_sequence())
-        sim_fail("sequence %u is said to be sent, the journal knows them up to %u", (unsigned)e->number, (unsigned)sim_journal_sequence());
+        sim_fail("sequence %u is said to be sent, the journal knows them up to %u", (unsigned)e->number,
+                 (unsigned)sim_journal_sequence());
 }
 
 static int send_new(struct desk *d, uint8_t lane, int64_t timeout_ns, uint64_t delay_ns, uint64_t at_ns, uint64_t ttl_ns,

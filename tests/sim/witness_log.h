@@ -43,7 +43,7 @@ struct event {
     uint8_t once;      /* of a send: its id; 0: none */
     uint32_t tag;
     uint64_t number; /* of a send: its sequence; 0: none */
-    uint64_t id; /* of a message that is being sent: written by the library */
+    uint64_t id;     /* of a message that is being sent: written by the library */
     uint32_t acquisitions, deliveries;
     int result;     /* UNKNOWN: the call has not returned, and if its caller was killed never will */
     uint64_t begin; /* calls that had ended when it began */

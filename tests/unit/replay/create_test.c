@@ -349,8 +349,8 @@ static void damage_is_refused(void **state) {
     is_damaged(&x, RP_CORRUPT, "0000000000000002");
 
     x = begun();
-    (void)add(&x, RECORD_SNAPSHOT + 1, 0, 0, 0);
-    is_damaged(&x, RP_INCOMPATIBLE, "type 6");
+    (void)add(&x, RECORD_PRODUCER + 1, 0, 0, 0);
+    is_damaged(&x, RP_INCOMPATIBLE, "type 8");
 
     x = begun();
     (void)add(&x, RECORD_SNAPSHOT, 2, 0, 0);
