@@ -168,7 +168,7 @@ static int settle_files(struct replaying *x, const struct segment *s, struct liv
     durable_begin(s, x->path, x->dir.id, x->fold.next_sequence, file.number, (uint32_t)at.unit,
                   x->fold.oldest != 0 ? x->fold.oldest : file.number);
     for (size_t i = 0; i < x->fold.live.count; i++)
-        durable_adopt(s, all[i]->cell, all[i]->lane, all[i]->sequence);
+        durable_adopt(s, all[i]->cell, all[i]->sequence);
     return 0;
 }
 
