@@ -205,7 +205,7 @@ RP_API int rp_queue_create(const char *name, const struct rp_queue_options *o, r
 
 /**
  * Attaches to a queue and takes a participant's seat, which the kernel frees with the process, however it ends.
- * Errors: -ENOENT, -EACCES, -EINVAL, RP_INCOMPATIBLE, RP_CORRUPT, RP_NO_SEAT, RP_NOT_READY. With `journal`, where there is no such queue: as rp_queue_create; -ENOENT: there is no journal of one either. Of several at
+ * Errors: -ENOENT, -EACCES, -EINVAL, RP_INCOMPATIBLE, RP_CORRUPT, RP_NO_SEAT, RP_NOT_READY, -ESTALE (its journal was taken over by the queue of that name in another /dev/shm, or is another one now). With `journal`, where there is no such queue: as rp_queue_create; -ENOENT: there is no journal of one either. Of several at
  * once one brings it back, the others wait, up to half a minute, and open it.
  * May block on the file system. Crash: the seat is recovered by whoever sweeps next.
  */

@@ -49,6 +49,24 @@ int journal_lock_is_written(const struct journal_dir *d) {
     return fd >= 0 && result < 0 ? journal_failed(d, result, "look at", JOURNAL_LOCK_NAME) : result;
 }
 
+int journal_life(const struct journal_dir *d, uint64_t *life) {
+    unsigned char bytes[8];
+    int fd = open_file(d), result = fd < 0 ? fd : journal_read_all(fd, bytes, sizeof bytes, 0);
+    if (fd >= 0)
+        file_close(fd);
+    *life = result == 0 ? get64(bytes) : 0;
+    return fd < 0 ? fd : result < 0 && result != -ENODATA ? journal_failed(d, result, "read", JOURNAL_LOCK_NAME) : 0;
+}
+
+int journal_set_life(const struct journal_dir *d, uint64_t life) {
+    unsigned char bytes[8];
+    put64(bytes, life);
+    int fd = open_file(d), result = fd < 0 ? fd : journal_write_all(fd, bytes, sizeof bytes, 0);
+    if (fd >= 0)
+        file_close(fd);
+    return fd >= 0 && result < 0 ? journal_failed(d, result, "write", JOURNAL_LOCK_NAME) : result;
+}
+
 void journal_unlock(struct journal_lock *l) {
     if (l->pin != NULL)
         shm_unmap(l->pin, PIN_BYTES);

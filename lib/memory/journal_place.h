@@ -11,7 +11,8 @@ enum { JOURNAL_NAME_BYTES = 1024, JOURNAL_HANDOVERS = 4 };
 struct journal_place {
     char path[JOURNAL_NAME_BYTES]; /* of the directory, absolute; written before anybody sees it */
     unsigned char id[16];          /* of the journal: what is at that path now may be another */
-    uint64_t reserved[4];
+    uint64_t life;                 /* the number of this life of the queue: lib/journal/journal_lock.h */
+    uint64_t reserved[3];
     /* What a writer needs to know of the point beside the word itself; whoever finds another key or check reads the file. lib/queue/durable_store.c */
     struct journal_handover {
         a64 key; /* point without its position */

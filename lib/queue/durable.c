@@ -28,9 +28,9 @@ void durable_begin(const struct segment *s, const char *path, const unsigned cha
     store_relaxed(&k->journal_point, point_word(p), init);
 }
 
-void durable_adopt(const struct segment *s, uint32_t c, uint32_t lane, uint64_t sequence) {
+void durable_adopt(const struct segment *s, uint32_t c, uint64_t sequence) {
     uint64_t generation = cell_generation(load_relaxed(&segment_cell(s, c)->word, init));
-    store_relaxed(&segment_extra(s, c)->journal, position_word(generation, lane, sequence - s->control->journal_first), init);
+    store_relaxed(&segment_extra(s, c)->journal, position_word(generation, 0, sequence - s->control->journal_first), init);
 }
 
 /* ---- entering ---- */

@@ -72,7 +72,7 @@ void durable_begin(const struct segment *s, const char *path, const unsigned cha
                    uint32_t unit, uint64_t oldest, uint64_t needed, bool snapshot);
 
 /* The message in the cell has this sequence, which is in the journal. After durable_begin. */
-void durable_adopt(const struct segment *s, uint32_t c, uint32_t lane, uint64_t sequence);
+void durable_adopt(const struct segment *s, uint32_t c, uint64_t sequence);
 
 /* ---- sending ---- */
 

@@ -38,8 +38,21 @@ static size_t room_for(const struct segment *s) {
     return (room < most ? room : most) / JOURNAL_BLOCK_BYTES * JOURNAL_BLOCK_BYTES;
 }
 
-/* Says that this process writes to it: journal_lock.h. Whether the queue still has its name, and the journal is still its own, is looked at afterwards. */
+/* Is it the journal of this life of the queue? After it was said that this process writes. */
+static int check_life(const struct segment *s, struct durable_store *st) {
+    uint64_t life;
+    int result = journal_life(&st->dir, &life);
+    if (result == 0 && life != s->journal->life && !MUTANT(store_other_life))
+        result = fail(-ESTALE, "journal '%.120s' was taken over: its queue was brought back elsewhere, or again", s->journal->path);
+    if (result < 0)
+        journal_unlock(&st->lock);
+    return result;
+}
+
+/* Says that this process writes to it: journal_lock.h. Whether the queue still has its name is looked at afterwards. */
 static int take_journal(const struct segment *s, struct durable_store *st) {
+    if (memchr(s->journal->path, 0, sizeof s->journal->path) == NULL)
+        return fail(RP_CORRUPT, "the journal's path has no end");
     int result = journal_dir_open(s->journal->path, NULL, &st->dir);
     if (result < 0)
         return result;
@@ -47,6 +60,8 @@ static int take_journal(const struct segment *s, struct durable_store *st) {
         result = fail(-ESTALE, "journal '%.120s' is another one than when the queue was made", s->journal->path);
     else
         result = journal_lock_writing(&st->dir, &st->lock);
+    if (result == 0)
+        result = check_life(s, st);
     if (result < 0)
         journal_dir_close(&st->dir);
     return result;

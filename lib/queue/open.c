@@ -155,6 +155,15 @@ static int attach(rp_queue *q, const char *path, const struct shm_identity *only
     }
 }
 
+/* Is its journal still its own? What else may be wrong with it, who sends is told. Nothing stays open: who never writes keeps it from nobody. */
+static bool has_journal(const struct segment *s) {
+    struct durable_store *store;
+    int result = s->parameters.sync != 0 ? store_open(s, &store) : -ENOENT;
+    if (result == 0)
+        store_close(store);
+    return result != -ESTALE;
+}
+
 int queue_attach(const char *name, const char *path, const struct shm_identity *only, bool read_only, rp_queue **out) {
     rp_queue *q = calloc(1, sizeof *q);
     if (q == NULL)
@@ -167,6 +176,10 @@ int queue_attach(const char *name, const char *path, const struct shm_identity *
     strncpy(q->name, name, sizeof q->name - 1);
     q->canary = fork_canary_create();
     int result = q->canary == NULL ? fail(-ENOMEM, "no memory to tell forked children apart") : attach(q, path, only);
+    if (result == 0 && !read_only && !has_journal(&q->segment)) {
+        roster_leave(&q->segment, q->seat);
+        result = -ESTALE;
+    }
     if (result < 0) {
         release(q);
         return fail(result, "queue '%.80s': %s", name, rp_error_detail());

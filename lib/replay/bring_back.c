@@ -64,7 +64,6 @@ static int put_message(struct rebuild *r, struct live_message *from) {
     };
     int result = rebuild_message(r, &to, &where);
     from->cell = where.cell;
-    from->lane = where.lane;
     return result;
 }
 

@@ -7,7 +7,7 @@
 #include "fold.h"
 
 /*
- * All but the journal's own place: groups with their indexes, messages in the order of their sequences, each then with its cell and lane, ids with the oldest first (the table has room for the newest). `all`: the fold's messages. `r` is filled in for messages. 0; or, with the detail
+ * All but the journal's own place: groups with their indexes, messages in the order of their sequences, each then with its cell, ids with the oldest first (the table has room for the newest). `all`: the fold's messages. `r` is filled in for messages. 0; or, with the detail
  * set, what the new queue has no room for: as rp_queue_restore.
  */
 int bring_back(struct rebuild *r, struct fold *f, struct live_message **all, void *memory, uint64_t bytes, uint64_t created_ns);

@@ -22,7 +22,7 @@ struct live_message {
     struct live_delivery *deliveries; /* at most one for each group */
     uint32_t pending;                 /* groups that need it; 0: it waits for its time */
     uint32_t bytes;                   /* of its record, which follows */
-    uint32_t cell, lane;              /* once it has one */
+    uint32_t cell;                    /* once it has one */
     unsigned char record[];
 };
 

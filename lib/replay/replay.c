@@ -17,6 +17,7 @@
 #include "futex.h"
 #include "journal_lock.h"
 #include "kept.h"
+#include "process.h"
 #include "shm.h"
 #include "wanted.h"
 #include <errno.h>
@@ -34,6 +35,8 @@ struct replaying {
     char path[JOURNAL_NAME_BYTES];
     struct journal_dir dir; /* open, with the lock: */
     struct journal_lock lock;
+    uint64_t life, life_before; /* 0: it has no number yet */
+    bool filled;                /* the queue may have its name any time */
     struct rp_queue_options options;
     struct kept kept; /* as it was made before */
     bool has_kept;
@@ -55,6 +58,20 @@ static void nap(void) {
     (void)futex_wait(&nobody, 0, NAP_NS);
 }
 
+/* Whoever has the queue and did not write yet must not do so any more. */
+static int begin_life(struct replaying *x) {
+    int result = journal_life(&x->dir, &x->life_before);
+    x->life = process_random() | 1;
+    return result < 0 ? result : journal_set_life(&x->dir, x->life);
+}
+
+static int look_for_writers(const struct replaying *x) {
+    int result, naps = 0;
+    while ((result = journal_lock_is_written(&x->dir)) == 1 && naps++ < NAPS_FOR_WRITERS)
+        nap();
+    return result;
+}
+
 /* The order is that of journal_lock.h. -EEXIST: there is such a queue, now; RP_IN_USE. */
 static int lock(struct replaying *x) {
     int result, naps = 0;
@@ -66,10 +83,11 @@ static int lock(struct replaying *x) {
         return fail(-EEXIST, "queue '%.80s' exists", name_of(x));
     if (result == -EAGAIN)
         return RP_IN_USE;
-    for (naps = 0; (result = journal_lock_is_written(&x->dir)) == 1 && naps < NAPS_FOR_WRITERS; naps++)
-        nap();
+    if ((result = look_for_writers(x)) == 0 && (result = begin_life(x)) == 0)
+        result = look_for_writers(x);
     return result == 1 ? fail(RP_IN_USE,
-                              "journal '%.120s': processes that still have its queue open, which was removed, write to it", x->path)
+                              "journal '%.120s': processes write to it that have its queue open, elsewhere or since it was removed",
+                              x->path)
                        : result;
 }
 
@@ -90,6 +108,8 @@ static int open_journal(struct replaying *x, bool create) {
 }
 
 static void close_journal(struct replaying *x) {
+    if (x->life != 0 && !x->filled) /* nothing was changed: whoever had it goes on */
+        (void)journal_set_life(&x->dir, x->life_before);
     fold_close(&x->fold);
     rebuild_free(&x->rebuild);
     journal_unlock(&x->lock);
@@ -191,8 +211,9 @@ static int settle_files(struct replaying *x, const struct segment *s, struct liv
         return result;
     durable_begin(s, x->path, x->dir.id, x->fold.next_sequence, file.number, (uint32_t)at.unit,
                   x->fold.oldest != 0 ? x->fold.oldest : file.number, needed, x->fold.into != &x->fold.told);
+    s->journal->life = x->life;
     for (size_t i = 0; i < x->fold.told.live.count; i++)
-        durable_adopt(s, all[i]->cell, all[i]->lane, all[i]->sequence);
+        durable_adopt(s, all[i]->cell, all[i]->sequence);
     return 0;
 }
 
@@ -228,7 +249,10 @@ static int fill(struct queue_contents *c, void *memory, uint64_t bytes) {
     int result = x->dir.fd < 0 ? open_journal(x, true) : 0;
     if (result == 0)
         result = fold_journal(&x->fold, &x->dir);
-    return result < 0 ? result : fill_segment(x, memory, bytes);
+    if (result == 0)
+        result = fill_segment(x, memory, bytes);
+    x->filled = result == 0;
+    return result;
 }
 
 /* ---- the calls ---- */

@@ -35,6 +35,7 @@ static const struct mutant {
     {"journal_gap_unseen", "damage", "a file that is missing passes for one that was dropped"},
     {"journal_files_unchained", "forge", "nor a file"},
     {"store_handover_wrong", "queue-kill", "a writer is told a wrong number of the batch before"},
+    {"store_other_life", "queue-places", "who has the journal of an earlier life writes to it"},
     {"store_write_unsynced", "queue-power", "where files cannot be opened for direct writing, nothing is synced"},
     {"store_all_durable", "queue-faults", "after a sync that failed all that was written counts"},
     {"store_drops_too_far", "queue-power", "a file goes one message too early"},

@@ -33,6 +33,7 @@ static void fail_machine(struct user *u, enum disk_fate fate) {
     user_leave(u);
     user_forget();
     disk_restart(fate);
+    machine_boot();
 }
 
 /* Everybody leaves, and somebody removes what is in memory. The disk is on: what is read next may not be on it. */
@@ -210,6 +211,30 @@ uint64_t scenario_queue_ghost(uint64_t seed, struct ledger *l) {
     }
     end_begin(&b, l);
     return looks;
+}
+
+/* One who has the queue in another memory, idle, and whose journal is taken over. */
+uint64_t scenario_queue_places(uint64_t seed, struct ledger *l) {
+    static struct begin b;
+    struct user idle, u;
+    begin(&b, seed);
+    again(&b, seed);
+    if (!books->wrong[0] && user_start(&idle)) {
+        user_hide();
+        if (user_start(&u)) {
+            user_live(&u, SHORT);
+            user_change_places();
+            user_is_refused(&idle);
+            user_change_places();
+            user_live(&u, SHORT);
+        }
+        fail_machine(&u, any_fate());
+        user_show();
+        fail_machine(&idle, any_fate());
+    }
+    end_well();
+    end_begin(&b, l);
+    return 1;
 }
 
 uint64_t scenario_queue_faults(uint64_t seed, struct ledger *l) {

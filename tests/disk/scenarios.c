@@ -14,6 +14,7 @@ const struct scenario scenarios[] = {
     {"queue-power", scenario_queue_power, "a whole queue: power is lost at every change, and again while it is brought back"},
     {"queue-kill", scenario_queue_kill, "one of its users is killed at every change; others go on; then power is lost"},
     {"queue-ghost", scenario_queue_ghost, "one is stopped at every change; others go on; it goes on, too; then power is lost"},
+    {"queue-places", scenario_queue_places, "the same queue in two memories, with one journal"},
     {"queue-faults", scenario_queue_faults, "every call fails once, in every way"},
     {0},
 };

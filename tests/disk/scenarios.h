@@ -22,6 +22,7 @@ uint64_t scenario_forge(uint64_t seed, struct ledger *l);
 uint64_t scenario_queue_power(uint64_t seed, struct ledger *l);
 uint64_t scenario_queue_kill(uint64_t seed, struct ledger *l);
 uint64_t scenario_queue_ghost(uint64_t seed, struct ledger *l);
+uint64_t scenario_queue_places(uint64_t seed, struct ledger *l);
 uint64_t scenario_queue_faults(uint64_t seed, struct ledger *l);
 
 /* An empty ledger. */

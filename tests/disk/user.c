@@ -57,7 +57,6 @@ bool user_start(struct user *u) {
     int result = -EIO;
     snprintf(queue_name, sizeof queue_name, "disk.%d", (int)getpid());
     *u = (struct user){.who = 0};
-    machine_boot();
     for (int i = 0; result < 0 && i < (books->faulty ? TRIES : 1) && !disk_is_off(); i++)
         result = open_any(u);
     if (result < 0 && books->faulty) /* it may fail for as long as calls do */
@@ -86,6 +85,33 @@ void user_leave(struct user *u) {
 }
 
 void user_forget(void) { rp_queue_unlink(queue_name); }
+
+static void rename_memory(const char *from, const char *to) {
+    char a[80], b[80];
+    snprintf(a, sizeof a, "/dev/shm/ringpost.%s%s", queue_name, from);
+    snprintf(b, sizeof b, "/dev/shm/ringpost.%s%s", queue_name, to);
+    if (rename(a, b) != 0)
+        books_wrong("cannot rename %s", a);
+}
+void user_hide(void) { rename_memory("", ".aside"); }
+void user_change_places(void) {
+    rename_memory("", ".other");
+    rename_memory(".aside", "");
+    rename_memory(".other", ".aside");
+}
+void user_show(void) { rename_memory(".aside", ""); }
+
+void user_is_refused(struct user *u) {
+    rp_queue *q;
+    int sent = rp_send(u->p, "taken over", 10, NULL), opened = rp_queue_open(queue_name, NULL, &q);
+    books_say("whose journal was taken over sends: %d, opens: %d", sent, opened);
+    if (sent != RP_NOT_DURABLE)
+        books_wrong("one whose journal was taken over writes to it: %d", sent);
+    if (opened == 0)
+        rp_queue_close(q);
+    if (opened != -ESTALE)
+        books_wrong("a queue whose journal was taken over is opened: %d", opened);
+}
 
 /* ---- sending ---- */
 

@@ -19,6 +19,13 @@ void user_leave(struct user *u);
 /* What is in memory goes, and nobody is there any more. */
 void user_forget(void);
 
+/* As if there were two machines' memories, and one journal: what is in memory is hidden; it changes places with what is hidden; it comes back. */
+void user_hide(void);
+void user_change_places(void);
+void user_show(void);
+/* Another has its journal now, in which it wrote nothing. */
+void user_is_refused(struct user *u);
+
 /* So many calls, or until the disk is off or something is wrong. */
 void user_live(struct user *u, int calls);
 /* Waits until all is on disk. False: it cannot be. And looks whether memory is as it should be, then. */

@@ -208,6 +208,55 @@ static void who_writes_keeps_the_journal_from_others(void **state) {
     drop_queue(q);
 }
 
+/* The same name in two /dev/shm, as of containers: what is in one is not seen in the other. */
+static void swap_memory(const char *from, const char *to) {
+    char a[128], b[128];
+    snprintf(a, sizeof a, "/dev/shm/ringpost.%s%s", queue_name, from);
+    snprintf(b, sizeof b, "/dev/shm/ringpost.%s%s", queue_name, to);
+    assert_int_equal(rename(a, b), 0);
+}
+
+static void who_writes_elsewhere_keeps_the_journal(void **state) {
+    (void)state;
+    struct rp_open_options with;
+    rp_queue *q = NULL;
+    begin();
+    struct peer there = peer_start(send_when_told, &there);
+    assert_int_equal(peer_hear(&there), 'r');
+    swap_memory("", ".there");
+    rp_open_options_init(&with, sizeof with);
+    with.journal = scratch.path;
+    assert_int_equal(rp_queue_open(queue_name, &with, &q), RP_IN_USE);
+    swap_memory(".there", "");
+    peer_say(&there, 'g');
+    assert_int_equal(peer_hear(&there), 'y'); /* nothing happened to it */
+    assert_int_equal(peer_end(&there), 0);
+    q = brought_back();
+    assert_int_equal(stats_of(q).ready, 2);
+    drop_queue(q);
+}
+
+static void who_is_idle_elsewhere_loses_the_journal(void **state) {
+    (void)state;
+    rp_queue *q = NULL, *none;
+    begin();
+    struct peer there = peer_start(send_when_told, NULL);
+    assert_int_equal(peer_hear(&there), 'r');
+    swap_memory("", ".there");
+    q = brought_back();
+    swap_memory("", ".here");
+    swap_memory(".there", "");
+    assert_int_equal(rp_queue_open(queue_name, NULL, &none), -ESTALE);
+    assert_non_null(strstr(rp_error_detail(), scratch.path));
+    peer_say(&there, 'g');
+    assert_int_equal(peer_hear(&there), 'n');
+    assert_int_equal(peer_end(&there), 0);
+    succeeds(rp_queue_unlink(queue_name));
+    swap_memory(".here", "");
+    assert_int_equal(stats_of(q).ready, 0);
+    drop_queue(q);
+}
+
 static void who_comes_late_writes_nothing(void **state) {
     (void)state;
     begin();
@@ -264,6 +313,8 @@ int main(void) {
         cmocka_unit_test_teardown(nothing_is_lost, end),
         cmocka_unit_test_teardown(several_at_once_get_one_queue, end),
         cmocka_unit_test_teardown(who_writes_keeps_the_journal_from_others, end),
+        cmocka_unit_test_teardown(who_writes_elsewhere_keeps_the_journal, end),
+        cmocka_unit_test_teardown(who_is_idle_elsewhere_loses_the_journal, end),
         cmocka_unit_test_teardown(who_comes_late_writes_nothing, end),
         cmocka_unit_test_teardown(who_brings_it_back_dies, end),
     };
