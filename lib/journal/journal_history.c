@@ -75,7 +75,7 @@ static void leave(struct journal_history *h) {
 
 int journal_history_open(struct journal_history *h, const struct journal_dir *d, uint64_t sequence) {
     struct journal_file f;
-    *h = (struct journal_history){.d = d};
+    *h = (struct journal_history){.d = d, .first = true};
     int result = open_from(h, 0, sequence, &f);
     if (result == 1)
         begin(h, &f);
@@ -105,17 +105,24 @@ static int look(struct journal_history *h) {
     return 1;
 }
 
-/* This file was read as far as the next one says. */
-static int go_on(struct journal_history *h) {
+/* This file was read as far as it can be, and there is a next one. */
+static int go_on(struct journal_history *h, int scanned) {
+    const char *why = h->scan.why;
+    int unwritten = scanned == JOURNAL_SCAN_WRONG && h->first ? journal_scan_unwritten(&h->scan) : 0;
+    if (unwritten < 0)
+        return unwritten;
+    if (scanned == JOURNAL_SCAN_WRONG && !unwritten)
+        return damaged(h, h->scan.file.number, why);
     if (h->scan.at.unit == h->next.previous_end && h->scan.at.chain != h->next.previous_chain)
         return damaged(h, h->scan.file.number, "the next file follows another batch");
-    if (h->scan.at.unit < h->next.previous_end)
+    if (h->scan.at.unit < h->next.previous_end && !unwritten)
         return damaged(h, h->scan.file.number, "the next file says that this one goes on");
     const struct journal_file next = h->next;
     h->next_open = false;
     leave(h);
     begin(h, &next);
-    return JOURNAL_HISTORY_FILE;
+    h->first = false;
+    return unwritten ? JOURNAL_HISTORY_GAP : JOURNAL_HISTORY_FILE;
 }
 
 /* There was no next file. Are there later ones? `ends`: no; -EAGAIN: the next one has been made by now */
@@ -130,6 +137,7 @@ static int go_past(struct journal_history *h, int ends) {
     }
     leave(h);
     begin(h, &f);
+    h->first = false;
     return JOURNAL_HISTORY_GAP;
 }
 
@@ -168,7 +176,7 @@ int journal_history_batch(struct journal_history *h) {
         if (h->why != NULL)
             break;
         if (h->next_open)
-            return result == JOURNAL_SCAN_LIMIT ? go_on(h) : damaged(h, h->scan.file.number, h->scan.why);
+            return go_on(h, result);
         result = at_end(h, result, &sure);
         if (result != -EAGAIN)
             return result;
