@@ -63,6 +63,7 @@ static int open_from(struct journal_history *h, uint64_t from, uint64_t sequence
 static void begin(struct journal_history *h, const struct journal_file *f) {
     journal_scan_begin(&h->scan, f, f->bytes / JOURNAL_UNIT_BYTES);
     h->open = true;
+    h->doubt.unit = 0;
 }
 
 static void leave(struct journal_history *h) {
@@ -105,18 +106,36 @@ static int look(struct journal_history *h) {
     return 1;
 }
 
-/* This file was read as far as it can be, and there is a next one. */
+/*
+ * Something is wrong where we are. The batches that led here may not count: who wrote them died before they did, and another has written over them. So the file is read again from its begin, until the same ones lead to the same
+ * place; what is handed out twice so, its sequences tell. False: they do.
+ */
+static bool doubts(struct journal_history *h) {
+    if (h->doubt.unit == h->scan.at.unit && h->doubt.chain == h->scan.at.chain)
+        return false;
+    h->doubt = h->scan.at;
+    h->scan.at = journal_file_begin(&h->scan.file);
+    h->scan.left = 0;
+    h->scan.held = 0;
+    return true;
+}
+
+static const char *wrong_end(const struct journal_history *h, int scanned) {
+    const struct journal_point *at = &h->scan.at;
+    return scanned == JOURNAL_SCAN_WRONG         ? h->scan.why
+           : at->unit != h->next.previous_end    ? "the next file says that this one goes on"
+           : at->chain != h->next.previous_chain ? "the next file follows another batch"
+                                                 : NULL;
+}
+
+/* This file was read as far as it can be, and there is a next one. -EAGAIN: it is read again */
 static int go_on(struct journal_history *h, int scanned) {
-    const char *why = h->scan.why;
-    int unwritten = scanned == JOURNAL_SCAN_WRONG && h->first ? journal_scan_unwritten(&h->scan) : 0;
+    const char *why = wrong_end(h, scanned);
+    int unwritten = why != NULL && h->first ? journal_scan_unwritten(&h->scan) : 0;
     if (unwritten < 0)
         return unwritten;
-    if (scanned == JOURNAL_SCAN_WRONG && !unwritten)
-        return damaged(h, h->scan.file.number, why);
-    if (h->scan.at.unit == h->next.previous_end && h->scan.at.chain != h->next.previous_chain)
-        return damaged(h, h->scan.file.number, "the next file follows another batch");
-    if (h->scan.at.unit < h->next.previous_end && !unwritten)
-        return damaged(h, h->scan.file.number, "the next file says that this one goes on");
+    if (why != NULL && !unwritten)
+        return doubts(h) ? -EAGAIN : damaged(h, h->scan.file.number, why);
     const struct journal_file next = h->next;
     h->next_open = false;
     leave(h);
@@ -141,23 +160,20 @@ static int go_past(struct journal_history *h, int ends) {
     return JOURNAL_HISTORY_GAP;
 }
 
-/* Nothing more can be read here, as far as is known. `*sure`: it was read again after later batches had said that it was on disk. */
-static int at_end(struct journal_history *h, int result, bool *sure) {
+/* Nothing more can be read here, as far as is known. -EAGAIN: it is tried again */
+static int at_end(struct journal_history *h, int scanned) {
     const char *why = h->scan.why;
-    int ends = result == JOURNAL_SCAN_LIMIT ? JOURNAL_END : *sure ? JOURNAL_DAMAGED : journal_scan_tail(&h->scan);
-    h->scan.held = 0; /* what is in memory may be older than what the writer says of it now */
+    int ends = scanned == JOURNAL_SCAN_LIMIT ? JOURNAL_END : journal_scan_tail(&h->scan);
+    h->scan.held = 0; /* what is in memory may be older than what comes next */
     if (ends < 0)
         return ends;
-    if (ends == JOURNAL_DAMAGED && !*sure) {
-        *sure = true;
+    if (ends != JOURNAL_END && doubts(h))
         return -EAGAIN;
-    }
     ends = go_past(h, ends);
     return ends == JOURNAL_DAMAGED && h->why == NULL ? damaged(h, h->scan.file.number, why) : ends;
 }
 
 int journal_history_batch(struct journal_history *h) {
-    bool sure = false;
     while (h->open && h->why == NULL) {
         const struct journal_point before = h->scan.at;
         int result = journal_scan_batch(&h->scan), looked = result < 0 ? 0 : look(h);
@@ -175,9 +191,7 @@ int journal_history_batch(struct journal_history *h) {
         }
         if (h->why != NULL)
             break;
-        if (h->next_open)
-            return go_on(h, result);
-        result = at_end(h, result, &sure);
+        result = h->next_open ? go_on(h, result) : at_end(h, result);
         if (result != -EAGAIN)
             return result;
     }

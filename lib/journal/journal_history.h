@@ -14,10 +14,11 @@ struct journal_history {
     const struct journal_dir *d;
     struct journal_scan scan; /* of the file that is read, if there is one */
     bool open, next_open;
-    bool first;               /* it is the one that was begun with */
-    struct journal_file next; /* whose head says how far this one counts */
-    const char *why;          /* DAMAGED */
-    uint64_t file;            /* DAMAGED: which */
+    bool first;                 /* it is the one that was begun with */
+    struct journal_point doubt; /* where something was wrong, and the file was read again */
+    struct journal_file next;   /* whose head says how far this one counts */
+    const char *why;            /* DAMAGED */
+    uint64_t file;              /* DAMAGED: which */
 };
 
 enum { JOURNAL_HISTORY_FILE = 4, JOURNAL_HISTORY_GAP = 5 };
