@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost ring replay FILE NAME */
+#include "pace.h"
 #include "recording.h"
 #include "ring.h"
 
@@ -8,11 +9,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #define LANE_UNSET UINT32_MAX
-#define SLEEP_LEAST_NS UINT64_C(100000) /* shorter waits are spent looking at the clock */
 
 struct replay {
     const char *file, *name;
@@ -23,9 +22,8 @@ struct replay {
     uint32_t lane;                           /* LANE_UNSET: all */
     uint64_t limit;                          /* UINT64_MAX: none */
     uint64_t from;                           /* number of the first message wanted of each lane */
-    uint64_t first_ns, begun_ns;             /* when the first one was recorded, and when it was replayed */
-    uint64_t replayed, payload, late_ns;
-    unsigned seen; /* signals */
+    struct pace pace;
+    uint64_t replayed, payload;
     bool complete; /* the recording was read to its end, and ended in order */
     bool json;
 };
@@ -100,34 +98,13 @@ static int look_through(struct replay *r, const struct rp_ring_info *ring) {
 
 /* ---- replaying ---- */
 
-/* The first sets the clock; each other one has a time of its own after it, so what one is late the next ones are not. 0 or -EINTR. */
-static int wait_for_turn(struct replay *r, const struct record_head *head) {
-    uint64_t now = cli_clock_ns();
-    if (r->speed == 0)
-        return 0;
-    if (r->begun_ns == 0) {
-        r->begun_ns = now;
-        r->first_ns = head->time_ns;
-    }
-    double after = head->time_ns > r->first_ns ? (double)(head->time_ns - r->first_ns) / r->speed : 0;
-    uint64_t due = r->begun_ns + (after < 9e18 ? (uint64_t)after : UINT64_C(9000000000000000000));
-    for (; now < due; now = cli_clock_ns()) {
-        if (cli_stop_count() > 0)
-            return -EINTR;
-        if (due - now > SLEEP_LEAST_NS)
-            cli_signals_wait(&r->seen, (int64_t)(due - now - SLEEP_LEAST_NS / 2));
-    }
-    r->late_ns = now - due > r->late_ns ? now - due : r->late_ns;
-    return 0;
-}
-
 /* CLI_DONE, or the status with which all ends. */
 static int replay_one(struct replay *r, const struct record_head *head, const void *payload) {
     rp_writer **w = &r->writers[head->lane];
     int result = *w == NULL ? rp_writer_open(r->ring, NULL, w) : 0;
     if (result < 0)
         return ring_fail(result, "recorded lane %" PRIu32 " has no writer in '%s'", head->lane, r->name);
-    result = wait_for_turn(r, head);
+    result = pace_wait(&r->pace, head->time_ns);
     while (result == 0 && (result = rp_write(*w, payload, head->size)) == -EINTR && cli_stop_count() == 0)
         result = 0;
     if (result == -EINTR) {
@@ -147,7 +124,7 @@ static void tell(const struct replay *r, const struct recording *rec) {
     if (!r->json) {
         cli_note("replayed %" PRIu64 " message%s (%s) to %s%s%s", r->replayed, cli_plural(r->replayed),
                  cli_format_size(size, r->payload), r->name, r->speed > 0 ? ", at most late by " : "",
-                 r->speed > 0 ? cli_format_duration(late, r->late_ns) : "");
+                 r->speed > 0 ? cli_format_duration(late, r->pace.late_ns) : "");
         if (rec->lost > 0)
             cli_note("%" PRIu64 " had been lost when they were recorded", rec->lost);
         return;
@@ -162,7 +139,7 @@ static void tell(const struct replay *r, const struct recording *rec) {
     json_object_set_new(object, "lost", cli_json_u64(rec->lost));
     json_object_set_new(object, "started_ns", cli_json_u64(rec->header.started_ns));
     if (r->speed > 0)
-        json_object_set_new(object, "late_max_ns", cli_json_u64(r->late_ns));
+        json_object_set_new(object, "late_max_ns", cli_json_u64(r->pace.late_ns));
     cli_json_print(stdout, object);
 }
 
@@ -197,8 +174,7 @@ static int replay(struct replay *r) {
     if (status != CLI_DONE)
         return status;
     cli_signals_install(NULL);
-    r->seen = cli_signals_seen();
-    prctl(PR_SET_TIMERSLACK, 1UL); /* sleeps end in time */
+    pace_begin(&r->pace, r->speed);
     int result = rp_ring_info(r->ring, &info);
     if (result < 0)
         status = ring_fail(result, "'%s'", r->name);

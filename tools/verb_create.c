@@ -200,6 +200,9 @@ int verb_create(int argc, char **argv) {
                    "of that (always)"),
         CLI_FLAG("--sync-interval", 0, FLAG_DURATION, &o.sync_interval_ns, "D", "that interval (100ms)"),
         CLI_FLAG("--journal-file-bytes", 0, FLAG_SIZE, &o.journal_file_bytes, "SIZE", "of each file of the journal (64MiB)"),
+        CLI_PARSED("--retain", &o, "D[,SIZE]", durable_parse_retain, EXPECTS_RETAIN,
+                   "keep files of the journal in which all is settled so long, or as long as they take no more than SIZE: for "
+                   "journal replay (none)"),
         CLI_FLAG("--max-groups", 0, FLAG_COUNT32, &o.max_groups, "N", "room for consumer groups, at most 20 (4)"),
         CLI_FLAG("--max-participants", 0, FLAG_COUNT32, &o.max_participants, "N", "processes attached at once, at most 1000 (64)"),
         CLI_FLAG("--producers", 0, FLAG_COUNT32, &o.max_producer_ids, "N",

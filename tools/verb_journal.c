@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ringpost journal ls|verify|repair DIRECTORY */
-#include "cli.h"
+/* ringpost journal ls|verify|repair DIRECTORY; replay: journal_replay.c */
+#include "journal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,8 +10,7 @@ static const char *state_name(uint32_t state) {
     return state == RP_JOURNAL_WHOLE ? "whole" : state == RP_JOURNAL_TORN ? "torn" : "damaged";
 }
 
-/* The exit status. */
-static int failed(int result, const char *path) {
+int journal_failed(int result, const char *path) {
     int status = cli_fail(result, "'%s'", path);
     return result == -ENOENT ? CLI_NO_QUEUE : status;
 }
@@ -32,6 +31,8 @@ static void print_file(const struct rp_journal_file *f) {
     else
         printf(" %20s %20s", "-", "-");
     printf("  %s", state_name(f->state));
+    if (f->kept)
+        fputs(", kept", stdout);
     if (f->state != RP_JOURNAL_WHOLE)
         printf(" at byte %" PRIu64 ": %s", f->end, f->why);
     if (f->lost_records > 0)
@@ -59,6 +60,7 @@ static int report_file(void *context, const struct rp_journal_file *f) {
     json_object_set_new(object, "last_sequence", f->records ? cli_json_u64(f->last_sequence) : json_null());
     json_object_set_new(object, "state", json_string(state_name(f->state)));
     json_object_set_new(object, "sealed", json_boolean(f->sealed));
+    json_object_set_new(object, "kept", json_boolean(f->kept));
     json_object_set_new(object, "end", cli_json_u64(f->end));
     json_object_set_new(object, "lost_records", cli_json_u64(f->lost_records));
     json_object_set_new(object, "why", f->why[0] ? json_string(f->why) : json_null());
@@ -69,10 +71,11 @@ static int report_file(void *context, const struct rp_journal_file *f) {
 static int look(const char *path, bool all, bool json) {
     struct report r = {.files = json ? json_array() : NULL, .all = all};
     struct rp_journal_summary s;
+    char kept[CLI_TEXT_MAX];
     int result = rp_journal_verify(path, report_file, &r, &s);
     if (result < 0) {
         json_decref(r.files);
-        return failed(result, path);
+        return journal_failed(result, path);
     }
     if (json) {
         json_t *object = json_object();
@@ -81,13 +84,19 @@ static int look(const char *path, bool all, bool json) {
         json_object_set_new(object, "records", cli_json_u64(s.records));
         json_object_set_new(object, "payload_bytes", cli_json_u64(s.payload_bytes));
         json_object_set_new(object, "lost_records", cli_json_u64(s.lost_records));
+        json_object_set_new(object, "kept_files", cli_json_u64(s.kept_files));
+        json_object_set_new(object, "kept_bytes", cli_json_u64(s.kept_bytes));
         json_object_set_new(object, "files", r.files);
         cli_json_print(stdout, object);
     } else {
         printf("%s: of queue ", path);
         cli_print_payload(stdout, s.queue, strlen(s.queue), strlen(s.queue), 0);
-        printf(", %" PRIu64 " file%s, %" PRIu64 " record%s, %s\n", s.files, cli_plural(s.files), s.records, cli_plural(s.records),
+        printf(", %" PRIu64 " file%s, %" PRIu64 " record%s, %s", s.files, cli_plural(s.files), s.records, cli_plural(s.records),
                state_name(s.state));
+        if (s.kept_files > 0)
+            printf("; %" PRIu64 " file%s (%s) %s only kept", s.kept_files, cli_plural(s.kept_files),
+                   cli_format_size(kept, s.kept_bytes), s.kept_files == 1 ? "is" : "are");
+        putchar('\n');
     }
     return cli_finish(!all && s.state == RP_JOURNAL_DAMAGED ? CLI_CORRUPT : CLI_DONE);
 }
@@ -135,7 +144,7 @@ static int check_unused(const char *path) {
     o.read_only = 1;
     int result = rp_journal_verify(path, NULL, NULL, &s);
     if (result < 0)
-        return failed(result, path);
+        return journal_failed(result, path);
     if (s.queue[0] == 0 || rp_queue_open(s.queue, &o, &q) < 0)
         return CLI_DONE;
     rp_queue_close(q);
@@ -186,7 +195,7 @@ static int journal_repair(int argc, char **argv) {
         return status;
     int result = rp_journal_repair(path, dry_run, &r);
     if (result < 0)
-        return failed(result, path);
+        return journal_failed(result, path);
     if (!json) {
         print_repair(path, &r, dry_run);
         return cli_finish(CLI_DONE);
@@ -209,17 +218,19 @@ static const struct verb journal_verbs[] = {
     {"ls", "list the files", journal_ls},
     {"verify", "look for damage", journal_verify},
     {"repair", "end a damaged journal where the damage is", journal_repair},
+    {"replay", "print what was sent, or send it again", journal_replay},
     {NULL, NULL, NULL},
 };
 
 static const struct verb_family journal_family = {
     .name = "journal",
     .verbs = journal_verbs,
-    .about = "Usage: ringpost journal ls|verify|repair DIRECTORY ... [--json]\n\n"
+    .about = "Usage: ringpost journal ls|verify|repair DIRECTORY ... [--json]\n"
+             "       ringpost journal replay NAME ...\n\n"
              "A durable queue keeps a journal: a directory of files from which it is made again after a restart.\n\n",
     .more = "\nringpost journal VERB --help explains one.\n"
             "\nExample:\n  ringpost journal verify /var/lib/orders\n",
-    .there_are = "there are ls, verify and repair",
+    .there_are = "there are ls, verify, repair and replay",
 };
 
 int verb_journal(int argc, char **argv) { return cli_family(&journal_family, argc, argv); }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file journal.h
- * Journals on disk, looked at and repaired without their queue: docs/journal-format.md. A journal is a directory; of what its records say to a queue nothing is known here.
+ * Journals on disk, looked at and repaired without their queue: docs/journal-format.md. A journal is a directory; what its messages were can be read again, as far back as its files are kept (retain_ns and
+ * retain_bytes of rp_queue_options).
  */
 #ifndef RINGPOST_JOURNAL_H
 #define RINGPOST_JOURNAL_H
 
 #include <ringpost/export.h>
+#include <ringpost/headers.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -82,6 +84,48 @@ struct rp_journal_repair {
  * Not while there is a queue in memory that has the journal. Errors: those of rp_journal_verify; RP_IN_USE: somebody writes to it, or brings its queue back; errno of a write. Crash: the journal is damaged as before, or repaired; call it again.
  */
 RP_API int rp_journal_repair(const char *path, int dry_run, struct rp_journal_repair *out);
+
+/** Reads the messages of a journal, settled or not: rp_journal_reader_open. */
+typedef struct rp_journal_reader rp_journal_reader;
+
+/** A message as it was sent. What became of it is not said. Pointers are good until the next call with the reader. */
+struct rp_journal_message {
+    uint64_t
+        sequence; /**< its place among all that were sent to the queue, from 1 on, with gaps where something was sent to nobody. RP_LAPPED: the first that is missing */
+    uint64_t missing; /**< RP_LAPPED: how many places are, from `sequence` on. Else 0 */
+    uint64_t id;
+    uint64_t sent_ns;    /**< times are ns of the wall clock since 1970 */
+    uint64_t due_ns;     /**< it was sent for this time; 0: for no time */
+    uint64_t expires_ns; /**< 0: it does not expire */
+    const void *data;
+    size_t bytes;
+    const void *key; /**< NULL: none */
+    size_t key_bytes;
+    struct rp_headers headers;
+    uint32_t priority;
+    uint32_t reserved32;
+    uint64_t file; /**< where it was read: number of the file, and */
+    uint64_t at;   /**< byte */
+    uint64_t reserved[4];
+};
+
+/**
+ * Opens the journal at `path` for reading what was sent, from the first message whose sequence is at least `from` on; 0: from the oldest that is there. Its queue may be used meanwhile, or not be there at all.
+ * -> 0; -ENOENT: no journal is there; RP_CORRUPT: what says whose it is is damaged; RP_INCOMPATIBLE: of a newer version; -ENOMEM; errno. Any thread. It takes no lock and no seat, and nobody
+ * waits for it: what is not needed is removed also while it reads. Crash: leaves nothing.
+ */
+RP_API int rp_journal_reader_open(const char *path, uint64_t from, rp_journal_reader **out);
+
+/**
+ * The next message: each once, in the order of their sequences, also where the journal says it again. Beside a queue in use the last ones may be such of which the sender was not yet told that they are durable.
+ * -> 0; RP_EMPTY: that was all that is there by now (again and again: who wants what came since opens another reader); RP_LAPPED: files with the next ones were removed, `out` says which, and the next call goes on
+ * behind them (not before the first message of a reader from 0: what is not there then is not missing); RP_CORRUPT: damaged, the detail says where, and all before it was given (again and again); RP_INCOMPATIBLE;
+ * -ENOMEM; errno of a read. One thread at a time; any. Reads files, and so may block.
+ */
+RP_API int rp_journal_reader_next(rp_journal_reader *r, struct rp_journal_message *out);
+
+/** NULL is fine. */
+RP_API void rp_journal_reader_close(rp_journal_reader *r);
 
 #ifdef __cplusplus
 }

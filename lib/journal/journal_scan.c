@@ -174,6 +174,11 @@ int journal_scan_tail(struct journal_scan *s) {
     return outcome;
 }
 
+int journal_scan_unwritten(struct journal_scan *s) {
+    int result = s->at.ordinal == 0 ? journal_scan_tail(s) : JOURNAL_TORN;
+    return result < 0 ? result : result == JOURNAL_END;
+}
+
 int journal_scan_lost(struct journal_scan *s, uint64_t *batches, uint64_t *records) {
     for (uint64_t unit = s->at.unit, units; unit < s->limit; unit += units) {
         const unsigned char *head;

@@ -37,6 +37,11 @@ bool journal_scan_record(struct journal_scan *s, struct journal_record *out);
  */
 int journal_scan_tail(struct journal_scan *s);
 
+/*
+ * Was nothing ever written to the file? Then it was made by somebody who was stopped before he gave it its name, when others had made, filled and removed it meanwhile: what the next file says is of theirs. 1, 0 or errno
+ */
+int journal_scan_unwritten(struct journal_scan *s);
+
 /* Counts what heads of batches behind `at` say of themselves. 0 or errno */
 int journal_scan_lost(struct journal_scan *s, uint64_t *batches, uint64_t *records);
 

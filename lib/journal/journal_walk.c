@@ -139,5 +139,7 @@ int journal_walk_batch(struct journal_walk *w) {
     w->why = w->scan.why;
     if (w->next.number == 0)
         return journal_scan_tail(&w->scan);
+    if (w->here.number < w->needed && (result = journal_scan_unwritten(&w->scan)) != 0)
+        return result < 0 ? result : JOURNAL_WALK_FILE_ENDS;
     return sealed(w) ? JOURNAL_DAMAGED : JOURNAL_WALK_FILE_ENDS; /* how far it counts, the next one would have to say */
 }

@@ -65,10 +65,19 @@ void writer_drop_files(struct writer *x, uint64_t point) {
     if (ids == 0 || MUTANT(durable_id_dropped))
         needed = store_needed(x->store, needed, number, lowest + MUTANT(durable_drops_too_far));
     writer_needs(s, needed);
-    store_relaxed(oldest, store_drop(x->store, load_relaxed(oldest, hint)), hint);
+    /* What is known now goes when the next file's head says it: so whoever starts knows which files must be there. */
+    uint64_t said = MUTANT(durable_drops_unsaid) ? needed : store_said(x->store);
+    store_relaxed(oldest, store_drop(x->store, load_relaxed(oldest, hint), said), hint);
     uint64_t again = 2 + 3 * (bytes + ids) / s->parameters.journal_file_bytes;
     if (number - needed > 2 * again)
         store_seq_cst(&s->control->journal_snapshot, 1, dirty);
+}
+
+/* Not less than this file's head says, by which others went: somebody who was stopped may have made the word lower again. And not more than can be, if the word is damaged. */
+static uint64_t say_needed(const struct writer *x, uint64_t number) {
+    uint64_t needed = load_relaxed(&x->actor->segment->control->journal_needed, hint) + MUTANT(durable_claims_too_far),
+             said = store_said(x->store);
+    return (needed < said && !MUTANT(durable_unsays)) || needed > number ? said : needed;
 }
 
 int writer_next_file(struct writer *x, uint64_t sealed) {
@@ -79,8 +88,7 @@ int writer_next_file(struct writer *x, uint64_t sealed) {
     if (result == 0 && !MUTANT(durable_end_unsynced) && store_sync(x->store) < 0)
         return writer_seal_unsynced(x, sealed) ? NEXT_UNSYNCED : NEXT_LOST;
     if (result == 0)
-        result = store_next(x->store, durable_sequence(s, position),
-                            load_relaxed(&s->control->journal_needed, hint) + MUTANT(durable_claims_too_far));
+        result = store_next(x->store, durable_sequence(s, position), say_needed(x, number));
     if (result < 0)
         return result;
     hint_raise(&s->control->journal_file, number + 1);

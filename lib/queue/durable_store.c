@@ -211,10 +211,7 @@ uint32_t store_durable_unit(const struct durable_store *st) {
  */
 static uint64_t life_ns(const struct segment *s) { return s->created_wall_ns + (clock_boot_ns() - s->epoch_boot_ns); }
 
-/* Not less than the one before it says, by which files may be gone: somebody who was stopped may have put it back. Not more than can be: it comes from shared memory. */
-static uint64_t needed_of_next(const struct journal_file *f, uint64_t needed) {
-    return needed >= f->needed && needed <= f->number ? needed : f->needed;
-}
+uint64_t store_said(const struct durable_store *st) { return st->file.needed; }
 
 int store_next(struct durable_store *st, uint64_t sequence, uint64_t needed) {
     const uint64_t number = st->file.number;
@@ -224,7 +221,7 @@ int store_next(struct durable_store *st, uint64_t sequence, uint64_t needed) {
                                      .bytes = st->segment->parameters.journal_file_bytes,
                                      .previous = &end,
                                      .after = &st->file,
-                                     .needed = needed_of_next(&st->file, needed),
+                                     .needed = needed,
                                      .now_ns = life_ns(st->segment)};
     struct journal_file next;
     enum journal_mode mode = mode_of(st->segment);
@@ -277,9 +274,8 @@ static bool may_go(const struct durable_store *st, uint64_t made_ns, uint64_t by
            (p->retain_bytes > 0 && bytes > p->retain_bytes);
 }
 
-uint64_t store_drop(struct durable_store *st, uint64_t oldest) {
+uint64_t store_drop(struct durable_store *st, uint64_t oldest, uint64_t needed) {
     const struct parameters *p = &st->segment->parameters;
-    const uint64_t needed = st->file.needed;
     if (oldest == 0 || oldest >= needed)
         return oldest;
     const uint64_t end = head_from(st, needed).bytes_before;

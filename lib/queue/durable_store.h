@@ -39,10 +39,10 @@ void store_unmake(struct durable_store *st, uint64_t number);
 /* From file `needed` on, files whose messages all have lower sequences than `lowest` are needed by nobody; `number` and later ones are. -> the first that is */
 uint64_t store_needed(struct durable_store *st, uint64_t needed, uint64_t number, uint64_t lowest);
 
-/*
- * Removes files from `oldest` on that this file's head says are needed by nobody, and that are not to be kept: the queue's retain_ns and retain_bytes. -> the oldest that is left.
- * What only memory says is not needed stays until the next file's head says it: so whoever starts knows which files must be there.
- */
-uint64_t store_drop(struct durable_store *st, uint64_t oldest);
+/* The first file that is needed, as this file's head says. */
+uint64_t store_said(const struct durable_store *st);
+
+/* Removes files from `oldest` on, up to `needed`, that are not to be kept: the queue's retain_ns and retain_bytes. -> the oldest that is left */
+uint64_t store_drop(struct durable_store *st, uint64_t oldest, uint64_t needed);
 
 #endif

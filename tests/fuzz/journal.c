@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fuzz_journal: the files of a journal, on a disk in memory, with bytes and numbers changed, pieces copied, files cut, exchanged and removed; half of the time with checksums that fit, so that what is behind them is reached.
- * Reading, verifying and repairing end, and touch nothing outside. Without right checksums nothing is read but what was written, in order; and what was repaired can be read.
+ * Reading, reading what is only kept, verifying and repairing end, and touch nothing outside. Without right checksums nothing is read but what was written, in order; and what was repaired can be read.
  */
 #include "disk.h"
 #include "error.h"
 #include "fuzz.h"
 #include "journal_format.h"
+#include "journal_history.h"
 #include "journal_verify.h"
 
 #include <errno.h>
@@ -225,6 +226,24 @@ static int count_file(void *context, const struct journal_file_report *file) {
     return 0;
 }
 
+/* What was sent, from the oldest file on. It ends, whatever it reads again. */
+static void read_history(const struct journal_dir *d, bool mended) {
+    enum { MANY = 8 * (FILES + 1) * SIZE_BYTES / JOURNAL_UNIT_BYTES };
+    struct journal_history h;
+    struct journal_record m;
+    int result = journal_history_open(&h, d, 0);
+    for (unsigned steps = 0; result == 0 || result == JOURNAL_HISTORY_FILE || result == JOURNAL_HISTORY_GAP; steps++) {
+        must(steps < MANY);
+        result = journal_history_batch(&h);
+        while (result == JOURNAL_RECORD && journal_scan_record(&h.scan, &m))
+            check_record(&m, m.sequence - 1, mended);
+    }
+    must(result == JOURNAL_END || result == JOURNAL_TORN || result == JOURNAL_DAMAGED || result == RP_INCOMPATIBLE);
+    must((result == JOURNAL_DAMAGED) == (h.why != NULL));
+    if (result != RP_INCOMPATIBLE || h.open)
+        journal_history_close(&h);
+}
+
 static void use(bool mended) {
     struct journal_dir d;
     struct journal_repair_report report;
@@ -244,6 +263,7 @@ static void use(bool mended) {
     int asked, verified = journal_verify(&d, count_file, &l, &asked);
     must(verified < 0 || (l.harmed > 0) == (result == JOURNAL_DAMAGED));
     must((verified >= 0 || verified == RP_INCOMPATIBLE) && l.files <= 2 * FILES + 1);
+    read_history(&d, mended);
     int repaired = journal_repair(&d, false, &report);
     must(repaired == result || repaired == RP_INCOMPATIBLE);
     if (repaired == JOURNAL_DAMAGED) {

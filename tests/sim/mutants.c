@@ -297,7 +297,7 @@ static const struct mutant {
      "who flushes does not ask whether the role is still his when he finds nothing to write"},
     {"durable_failed_marks_die", "durable-letters-broken", "what a write that failed had taken to record is not marked again"},
     {"durable_drops_too_far", "durable-late", "a file is taken for one that nobody needs with the last message that lives"},
-    {"durable_claims_too_far", "durable-late", "a new file says that one more is not needed than is so"},
+    {"durable_claims_too_far", "durable-many", "a new file says that one more is not needed than is so"},
     {"durable_drops_unsaid", "durable-files", "a file goes before another one says that it is not needed"},
     {"durable_unsays", "durable-send", "a file says less than the one before it, by which others went"},
     {"durable_drops_too_little", "durable-retain", "nobody ever finds that a file is not needed"},

@@ -107,8 +107,7 @@ int store_next(struct durable_store *st, uint64_t sequence, uint64_t needed) {
         f->number = number + 1;
         f->previous_end = unit;
         f->first = sequence;
-        const struct sim_journal_file *before = file(number);
-        f->needed = before != NULL && before->needed > needed && !MUTANT(durable_unsays) ? before->needed : needed;
+        f->needed = needed;
         if (needed > number)
             sim_fail("file %u says that file %u is the first that is needed", (unsigned)number + 1, (unsigned)needed);
     } else if (f->previous_end != unit) {
@@ -139,12 +138,14 @@ uint64_t store_needed(struct durable_store *st, uint64_t needed, uint64_t number
     return needed;
 }
 
-/* Files that are kept: as the one that is given, so many bytes. */
-uint64_t store_drop(struct durable_store *st, uint64_t oldest) {
+uint64_t store_said(const struct durable_store *st) {
     const struct sim_journal_file *here = file(st->number);
-    uint64_t needed = here != NULL ? here->needed : 0, keep = st->segment->parameters.retain_bytes;
-    if (MUTANT(durable_drops_unsaid))
-        needed = sim_journal.needed;
+    return here != NULL ? here->needed : 0;
+}
+
+/* So many files are kept as the queue says bytes. */
+uint64_t store_drop(struct durable_store *st, uint64_t oldest, uint64_t needed) {
+    const uint64_t keep = st->segment->parameters.retain_bytes;
     for (; oldest + keep < needed; oldest++) {
         sim_platform_point(0, "drop a file");
         struct sim_journal_file *f = file(oldest);

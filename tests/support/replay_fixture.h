@@ -20,6 +20,7 @@ struct journal {
     struct journal_point at;
     struct journal_batch batch;
     unsigned char *buffer;
+    uint64_t needed; /* what the next file says */
 };
 
 static inline struct rp_queue_options durable_options(const struct journal *x) {
@@ -90,7 +91,9 @@ static inline void next_file(struct journal *x, uint64_t first_sequence) {
     struct journal_file_options o = {.number = x->file.number + 1,
                                      .first_sequence = first_sequence,
                                      .bytes = JOURNAL_FILE,
-                                     .previous = x->file.number ? &x->at : NULL};
+                                     .previous = x->file.number ? &x->at : NULL,
+                                     .after = x->file.number ? &x->file : NULL,
+                                     .needed = x->needed};
     succeeds(journal_file_create(&x->dir, &o, JOURNAL_WRITE, &x->file));
     x->at = journal_file_begin(&x->file);
 }

@@ -93,6 +93,8 @@ _ringpost() {
         --from)
             if [[ $verb == ring ]]; then
                 _ringpost_reply "newest oldest" "$current"
+            elif [[ $verb == journal ]]; then
+                _ringpost_reply "oldest" "$current"
             else
                 _ringpost_reply "newest" "$current"
             fi
@@ -105,6 +107,8 @@ _ringpost() {
                 _ringpost_reply "$(_ringpost_rings)" "$current"
             elif [[ $verb == ring && ${words[1]} =~ ^(create|rm|ls|stat|read)$ ]]; then
                 :
+            elif [[ $verb == journal && ${words[1]} == replay ]]; then
+                _ringpost_reply "$(_ringpost_queues)" "$current"
             elif [[ $verb == bench && $before != --* ]]; then
                 :
             elif [[ $verb == exchange ]] && ((COMP_CWORD == 3)); then
