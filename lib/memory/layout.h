@@ -282,8 +282,7 @@ enum cell_flags {
     CELL_WAITS = 4,       /* was sent with a delay or a time */
     CELL_BY_WALL = 8,     /* its times are of the wall clock, not ns of boot time since the epoch */
     CELL_HAS_HEADERS = 16, /* behind its payload, and `bytes` counts both; lib/queue/headers.h */
-    CELL_HAS_ID = 32,      /* durable queues: sent under an id, and */
-    CELL_NUMBERED = 64     /* by a producer with an id, as one of its sequence: lib/queue/durable_ids.h */
+    CELL_HAS_ID = 32, CELL_NUMBERED = 64 /* durable queues: sent under an id; by a producer with one, with a sequence: lib/queue/durable_ids.h */
 };
 
 /* What one group knows of one cell beyond the words; touched only when a delivery failed, but for groups above 0. */
@@ -302,8 +301,7 @@ struct delivery {
 struct extra {
     a64 due_ns;
     a64 expires_ns;
-    uint64_t sequence;        /* CELL_NUMBERED: its producer's, and */
-    uint64_t sequence_before; /* that of the message before */
+    uint64_t sequence, sequence_before; /* CELL_NUMBERED: its producer's, and that of the message before */
     a64 journal; /* durable queues: lane, and position in the journal ring, which is its sequence, as in `position` of a cell */
     uint16_t key_bytes;
     uint16_t producer; /* CELL_NUMBERED: the place of its producer's id */

@@ -111,7 +111,9 @@ static bool read_sequence(const struct segment *s, const struct identity *e, uin
            load_acquire(&e->word, identity_word) == w;
 }
 
-uint64_t ids_sequence_before(const struct segment *s, uint32_t place, uint64_t from, uint64_t sequence) {
+/* What is read of a cell counts if its word is the same afterwards: a dump asks, too, while others go on. */
+__attribute__((no_sanitize("thread"))) uint64_t ids_sequence_before(const struct segment *s, uint32_t place, uint64_t from,
+                                                                    uint64_t sequence) {
     struct index_ring ring = durable_ring(s);
     for (uint64_t t = from; !ring_ends_at(&ring, t) && !MUTANT(durable_sequence_ahead); t++) {
         uint64_t slot = load_acquire(ring_slot(&ring, t), slot);
@@ -120,9 +122,14 @@ uint64_t ids_sequence_before(const struct segment *s, uint32_t place, uint64_t f
             continue;
         const struct cell *cell = segment_cell(s, c);
         uint64_t w = load_acquire(&cell->word, cell_word);
-        if (durable_waits(s, c, w) && slot_is_of(slot, cell_generation(w)) && field_read(&cell->flags) & CELL_NUMBERED &&
-            segment_extra(s, c)->producer == place)
-            return segment_extra(s, c)->sequence_before;
+        if (!durable_waits(s, c, w) || !slot_is_of(slot, cell_generation(w)) || !(field_read(&cell->flags) & CELL_NUMBERED) ||
+            segment_extra(s, c)->producer != place)
+            continue;
+        uint64_t before = segment_extra(s, c)->sequence_before;
+        fence_acquire();
+        if (load_acquire(&cell->word, cell_word) == w)
+            return before;
+        t--; /* it has moved on, but perhaps not yet into its lane: the same once more */
     }
     return sequence;
 }
@@ -188,12 +195,17 @@ bool ids_add_live(struct batch *b, const struct segment *s, uint32_t n) {
 
 uint64_t ids_bytes(const struct segment *s) {
     uint64_t bytes = 0;
-    struct id_copy x;
     for (uint32_t i = 0; i < s->parameters.producer_ids; i++)
         if (identity_state(load_acquire(&s->identities[i].word, identity_word)) != IDENTITY_UNUSED)
             bytes += journal_record_bytes(RECORD_ID_BYTES + PRODUCER_ID_BYTES);
-    for (uint32_t i = 0, used = id_table_used(s); i < used; i++)
-        if (id_table_read(s, i, &x) && is_live(s, &x))
+    for (uint32_t i = 0, used = id_table_used(s); i < used;
+         i++) { /* one line of each: there may be very many, and one that changes meanwhile is in no old file */
+        const struct known_id *e = &s->known_ids[i];
+        const struct id_copy x = {.word = load_acquire(&e->word, known_word),
+                                  .until_ns = load_acquire(&e->until_ns, known_id),
+                                  .message = load_acquire(&e->message, known_id)};
+        if ((id_state(x.word) == ID_PENDING || id_state(x.word) == ID_COMMITTED) && is_live(s, &x))
             bytes += journal_record_bytes(RECORD_ID_BYTES + id_bytes(x.message));
+    }
     return bytes;
 }

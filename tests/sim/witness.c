@@ -137,6 +137,8 @@ void witness_options(struct rp_queue_options *o) {
     o->prefault = 0;
 }
 
+extern uint32_t sim_known_ids; /* also where atomic.h does not say so: tests/threads */
+
 void witness_create(const struct rp_queue_options *o, const struct witness_expectations *e) {
     sim_keep_aside(&witness, offsetof(struct witness_log, events));
     sim_keep_log(witness.events, sizeof witness.events[0], &witness.count);
