@@ -103,8 +103,13 @@ struct world {
     bool neighbour_died;
     struct party helper; /* is there while the victim works, dead afterwards */
     struct party ghost;  /* dead before the victim comes */
-    bool hasty;          /* the victim's letter is sent again before anybody sweeps */
+    unsigned char *
+        journal; /* its first file as the last victim left it: what that wrote after an image was made lies behind the image's point; NULL: the queue has none */
+    bool hasty;  /* the victim's letter is sent again before anybody sweeps */
 };
+/* A directory of this process's own, in memory. */
+const char *journal_path(void);
+unsigned char *journal_take(const struct world *w);
 void world_create(struct world *w, struct book *b, const char *name, const struct rp_queue_options *o);
 void world_destroy(struct world *w);
 void world_restore(struct world *w, const unsigned char *image);
@@ -140,6 +145,7 @@ struct scenario {
     bool blocking;      /* a full queue waits */
     bool once;          /* ids are kept */
     bool keyed;         /* many lanes; messages have no key and go round them */
+    bool journal;       /* the queue has one */
     unsigned dead_ring; /* capacity of the dead ring; 0: large */
     bool held;          /* the neighbour holds a message in any case */
     bool newcomer;      /* the victim does not attach before the operation */
@@ -203,6 +209,7 @@ struct trace {
     size_t count, room;
     size_t enough; /* the victim is killed when there are so many; 0: when it is done */
     uint64_t instructions;
+    unsigned char *journal; /* world.journal */
 };
 
 /* Lets a victim run the scenario's operation, and kills it. False: this process may not trace. */

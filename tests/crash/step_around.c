@@ -19,6 +19,9 @@ struct rp_queue_options scenario_options(const struct scenario *s, enum surround
     o.overflow = s->blocking ? RP_OVERFLOW_BLOCK : RP_OVERFLOW_REJECT;
     o.lanes = s->keyed ? 16 : 0;
     o.dedup_window_ns = s->once ? UINT64_C(365) * 24 * 3600 * 1000000000 : 0;
+    o.journal = s->journal ? journal_path() : NULL;
+    o.sync = RP_SYNC_NONE;
+    o.journal_file_bytes = 64 << 10;
     o.max_groups = 1;
     o.max_participants = SEATS;
     o.prefault = 0;

@@ -148,6 +148,7 @@ static void die_over(struct run *r, const struct image *image, const struct verd
     struct world *w = &r->world;
     struct book book = *w->book;
     struct memory_of_party then = w->neighbour_then;
+    unsigned char *journal = w->journal;
     char path[sizeof r->path];
     world_restore(w, image->bytes);
     world_let_pass(w, s->time_ms);
@@ -170,6 +171,7 @@ static void die_over(struct run *r, const struct image *image, const struct verd
     memcpy(r->path, path, sizeof path);
     memory_free(&w->neighbour_then);
     w->neighbour_then = then;
+    w->journal = journal;
     *w->book = book;
 }
 

@@ -323,6 +323,19 @@ int act_close_all(struct victim *v) {
 
 /* ---- all of them ---- */
 
+/* ---- with a journal ---- */
+
+static int act_send_and_flush(struct victim *v) {
+    unsigned char letter[LETTER_BYTES];
+    int result = rp_send_async(v->party.producer, letter, letter_write(letter, v->serial), NULL);
+    return result == 0 ? rp_flush(v->party.producer) : result;
+}
+
+static int act_ack_and_flush(struct victim *v) {
+    int result = act_ack(v);
+    return result == 0 ? rp_flush(v->party.producer) : result;
+}
+
 static const struct scenario scenarios[] = {
     {"send", "send", EVERYWHERE & ~IN_FULL, .ready = ready_send, .act = act_send},
     {"send-again", "send", BUT_FULL, .ready = ready_send_again, .act = act_send},
@@ -337,6 +350,10 @@ static const struct scenario scenarios[] = {
     {"send-in-vain", "send", IN_FULL, .act = act_send_in_vain, .result = RP_FULL},
     {"send-blocking", "send", IN_EMPTY | IN_WRAPPED, .blocking = true, .prepare = prepare_room_to_come,
      .ready = ready_full_and_send, .act = act_send_patiently, .during = make_room},
+
+    {"durable-send", "durable", IN_EMPTY | IN_FEW, .journal = true, .ready = ready_send, .act = act_send},
+    {"durable-flush", "durable", IN_EMPTY | IN_FEW, .journal = true, .ready = ready_send, .act = act_send_and_flush},
+    {"durable-ack", "durable", IN_EMPTY | IN_FEW, .journal = true, .messages = 1, .ready = ready_ack, .act = act_ack_and_flush},
 
     {"receive", "receive", EVERYWHERE, .messages = 2, .ready = ready_hold, .act = act_receive},
     {"receive-first", "receive", EVERYWHERE, .messages = 1, .act = act_receive},

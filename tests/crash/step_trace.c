@@ -107,6 +107,7 @@ bool trace_take(struct trace *t, struct world *w, const struct scenario *s, enum
     }
     if (w->helper.queue != NULL)
         party_die(&w->helper);
+    w->journal = t->journal = journal_take(w);
     return true;
 }
 
@@ -114,6 +115,7 @@ void trace_free(struct trace *t) {
     for (size_t i = 0; i < t->count; i++)
         free(t->images[i].bytes);
     free(t->images);
+    free(t->journal);
     *t = (struct trace){0};
 }
 

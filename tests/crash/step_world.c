@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The queue, the messages, and those who take part. */
+#include "durable_store.h"
 #include "error.h"
 #include "fork.h"
 #include "step.h"
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +63,7 @@ void party_close(struct party *p) {
 
 static void forget(struct party *p) {
     struct rp_queue *q = p->queue;
+    store_close(q->store);
     prober_close(&q->prober);
     fork_canary_destroy(q->canary);
     if (p->producer) {
@@ -171,8 +174,10 @@ void party_remember(const struct party *p, struct memory_of_party *m) {
 
 /* Neither loans nor messages claimed ahead: a neighbour has none. */
 void party_rewind(struct party *p, const struct memory_of_party *m) {
+    store_close(p->queue->store); /* its files may be others now */
     *p = m->party;
     *p->queue = m->queue;
+    p->queue->store = NULL;
     *p->producer = m->producer;
     *p->consumer = m->consumer;
     memcpy(p->consumer->views, m->views, m->consumer.view_room * sizeof *m->views);
@@ -181,6 +186,55 @@ void party_rewind(struct party *p, const struct memory_of_party *m) {
 }
 
 /* ---- the world ---- */
+
+enum { PATH_BYTES = 128 };
+
+const char *journal_path(void) {
+    static char path[64];
+    snprintf(path, sizeof path, "/dev/shm/crash_step.%d.journal", (int)getpid());
+    return path;
+}
+
+static void remove_journal(const char *path) {
+    DIR *entries = opendir(path);
+    for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;)
+        (void)unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries != NULL)
+        closedir(entries);
+    rmdir(path);
+}
+
+static void journal_name(char path[PATH_BYTES], const char *directory) {
+    snprintf(path, PATH_BYTES, "%s/%016x.journal", directory, 1);
+}
+
+unsigned char *journal_take(const struct world *w) {
+    char path[PATH_BYTES];
+    if (w->options.journal == NULL)
+        return NULL;
+    journal_name(path, w->options.journal);
+    unsigned char *bytes = malloc(w->options.journal_file_bytes);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    must(bytes != NULL && fd >= 0);
+    must(read(fd, bytes, w->options.journal_file_bytes) == (ssize_t)w->options.journal_file_bytes);
+    close(fd);
+    return bytes;
+}
+
+/* The files that survivors made go, and what they wrote to the first one. */
+static void put_journal_back(const struct world *w) {
+    char path[PATH_BYTES];
+    DIR *entries = opendir(w->options.journal);
+    must(entries != NULL);
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;)
+        if (strstr(entry->d_name, ".journal") != NULL)
+            (void)unlinkat(dirfd(entries), entry->d_name, 0);
+    closedir(entries);
+    journal_name(path, w->options.journal);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    must(fd >= 0 && write(fd, w->journal, w->options.journal_file_bytes) == (ssize_t)w->options.journal_file_bytes);
+    close(fd);
+}
 
 void world_create(struct world *w, struct book *b, const char *name, const struct rp_queue_options *o) {
     struct stat status;
@@ -191,6 +245,8 @@ void world_create(struct world *w, struct book *b, const char *name, const struc
     b->next_serial = 1;
     b->next_victim_serial = VICTIM_SERIALS;
     rp_queue_unlink(name);
+    if (o->journal != NULL)
+        remove_journal(o->journal);
     rp_queue *q;
     must(rp_queue_create(name, o, &q) == 0 && rp_queue_close(q) == 0);
     must(shm_path(name, path) == 0 && (w->file = open(path, O_RDWR | O_CLOEXEC)) >= 0 && fstat(w->file, &status) == 0);
@@ -207,10 +263,14 @@ void world_destroy(struct world *w) {
     munmap(w->memory, w->bytes);
     close(w->file);
     must(rp_queue_unlink(w->name) == 0);
+    if (w->options.journal != NULL)
+        remove_journal(w->options.journal);
 }
 
 void world_restore(struct world *w, const unsigned char *image) {
     memcpy(w->memory, image, w->bytes);
+    if (w->journal != NULL)
+        put_journal_back(w);
     if (!w->neighbour_died)
         party_rewind(&w->neighbour, &w->neighbour_then);
 }
