@@ -69,10 +69,8 @@ struct parameters {
     uint64_t spill_bytes;  /* what may lie in the spill file; 0: the queue has none */
     uint32_t spill_inside; /* it lies in the segment: for tests that look at all of a queue's memory */
     uint32_t sync;         /* enum rp_sync: RP_SYNC_OFF: no journal, the queue is not durable */
-    uint64_t sync_interval_ns;
-    uint64_t journal_file_bytes;
-    uint64_t retain_ns;    /* files of settled messages stay so long, or */
-    uint64_t retain_bytes; /* until they are more than that; 0: neither is said */
+    uint64_t sync_interval_ns, journal_file_bytes;
+    uint64_t retain_ns, retain_bytes; /* files of settled messages stay so long, or until they are more than that; 0: not said */
 };
 
 /* Offsets and counts that follow from the parameters. Part of the header. */
@@ -196,8 +194,7 @@ struct control {
     a64 journal_synced;               /* sync interval: when, and up to where: durable_writer.c */
     a64 journal_snapshot;             /* 1: all that is live is to be written again */
     a64 journal_leaving;              /* hint: some producer id was removed, and that is to be recorded */
-    _Alignas(LINE) a64
-        journal_role;       /* who writes, and until when, in ms: until:46 | times it was taken over:8 | seat + 1:10; 0: nobody */
+    _Alignas(LINE) a64 journal_role; /* who writes: until:46, in ms | times it was taken over:8 | seat + 1:10; 0: nobody */
     a64 journal_groups;     /* `active` as it was recorded last */
     a64 journal_file;       /* hint: the number of the file, of which the point has the low bits */
     a64 journal_oldest;     /* hint: the lowest number there is */
