@@ -81,7 +81,7 @@ static void the_newest_come_back(void **state) {
     (void)state;
     struct journal x;
     const uint64_t now = wall_ns();
-    char id[16];
+    char id[24];
     begin(&x);
     for (uint64_t i = 1; i <= 3000; i++) {
         if (i % 500 == 0) {
