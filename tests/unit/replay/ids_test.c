@@ -223,7 +223,8 @@ static void damage(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         REPLAY_TEST(ids_come_back),       REPLAY_TEST(the_newest_come_back),      REPLAY_TEST(producers_come_back),
-        REPLAY_TEST(snapshots_have_ends), REPLAY_TEST(an_end_alone_says_nothing), REPLAY_TEST(damage),
+        REPLAY_TEST(snapshots_have_ends), REPLAY_TEST(an_end_alone_says_nothing),
+        REPLAY_TEST(damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
