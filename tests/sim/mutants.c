@@ -296,6 +296,7 @@ static const struct mutant {
     {"durable_sync_robbed", "durable-robbed", "who flushes does not ask whether the role is still his when he finds nothing to write"},
     {"durable_failed_marks_die", "durable-letters-broken", "what a write that failed had taken to record is not marked again"},
     {"durable_drops_too_far", "durable-late", "a file is dropped with the last message that lives"},
+    {"durable_entered_ahead", "durable-once-snapshot", "a snapshot takes the position that a dead sender wrote ahead for that of his message"},
     {"durable_id_lost", "durable-once", "a message is recorded without its id"},
     {"durable_id_early", "durable-once-snapshot", "a snapshot says an id whose message does not count"},
     {"durable_id_not_again", "durable-once-snapshot", "a snapshot says no ids"},
