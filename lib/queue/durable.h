@@ -90,6 +90,9 @@ void durable_owe(struct rp_producer *p, uint64_t message);
 /* The same of all that was sent before it, too. */
 void durable_owe_all(struct rp_producer *p, uint64_t message);
 
+/* Is the message in cell c, with this word, in the journal ring? Its position is written ahead, and may be another's if its sender died. */
+bool durable_entered(const struct segment *s, uint32_t c, uint64_t w);
+
 /* Waits until all that this producer sent is durable, as the queue asks: RP_SYNC_ALWAYS. Else sees to it that it is on its way. 0, -EINTR, RP_GONE, RP_NOT_DURABLE. */
 int durable_wait(struct rp_producer *p);
 

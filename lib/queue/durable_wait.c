@@ -20,7 +20,13 @@ static bool written(const struct waiting *w) {
     return (int64_t)(point_position(point, w->position) - w->position) >= 0;
 }
 
-static bool left_recorded(const struct waiting *w) { return load_acquire(w->word, identity_word) != w->leaving; }
+/* Asked for again each time: who has written it may be stopped before he gave the place free. */
+static bool left_recorded(const struct waiting *w) {
+    if (load_acquire(w->word, identity_word) != w->leaving)
+        return true;
+    store_seq_cst(&w->actor->segment->control->journal_leaving, 1, dirty);
+    return false;
+}
 
 static bool groups_recorded(const struct waiting *w) { return durable_said_groups(w->actor->segment); }
 
@@ -102,7 +108,6 @@ int durable_write_all(struct actor *a, uint64_t message) {
 
 int durable_record_left(struct actor *a, const a64 *word, uint64_t leaving) {
     struct waiting w = {.actor = a, .done = left_recorded, .word = word, .leaving = leaving};
-    store_seq_cst(&a->segment->control->journal_leaving, 1, dirty);
     return wait_until(&w);
 }
 

@@ -182,14 +182,17 @@ static void told_close(struct told *t) {
     named_close(&t->producers);
 }
 
-/* One that was begun and not ended is begun anew by whoever writes next. */
+/* One that was begun and not ended is begun anew by whoever writes next. An end alone: the file with its begin is gone, as all before, since nothing in them is needed. */
 static int fold_snapshot(struct fold *f, const struct journal_record *r) {
-    if (r->bytes != 0 || (r->flags != 0 && f->into != &f->snapshot))
-        return damaged(f, r, "no snapshot can be like this");
-    told_close(r->flags != 0 ? &f->told : &f->snapshot);
-    if (r->flags != 0)
+    const bool ends = r->flags != 0;
+    if (r->bytes != 0)
+        return damaged(f, r, "a snapshot has no payload");
+    if (ends && f->into == &f->told)
+        return 0;
+    told_close(ends ? &f->told : &f->snapshot);
+    if (ends)
         f->told = f->snapshot;
-    f->into = r->flags != 0 ? &f->told : &f->snapshot;
+    f->into = ends ? &f->told : &f->snapshot;
     f->snapshot = (struct told){.ids.count = 0};
     return live_open(&f->snapshot.live) < 0 ? no_memory(f) : 0;
 }

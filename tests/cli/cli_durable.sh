@@ -33,8 +33,6 @@ run 2 create "$q" --journal "$dir/a" --sync now
 has "sync" "$err" "always, interval or none"
 run 2 create "$q" --journal "$dir/a" --journal-file-bytes 4KiB
 has "size" "$err" "64 KiB to 1 GiB"
-run 1 create "$q" --journal "$dir/a" --dedup 5s
-has "dedup" "$err" "deduplication"
 run 1 create "$q" --journal "$dir/a" --overflow drop-oldest
 has "overflow" "$err" "drop"
 run 1 create "$q" --journal "$dir/a" --message-bytes 2 "${small[@]:0:2}"

@@ -59,7 +59,7 @@ static void test_duplicates(void **state) {
             assert_int_equal(again, first);
             assert_int_equal(send_once(p, "waits", &again), RP_DUPLICATE);
             assert_int_equal(again, waits);
-            char other[16];
+            char other[24];
             snprintf(other, sizeof other, "other %d", life);
             succeeds(send_once(p, other, NULL));
         }
@@ -81,7 +81,7 @@ static void test_outlives_files(void **state) {
     succeeds(send_once(p, "first", &first));
     for (int life = 0; life < 2; life++) {
         for (int i = 0; i < 4000; i++) {
-            char id[16];
+            char id[24];
             snprintf(id, sizeof id, "%d", i % 50);
             succeeds(rp_send(p, body, sizeof body, NULL));
             int result = send_once(p, id, NULL);
@@ -136,7 +136,7 @@ static void test_newest(void **state) {
     struct rp_queue_options o = id_options(RP_SYNC_NONE);
     rp_queue *q = make_queue(&o);
     rp_producer *p = producer_of(q);
-    char id[16];
+    char id[24];
     for (int i = 0; i < IDS; i++) {
         snprintf(id, sizeof id, "%d", i);
         succeeds(send_once(p, id, NULL));
@@ -207,7 +207,7 @@ static void test_room_for_producers(void **state) {
     o.max_producer_ids = 2;
     rp_queue *q = make_queue(&o);
     for (int i = 0; i < 300; i++) {
-        char id[16];
+        char id[24];
         rp_producer *p;
         int bytes = snprintf(id, sizeof id, "id %d", i);
         succeeds(producer_with_id(q, id, (size_t)bytes, &p));

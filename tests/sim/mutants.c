@@ -301,6 +301,7 @@ static const struct mutant {
     {"durable_drops_unsaid", "durable-files", "a file goes before another one says that it is not needed"},
     {"durable_unsays", "durable-send", "a file says less than the one before it, by which others went"},
     {"durable_drops_too_little", "durable-retain", "nobody ever finds that a file is not needed"},
+    {"durable_entered_ahead", "durable-once-snapshot", "a snapshot takes the position that a dead sender wrote ahead for that of his message"},
     {"durable_id_lost", "durable-once", "a message is recorded without its id"},
     {"durable_id_early", "durable-once-snapshot", "a snapshot says an id whose message does not count"},
     {"durable_id_not_again", "durable-once-snapshot", "a snapshot says no ids"},
