@@ -71,8 +71,7 @@ struct parameters {
     uint32_t sync;         /* enum rp_sync: RP_SYNC_OFF: no journal, the queue is not durable */
     uint64_t sync_interval_ns;
     uint64_t journal_file_bytes;
-    uint64_t retain_ns;    /* files of settled messages stay so long, or */
-    uint64_t retain_bytes; /* until they are more than that; 0: neither is said */
+    uint64_t retain_ns, retain_bytes; /* so long, and so much, of what is settled stays; 0: not said */
 };
 
 /* Offsets and counts that follow from the parameters. Part of the header. */
