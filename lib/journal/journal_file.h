@@ -60,7 +60,7 @@ struct journal_file_options {
     const struct journal_file *after;     /* that file, for the sum of bytes; NULL: there is none, or it is not known */
     uint64_t needed; /* files of lower numbers may be gone, or stay: nobody who starts reads them. 0: none may */
     uint64_t now_ns; /* since 1970. The file says this, or what the one before says if that is later */
-    bool replaces;                        /* there is a file of this number, whose name it gets */
+    bool replaces;   /* there is a file of this number, whose name it gets */
 };
 
 /*

@@ -78,13 +78,13 @@ has "ls" "$out" "only kept"
 is "all of it" "$(rp journal replay "$q" | wc -l)" 1606
 
 # A signal ends one that waits for room
-rp journal replay "$q" --to "$q.to" 2>"$dir/err" &
+"$RINGPOST" journal replay "$q" --to "$q.to" 2>"$dir/err" &
 pid=$!
 is_full() { (($(stat_of "$q.to" ready) >= 2)); }
 eventually is_full
-kill -INT $pid
+kill -TERM $pid
 wait $pid
-is "interrupted" $? 130
+is "interrupted" $? 143
 has "interrupted" "$(<"$dir/err")" "replayed"
 
 run 0 rm "$q"

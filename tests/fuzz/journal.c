@@ -40,8 +40,11 @@ static void start(void) {
     disk_reset(1);
     must(buffer != NULL && journal_dir_create(DISK_PATH, "orders", &d) == 0);
     for (int i = 0; i < FILES; i++) {
-        struct journal_file_options o = {
-            .number = f.number + 1, .first_sequence = written + 1, .bytes = SIZE_BYTES, .previous = f.number ? &at : NULL, .needed = i == FILES - 1 ? 2 : 0};
+        struct journal_file_options o = {.number = f.number + 1,
+                                         .first_sequence = written + 1,
+                                         .bytes = SIZE_BYTES,
+                                         .previous = f.number ? &at : NULL,
+                                         .needed = i == FILES - 1 ? 2 : 0};
         must(journal_file_create(&d, &o, JOURNAL_WRITE, &f) == 0);
         at = journal_file_begin(&f);
         for (int k = 0; k < BATCHES; k++) {

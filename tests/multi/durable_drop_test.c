@@ -5,14 +5,14 @@
 
 enum { PAYLOAD = 500, MESSAGES = 2000, LIVES = 12 };
 
-/* In a peer that is to die when only the file is left that is written to. */
+/* In a peer that is to die when as few files are left as ever are: the one that is written to, and the one before, which nothing but memory says is not needed. */
 static bool dies_with_last;
 
 static void die_with(int directory, const char *name) {
     char second[64];
     if (!dies_with_last || strstr(name, ".journal") == NULL)
         return;
-    snprintf(second, sizeof second, "%016llx.journal", strtoull(name, NULL, 16) + 2);
+    snprintf(second, sizeof second, "%016llx.journal", strtoull(name, NULL, 16) + 3);
     if (faccessat(directory, second, F_OK, 0) != 0)
         raise(SIGKILL);
 }
@@ -99,7 +99,7 @@ static void test_many_lives(void **state) {
         rp_producer_close(p);
         q = restart(q);
     }
-    assert_true(journal_files(NULL) <= 2);
+    assert_true(journal_files(NULL) <= 3);
     drop_queue(q);
 }
 
