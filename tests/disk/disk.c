@@ -492,6 +492,8 @@ int64_t file_write(int fd, const void *data, size_t bytes, uint64_t at) {
 static int sync_it(int fd) {
     bool partly, shortened;
     int result = enter(true, true, &partly, &shortened);
+    if (dying && disk_random() % 2 == 0)
+        _exit(DISK_KILLED); /* else it sees the sync fail, and is killed in its next write */
     if (result == -EINTR || shortened)
         result = 0;
     if (fd == FD_PARENT || fd == FD_DIRECTORY) {

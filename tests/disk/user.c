@@ -461,10 +461,8 @@ void user_live(struct user *u, int calls) {
         do_anything(u);
 }
 
-void user_fill(struct user *u, int messages) {
-    send_one(u);
-    user_flush(u);
-    for (; messages > 0; messages--) {
+void user_fill(struct user *u, int calls) {
+    for (; calls > 0; calls--) {
         do_anything(u);
         if (books_roll(3) == 0)
             for (unsigned g = 0; g < books->groups_made; g++)

@@ -31,8 +31,8 @@ void user_live(struct user *u, int calls);
 /* Waits until all is on disk. False: it cannot be. And looks whether memory is as it should be, then. */
 bool user_flush(struct user *u);
 bool user_flush_and_look(struct user *u);
-/* Sends until there are about so many messages more, all of which are on disk, in several files that one letter keeps. */
-void user_fill(struct user *u, int messages);
+/* The same, so often that there are several files, which what stays unread keeps. */
+void user_fill(struct user *u, int calls);
 /* Receives and acks all. */
 void user_empty(struct user *u);
 
