@@ -226,8 +226,9 @@ int store_next(struct durable_store *st, uint64_t sequence, uint64_t needed) {
     struct journal_file next;
     enum journal_mode mode = mode_of(st->segment);
     int result = journal_file_create(&st->dir, &o, mode, &next);
+    /* Its maker may have synced more than we know of, before a sync failed; never less. */
     if (result == -EEXIST && (result = journal_file_open(&st->dir, number + 1, mode, &next)) == 0 &&
-        (next.previous_end != end.unit || next.previous_chain != end.chain)) {
+        (next.previous_end < end.unit || (next.previous_end == end.unit && next.previous_chain != end.chain))) {
         result = fail(RP_CORRUPT, "journal file %llx: it says that the one before ends at unit %llu, but that ends at %llu",
                       (unsigned long long)(number + 1), (unsigned long long)next.previous_end, (unsigned long long)end.unit);
         journal_file_close(&next);

@@ -24,6 +24,7 @@ struct sim_journal {
         uint64_t first;
         uint64_t needed; /* as its head says */
         uint32_t previous_end;
+        bool sync_failed; /* whoever comes later may take less of it for synced than others did before */
         uint32_t written[JOURNAL_WRITES]; /* bytes; 0: nothing yet */
         unsigned char data[JOURNAL_WRITES][JOURNAL_BATCH];
     } files[JOURNAL_FILES];

@@ -81,6 +81,7 @@ int store_sync(struct durable_store *st) {
     sim_platform_point(0, "sync");
     if (sim_journal.fail_syncs > 0) {
         sim_journal.fail_syncs--;
+        file(st->number)->sync_failed = true;
         return fail(-EIO, "the disk is broken");
     }
     st->synced = st->unit;
@@ -110,6 +111,9 @@ int store_next(struct durable_store *st, uint64_t sequence, uint64_t needed) {
         f->needed = needed;
         if (needed > number)
             sim_fail("file %u says that file %u is the first that is needed", (unsigned)number + 1, (unsigned)needed);
+    } else if (f->previous_end != unit && file(number)->sync_failed) {
+        if (f->previous_end < unit)
+            return fail(RP_CORRUPT, "who made the next file knew that the sync had failed");
     } else if (f->previous_end != unit) {
         sim_fail("file %u ends at unit %u for who made the next one, at %u for another", (unsigned)number, f->previous_end, unit);
     }
