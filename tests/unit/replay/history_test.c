@@ -186,6 +186,27 @@ static void damage(void **state) {
     journal_end(&x);
 }
 
+/* There is no number behind it. */
+static void the_last_number(void **state) {
+    (void)state;
+    struct journal x;
+    struct rp_journal_message m;
+    rp_journal_reader *r;
+    journal_begin(&x);
+    struct journal_file first, last;
+    struct journal_file_options o = {.number = UINT64_MAX - 1, .first_sequence = 1, .bytes = JOURNAL_FILE};
+    succeeds(journal_file_create(&x.dir, &o, JOURNAL_WRITE, &first));
+    struct journal_point end = journal_file_begin(&first);
+    journal_file_close(&first);
+    o.number = UINT64_MAX;
+    o.previous = &end;
+    assert_int_equal(journal_file_create(&x.dir, &o, JOURNAL_WRITE, &last), RP_CORRUPT); /* it is there all the same */
+    succeeds(rp_journal_reader_open(x.scratch.path, 0, &r));
+    assert_int_equal(rp_journal_reader_next(r, &m), RP_CORRUPT);
+    rp_journal_reader_close(r);
+    journal_end(&x);
+}
+
 /* The last file says which ones must be there. */
 static void a_file_that_is_needed_is_missing(void **state) {
     (void)state;
@@ -278,6 +299,7 @@ int main(void) {
         REPLAY_TEST(each_once_in_order),
         REPLAY_TEST(files_that_are_gone),
         REPLAY_TEST(damage),
+        REPLAY_TEST(the_last_number),
         REPLAY_TEST(a_file_that_is_needed_is_missing),
         REPLAY_TEST(a_file_that_came_too_late),
         REPLAY_TEST(what_a_message_has),
