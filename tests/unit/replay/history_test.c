@@ -186,6 +186,33 @@ static void damage(void **state) {
     journal_end(&x);
 }
 
+/* Records of what became of messages have other sequences, or none: the file that repair makes begins behind the messages. */
+static void what_repair_says(void **state) {
+    (void)state;
+    struct journal x;
+    struct journal_file made;
+    struct rp_journal_repair repair;
+    journal_begin(&x);
+    begin_file(&x, 1);
+    messages(&x, 1, 5);
+    add_settled(&x, 1, 1, 0);
+    commit(&x);
+    const uint64_t behind = x.at.unit * JOURNAL_UNIT_BYTES;
+    messages(&x, 6, 7);
+    commit(&x);
+    messages(&x, 8, 9);
+    commit(&x);
+    harm(&x, 1, (off_t)behind + 200);
+    succeeds(rp_journal_repair(x.scratch.path, 0, &repair));
+    assert_int_equal(repair.state, RP_JOURNAL_DAMAGED);
+    assert_int_equal(repair.last_sequence, 5);
+    succeeds(journal_file_open(&x.dir, 2, JOURNAL_READ, &made));
+    assert_int_equal(made.first_sequence, 6);
+    journal_file_close(&made);
+    reads(&x, 3, "3 4 5 ");
+    journal_end(&x);
+}
+
 /* There is no number behind it. */
 static void the_last_number(void **state) {
     (void)state;
@@ -299,6 +326,7 @@ int main(void) {
         REPLAY_TEST(each_once_in_order),
         REPLAY_TEST(files_that_are_gone),
         REPLAY_TEST(damage),
+        REPLAY_TEST(what_repair_says),
         REPLAY_TEST(the_last_number),
         REPLAY_TEST(a_file_that_is_needed_is_missing),
         REPLAY_TEST(a_file_that_came_too_late),
