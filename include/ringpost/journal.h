@@ -73,7 +73,7 @@ struct rp_journal_repair {
     uint64_t file;          /**< where the damage is: number of the file */
     uint64_t at;            /**< and byte */
     uint64_t records;       /**< that are before it, and stay */
-    uint64_t last_sequence; /**< of them, if there are any */
+    uint64_t last_sequence; /**< the highest of theirs, if there are any */
     uint64_t lost_records;  /**< that are given up, as far as anybody can tell */
     char why[128];
     uint64_t reserved[6];

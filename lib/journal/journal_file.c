@@ -15,6 +15,8 @@ static const char *wrong_fields(const struct journal_dir *d, const struct journa
         return "it is of another journal";
     if (get64(head + FILE_NUMBER) != f->number)
         return "its number is not that of its name";
+    if (f->number == 0 || f->number == UINT64_MAX)
+        return "no file can have this number: there is none behind it";
     if (f->bytes < JOURNAL_FILE_MIN_BYTES || f->bytes > JOURNAL_FILE_MAX_BYTES || f->bytes % JOURNAL_BLOCK_BYTES != 0)
         return "no file can have the size that its head says";
     if (f->previous_end > JOURNAL_FILE_MAX_BYTES / JOURNAL_UNIT_BYTES ||

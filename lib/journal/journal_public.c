@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The calls of ringpost/journal.h. */
 #include "error.h"
+#include "journal_format.h"
 #include "journal_lock.h"
 #include "journal_verify.h"
 #include <errno.h>
@@ -61,16 +62,32 @@ int rp_journal_verify(const char *path, rp_journal_each each, void *context, str
     return 0;
 }
 
+static int nobody_writes(const struct journal_dir *d) {
+    int result = journal_lock_is_written(d);
+    return result == 1 ? fail(RP_IN_USE, "journal '%.120s': processes of queue '%.80s' write to it", d->path, d->queue) : result;
+}
+
+/* A queue that is in memory, here or elsewhere, and whose processes did not write yet, would go on behind the seal: its life is over (journal_lock.h). */
+static int end_life(const struct journal_dir *d) {
+    uint64_t before;
+    int result = journal_life(d, &before);
+    if (result == 0)
+        result = journal_set_life(d, journal_random() | 1);
+    if (result == 0 && (result = nobody_writes(d)) < 0)
+        (void)journal_set_life(d, before);
+    return result;
+}
+
 /* Who would go on in files that are not there any more, or brings the queue back from them, comes first. */
 static int repair_alone(const struct journal_dir *d, struct journal_repair_report *r) {
     struct journal_lock lock;
     int result = journal_lock_alone(d, &lock);
     if (result < 0)
         return result == -EAGAIN ? RP_IN_USE : result;
-    result = journal_lock_is_written(d);
-    if (result == 1)
-        result = fail(RP_IN_USE, "journal '%.120s': processes of queue '%.80s' write to it", d->path, d->queue);
-    else if (result == 0)
+    result = nobody_writes(d);
+    if (result == 0)
+        result = journal_repair(d, true, r);
+    if (result == JOURNAL_DAMAGED && (result = end_life(d)) == 0)
         result = journal_repair(d, false, r);
     journal_unlock(&lock);
     return result;

@@ -74,7 +74,7 @@ int journal_reader_next(struct journal_reader *r, struct journal_record *out) {
     while (r->result == JOURNAL_RECORD) {
         if (journal_scan_record(&r->walk.scan, out)) {
             r->stop.records++;
-            r->stop.sequence = out->sequence;
+            r->stop.sequence = out->sequence > r->stop.sequence ? out->sequence : r->stop.sequence;
             return JOURNAL_RECORD;
         }
         find_batch(r);

@@ -29,7 +29,7 @@ struct journal_stop {
     uint64_t file, at; /* where: number, and byte in that file; 0: there is no file at all */
     uint64_t needed;   /* number of the first file that is; 0: there is no file */
     uint64_t records;  /* handed out so far */
-    uint64_t sequence; /* of the last of them, if there were any */
+    uint64_t sequence; /* the highest of theirs, if there were any */
     uint64_t end_file; /* the last file of which anything counts; 0: none */
     struct journal_point
         end; /* the end of what counts there: the next file is to be sealed with it, after a journal_file_sync of this one. (It was read, which does not say that it is on disk.) */

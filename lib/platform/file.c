@@ -40,7 +40,10 @@ void file_close(int fd) { close(fd); }
 int file_own(int fd) {
     if (fcntl(fd, F_SETSIG, SIGURG) != 0) /* SIGIO would end a process that has no handler for it */
         return -errno;
-    return result_of(fcntl(fd, F_SETLEASE, F_WRLCK));
+    struct stat status;
+    if (fcntl(fd, F_SETLEASE, F_WRLCK) != 0 || fstat(fd, &status) != 0)
+        return -errno;
+    return status.st_nlink > 1 ? -EMLINK : 0;
 }
 
 int64_t file_size(int fd) {

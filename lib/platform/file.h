@@ -27,8 +27,8 @@ int file_open(int directory, const char *name, unsigned how);
 void file_close(int fd);
 
 /*
- * Is this the only descriptor of a file, in all processes, stopped ones and heirs included? 0: it is, and until it is closed nobody gets another: -EAGAIN. -EAGAIN: there are others.
- * Other errors: the file system, or the file's being another user's, lets nobody know. `fd` is open for writing. (A lease, fcntl F_SETLEASE; who tries to open it meanwhile sends us a SIGURG, which means nothing.)
+ * Is this the only descriptor of a file, in all processes, stopped ones and heirs included? 0: it is, and until it is closed nobody gets another: -EAGAIN. -EAGAIN: there are others. -EMLINK: it has
+ * another name, so somebody may want what is in it. Other errors: the file system, or the file's being another user's, lets nobody know. `fd` is open for writing. (A lease, fcntl F_SETLEASE; who tries to open it meanwhile sends us a SIGURG, which means nothing.)
  */
 int file_own(int fd);
 

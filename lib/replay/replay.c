@@ -36,7 +36,7 @@ struct replaying {
     struct journal_dir dir; /* open, with the lock: */
     struct journal_lock lock;
     uint64_t life, life_before; /* 0: it has no number yet */
-    bool filled;                /* the queue may have its name any time */
+    bool sealed;                /* there may be a next file, or the queue have its name: who had it before would write behind the seal */
     struct rp_queue_options options;
     struct kept kept; /* as it was made before */
     bool has_kept;
@@ -61,8 +61,10 @@ static void nap(void) {
 /* Whoever has the queue and did not write yet must not do so any more. */
 static int begin_life(struct replaying *x) {
     int result = journal_life(&x->dir, &x->life_before);
+    if (result < 0)
+        return result; /* what it was is not known, and is not set again */
     x->life = process_random() | 1;
-    return result < 0 ? result : journal_set_life(&x->dir, x->life);
+    return journal_set_life(&x->dir, x->life);
 }
 
 static int look_for_writers(const struct replaying *x) {
@@ -108,7 +110,7 @@ static int open_journal(struct replaying *x, bool create) {
 }
 
 static void close_journal(struct replaying *x) {
-    if (x->life != 0 && !x->filled) /* nothing was changed: whoever had it goes on */
+    if (x->life != 0 && !x->sealed) /* nothing was changed: whoever had it goes on */
         (void)journal_set_life(&x->dir, x->life_before);
     fold_close(&x->fold);
     rebuild_free(&x->rebuild);
@@ -203,8 +205,10 @@ static int settle_files(struct replaying *x, const struct segment *s, struct liv
     struct kept now;
     uint64_t needed = needed_from(x, all);
     int result = kept_make(&now, name_of(x), s->created_wall_ns, &x->options);
-    if (result == 0)
+    if (result == 0) {
+        x->sealed = true;
         result = next_file(x, s, needed, &file, &at);
+    }
     if (result == 0)
         result = kept_write(&x->dir, &now);
     if (result < 0)
@@ -251,7 +255,6 @@ static int fill(struct queue_contents *c, void *memory, uint64_t bytes) {
         result = fold_journal(&x->fold, &x->dir);
     if (result == 0)
         result = fill_segment(x, memory, bytes);
-    x->filled = result == 0;
     return result;
 }
 

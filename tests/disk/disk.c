@@ -405,7 +405,10 @@ int file_own(int fd) {
         return result;
     struct handle *h = handle_of(fd);
     h->owned = handles_of(h->file, false) == 1;
-    return h->owned ? 0 : -EAGAIN;
+    int links = 0;
+    for (int i = 0; i < NAMES; i++)
+        links += disk->names[i].text[0] && disk->names[i].now == h->file;
+    return !h->owned ? -EAGAIN : links > 1 ? -EMLINK : 0;
 }
 
 int64_t file_size(int fd) {

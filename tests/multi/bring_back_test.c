@@ -273,6 +273,35 @@ static void who_comes_late_writes_nothing(void **state) {
     drop_queue(q);
 }
 
+/* The seal lies before what it would write next. */
+static void who_is_idle_while_it_is_repaired_loses_the_journal(void **state) {
+    (void)state;
+    struct rp_journal_repair r;
+    char path[sizeof scratch.path + 64];
+    rp_producer *p;
+    begin();
+    rp_queue *q = brought_back(), *none;
+    succeeds(rp_producer_open(q, NULL, &p));
+    for (int i = 0; i < 4; i++)
+        succeeds(rp_send(p, "hello", 6, NULL));
+    rp_producer_close(p);
+    succeeds(rp_queue_close(q));
+    succeeds(rp_journal_repair(scratch.path, 0, &r));
+    assert_int_equal(r.state, RP_JOURNAL_WHOLE);
+    succeeds(rp_queue_open(queue_name, NULL, &q)); /* nothing was changed */
+    succeeds(rp_queue_close(q));
+    snprintf(path, sizeof path, "%s/0000000000000001.journal", scratch.path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "rot", 3, 2 * 4096 + 16), 3);
+    close(fd);
+    succeeds(rp_journal_repair(scratch.path, 0, &r));
+    assert_int_equal(r.state, RP_JOURNAL_DAMAGED);
+    assert_int_equal(rp_queue_open(queue_name, NULL, &none), -ESTALE);
+    succeeds(rp_queue_unlink(queue_name));
+    drop_queue(brought_back());
+}
+
 static int bring_back_again_and_again(struct peer *test, void *argument) {
     (void)argument;
     for (;;) {
@@ -315,6 +344,7 @@ int main(void) {
         cmocka_unit_test_teardown(who_writes_keeps_the_journal_from_others, end),
         cmocka_unit_test_teardown(who_writes_elsewhere_keeps_the_journal, end),
         cmocka_unit_test_teardown(who_is_idle_elsewhere_loses_the_journal, end),
+        cmocka_unit_test_teardown(who_is_idle_while_it_is_repaired_loses_the_journal, end),
         cmocka_unit_test_teardown(who_comes_late_writes_nothing, end),
         cmocka_unit_test_teardown(who_brings_it_back_dies, end),
     };

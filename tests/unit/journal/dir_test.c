@@ -183,6 +183,27 @@ static void a_file_that_is_open_is_not(void **state) {
     }
 }
 
+/* What repair put aside stays as it is, and so does somebody's copy. */
+static void one_with_another_name_is_not(void **state) {
+    (void)state;
+    struct journal_fixture x;
+    char before[FIXTURE_FILE_BYTES], after[FIXTURE_FILE_BYTES];
+    fixture_open(&x);
+    fixture_next_file(&x, JOURNAL_WRITE);
+    fixture_next_file(&x, JOURNAL_WRITE);
+    assert_int_equal(file_link(x.d.fd, "0000000000000001.journal", "0000000000000001.damaged"), 0);
+    int fd = file_open(x.d.fd, "0000000000000001.damaged", FILE_READ);
+    assert_int_equal(file_read(fd, before, sizeof before, 0), sizeof before);
+    file_close(fd);
+    assert_int_equal(journal_file_drop(&x.d, 1, FIXTURE_FILE_BYTES), 0);
+    assert_true(!there_is(&x, JOURNAL_SPARE_NAME) && !there_is(&x, "0000000000000001.journal"));
+    fd = file_open(x.d.fd, "0000000000000001.damaged", FILE_READ);
+    assert_int_equal(file_read(fd, after, sizeof after, 0), sizeof after);
+    file_close(fd);
+    assert_memory_equal(before, after, sizeof before);
+    fixture_close(&x);
+}
+
 static void one_of_another_size_is_not(void **state) {
     (void)state;
     struct journal_fixture x;
@@ -224,6 +245,7 @@ int main(void) {
         cmocka_unit_test(a_limit_of_file_sizes_kills_nobody),
         cmocka_unit_test(a_dropped_file_is_used_again),
         cmocka_unit_test(a_file_that_is_open_is_not),
+        cmocka_unit_test(one_with_another_name_is_not),
         cmocka_unit_test(one_of_another_size_is_not),
         cmocka_unit_test(leftovers_are_collected),
     };

@@ -186,6 +186,54 @@ static void damage(void **state) {
     journal_end(&x);
 }
 
+/* Records of what became of messages have other sequences, or none: the file that repair makes begins behind the messages. */
+static void what_repair_says(void **state) {
+    (void)state;
+    struct journal x;
+    struct journal_file made;
+    struct rp_journal_repair repair;
+    journal_begin(&x);
+    begin_file(&x, 1);
+    messages(&x, 1, 5);
+    add_settled(&x, 1, 1, 0);
+    commit(&x);
+    const uint64_t behind = x.at.unit * JOURNAL_UNIT_BYTES;
+    messages(&x, 6, 7);
+    commit(&x);
+    messages(&x, 8, 9);
+    commit(&x);
+    harm(&x, 1, (off_t)behind + 200);
+    succeeds(rp_journal_repair(x.scratch.path, 0, &repair));
+    assert_int_equal(repair.state, RP_JOURNAL_DAMAGED);
+    assert_int_equal(repair.last_sequence, 5);
+    succeeds(journal_file_open(&x.dir, 2, JOURNAL_READ, &made));
+    assert_int_equal(made.first_sequence, 6);
+    journal_file_close(&made);
+    reads(&x, 3, "3 4 5 ");
+    journal_end(&x);
+}
+
+/* There is no number behind it. */
+static void the_last_number(void **state) {
+    (void)state;
+    struct journal x;
+    struct rp_journal_message m;
+    rp_journal_reader *r;
+    journal_begin(&x);
+    struct journal_file first, last;
+    struct journal_file_options o = {.number = UINT64_MAX - 1, .first_sequence = 1, .bytes = JOURNAL_FILE};
+    succeeds(journal_file_create(&x.dir, &o, JOURNAL_WRITE, &first));
+    struct journal_point end = journal_file_begin(&first);
+    journal_file_close(&first);
+    o.number = UINT64_MAX;
+    o.previous = &end;
+    assert_int_equal(journal_file_create(&x.dir, &o, JOURNAL_WRITE, &last), RP_CORRUPT); /* it is there all the same */
+    succeeds(rp_journal_reader_open(x.scratch.path, 0, &r));
+    assert_int_equal(rp_journal_reader_next(r, &m), RP_CORRUPT);
+    rp_journal_reader_close(r);
+    journal_end(&x);
+}
+
 /* The last file says which ones must be there. */
 static void a_file_that_is_needed_is_missing(void **state) {
     (void)state;
@@ -278,6 +326,8 @@ int main(void) {
         REPLAY_TEST(each_once_in_order),
         REPLAY_TEST(files_that_are_gone),
         REPLAY_TEST(damage),
+        REPLAY_TEST(what_repair_says),
+        REPLAY_TEST(the_last_number),
         REPLAY_TEST(a_file_that_is_needed_is_missing),
         REPLAY_TEST(a_file_that_came_too_late),
         REPLAY_TEST(what_a_message_has),
