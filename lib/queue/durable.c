@@ -141,7 +141,7 @@ bool durable_urgent(const struct segment *s) {
     const struct control *k = s->control;
     struct index_ring ring = durable_ring(s);
     uint64_t point = load_acquire(&k->journal_point, journaled), moved = load_acquire(&k->journal_moved, hints);
-    return !ring_ends_at(&ring, point_position(point, moved)) || load_seq_cst(&k->journal_snapshot, dirty) != 0 ||
+    return !ring_ends_at(&ring, point_position(point, moved)) || snapshot_is_wanted(s) ||
            load_seq_cst(&s->control->journal_leaving, dirty) != 0 || !durable_said_groups(s);
 }
 

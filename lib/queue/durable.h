@@ -152,6 +152,26 @@ static inline bool durable_said_groups(const struct segment *s) {
     return durable_groups_key(s) == load_acquire(&s->control->journal_groups, journaled);
 }
 
+/*
+ * control.journal_snapshot: changes:63 | wanted:1. Who asks for a snapshot changes it, and so does who begins one; who has written one takes back what he began, and nothing else: he may have been stopped before, while it was asked
+ * for again, or another is in the middle of one. What followed that without its end would be lost.
+ */
+static inline bool snapshot_is_wanted(const struct segment *s) { return load_seq_cst(&s->control->journal_snapshot, dirty) & 1; }
+/* -> the word from now on */
+static inline uint64_t snapshot_ask(const struct segment *s) {
+    uint64_t w = load_seq_cst(&s->control->journal_snapshot, dirty), next;
+    do
+        next = ((w >> 1) + 1) << 1 | 1;
+    while (!cas_seq_cst(&s->control->journal_snapshot, &w, next, dirty));
+    return next;
+}
+static inline void snapshot_was_written(const struct segment *s, uint64_t asked) {
+    if (MUTANT(durable_snapshot_ends_any))
+        store_seq_cst(&s->control->journal_snapshot, 0, dirty);
+    else
+        (void)cas_seq_cst(&s->control->journal_snapshot, &asked, asked & ~UINT64_C(1), dirty);
+}
+
 /* Is there something to write? */
 bool durable_unwritten(const struct segment *s);
 /* Is there something that somebody may wait for? What was settled can wait: for the next batch, a tick, a flush, or who needs its memory. */

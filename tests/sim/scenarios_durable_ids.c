@@ -128,6 +128,38 @@ static const struct sim_program once_snapshot = {.name = "durable-once-snapshot"
                                                  .share = 2,
                                                  .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
+/* All is to be written again, which takes several writes; its writer comes late, when it is told anew by another. */
+static void setup_asked(void) {
+    struct desk d;
+    make(RP_SYNC_ALWAYS);
+    witness_open(&d);
+    for (uint8_t id = 1; id <= 6; id++) {
+        witness_send_once(&d, id, 0, 0);
+        scenario_receive_and_ack(&d, id < 5);
+    }
+    witness_close(&d);
+}
+static void body_snapshot_late(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    atomic_store(&d.queue->segment.control->journal_snapshot, 1);
+    sim_ready();
+    witness_send_once(&d, (uint8_t)(7 + me), 0, 0);
+    done_close(&d);
+}
+static const struct sim_program once_snapshot_late = {.name = "durable-once-snapshot-late",
+                                                      .about = "who wrote all again is late, and another is at it",
+                                                      .participants = 2,
+                                                      .setup = setup_asked,
+                                                      .body = body_snapshot_late,
+                                                      .interim = witness_interim,
+                                                      .finish = finish_all_known,
+                                                      .bare = true,
+                                                      .long_runs = true,
+                                                      .share = 2,
+                                                      .budget = {.preemptions = 2, .freezes = 1, .jumps = 1},
+                                                      .jumps_ns = {600 * MS}};
+
 /* Files in which nothing but ids is needed are many, and the last one is full but for one write. */
 static void setup_files(void) {
     struct desk d;
@@ -306,5 +338,5 @@ static const struct sim_program removal = {.name = "durable-id-remove",
                                            .share = 2,
                                            .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_durable_ids[] = {&once_two,  &once_dead, &once_broken, &once_snapshot, &once_files,
+const struct sim_program *const scenarios_durable_ids[] = {&once_two,  &once_dead, &once_broken, &once_snapshot, &once_snapshot_late, &once_files,
                                                            &successor, &async,     &id_snapshot, &removal,       NULL};
