@@ -41,6 +41,12 @@ static bool holds(const struct segment *s, uint32_t c, uint64_t p, uint64_t gene
     return position_is_of(p, generation) && ring_holds(&ring, position_of(p, load_acquire(ring.tail, hints)), generation, c);
 }
 
+bool durable_entered(const struct segment *s, uint32_t c, uint64_t generation, uint64_t *position) {
+    uint64_t p = load_acquire(&segment_extra(s, c)->journal, journal);
+    *position = position_of(p, load_acquire(&s->control->journal_tail, hints));
+    return MUTANT(durable_position_believed) ? position_is_of(p, generation) : holds(s, c, p, generation);
+}
+
 /* No position is filled again before its message was moved on: there are as many slots as cells. */
 static bool never_live(const void *context, uint64_t old_position, uint64_t slot) {
     (void)context, (void)old_position, (void)slot;

@@ -85,6 +85,9 @@ int durable_refuse(const struct actor *a);
 /* Enters the cell's message into the journal ring, if its word says that it should be there. Anybody, any number at once. True: it is there, at *position; else it went on, or the ring is damaged. */
 bool durable_enter(const struct segment *s, uint32_t c, uint64_t *position);
 
+/* Does the JOURNALED message of this generation lie in the ring, at *position? One may be written down that another's took, or that is of the cell's message before. */
+bool durable_entered(const struct segment *s, uint32_t c, uint64_t generation, uint64_t *position);
+
 /* The message that was written down (verdict.h) was sent by somebody, perhaps: this producer is told of it when it is as durable as if he had sent it. */
 void durable_owe(struct rp_producer *p, uint64_t message);
 /* The same of all that was sent before it, too. */

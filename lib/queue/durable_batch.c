@@ -185,7 +185,7 @@ static bool add_parts(struct actor *a, struct batch *b, uint32_t c, bool whole) 
     }
     if (cell_state(w) ==
         CELL_JOURNALED) { /* below the point, if it is in the ring already: else the position is that of the cell's message before */
-        bool entered = position_is_of(load_acquire(&segment_extra(s, c)->journal, journal), cell_generation(w));
+        bool entered = durable_entered(s, c, cell_generation(w), &position);
         return !whole || !entered || MUTANT(durable_snapshot_moved_only) || (int64_t)(position - b->end) >= 0 ||
                add_message(a, b, c, w, position);
     }

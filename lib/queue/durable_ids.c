@@ -14,8 +14,9 @@ static bool counts(const struct segment *s, uint64_t message, uint64_t end) {
     uint64_t w = load_acquire(&segment_cell(s, (uint32_t)c)->word, cell_word);
     if (cell_generation(w) != generation)
         return cell_generation(w) != (message & GENERATION_MASK);
-    bool entered = position_is_of(load_acquire(&segment_extra(s, (uint32_t)c)->journal, journal), generation);
-    return cell_state(w) != CELL_JOURNALED || (entered && (int64_t)(durable_position(s, (uint32_t)c) - end) < 0);
+    uint64_t position;
+    bool entered = durable_entered(s, (uint32_t)c, generation, &position);
+    return cell_state(w) != CELL_JOURNALED || (entered && (int64_t)(position - end) < 0);
 }
 
 static bool say_id(struct batch *b, const struct segment *s, const struct id_copy *x) {

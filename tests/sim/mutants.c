@@ -289,6 +289,7 @@ static const struct mutant {
     {"durable_end_last", "durable-group-send", "the ring's end is read after the groups"},
     {"durable_snapshot_moved_only", "durable-key-snapshot", "a snapshot leaves out what is below the point and not yet moved"},
     {"durable_snapshot_ends_any", "durable-once-snapshot-late", "who has written all again takes back what another began meanwhile"},
+    {"durable_position_believed", "durable-once-snapshot-enter", "a snapshot believes a position that was written down before it was filled"},
     {"durable_limbo_goes", "durable-receive", "a cell is freed while somebody looks at it"},
     {"durable_no_room_forgotten", "durable-many", "what does not fit into a batch is not marked again"},
     {"durable_settles_first", "durable-receive", "what a batch settles is freed before it counts"},

@@ -6,6 +6,7 @@
 #include "sim_journal.h"
 #include "witness_log.h"
 
+#include "durable.h"
 #include "identity.h"
 
 #define WINDOW_NS (UINT64_C(3600) * 1000 * MS)
@@ -159,6 +160,22 @@ static const struct sim_program once_snapshot_late = {.name = "durable-once-snap
                                                       .share = 2,
                                                       .budget = {.preemptions = 2, .freezes = 1, .jumps = 1},
                                                       .jumps_ns = {600 * MS}};
+
+/* One stops where his message has a position, and nothing lies there; another's gets it, and all is written again. */
+static void body_snapshot_enter(unsigned me) {
+    struct desk d;
+    open_ready(&d);
+    witness_send_once(&d, (uint8_t)(1 + me), 0, 0);
+    if (me == 1) {
+        (void)snapshot_ask(&d.queue->segment);
+        witness_send_once(&d, 3, 0, 0);
+    }
+    done_close(&d);
+}
+static const struct sim_program once_snapshot_enter = {.name = "durable-once-snapshot-enter",
+                                                       .about = "all is written again while somebody enters his message",
+                                                       IDS_PAIR(setup, body_snapshot_enter),
+                                                       .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
 /* Files in which nothing but ids is needed are many, and the last one is full but for one write. */
 static void setup_files(void) {
@@ -338,5 +355,5 @@ static const struct sim_program removal = {.name = "durable-id-remove",
                                            .share = 2,
                                            .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_durable_ids[] = {&once_two,  &once_dead, &once_broken, &once_snapshot, &once_snapshot_late, &once_files,
+const struct sim_program *const scenarios_durable_ids[] = {&once_two,  &once_dead, &once_broken, &once_snapshot, &once_snapshot_late, &once_snapshot_enter, &once_files,
                                                            &successor, &async,     &id_snapshot, &removal,       NULL};
