@@ -304,6 +304,32 @@ static const struct sim_program id_snapshot = {.name = "durable-id-snapshot",
                                                .share = 2,
                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
+/* Who goes on as a dead one comes to know that his last message was sent, while a third writes all again. */
+static void body_heir(unsigned me) {
+    struct desk d;
+    open_ready(&d);
+    if (me == 0) {
+        go_on(&d, 2);
+    } else if (me == 1) {
+        (void)witness_producer_id(&d);
+    } else {
+        (void)snapshot_ask(&d.queue->segment);
+        (void)witness_send(&d, 0);
+    }
+    done_close(&d);
+}
+static const struct sim_program heir = {.name = "durable-id-heir",
+                                        .about = "a dead producer's id is opened while all is written again",
+                                        .participants = 3,
+                                        .setup = setup_known,
+                                        .body = body_heir,
+                                        FINISH,
+                                        .bare = true,
+                                        .long_runs = true,
+                                        .share = 2,
+                                        .budget = {.preemptions = 2, .kills = 1},
+                                        .killable = 1};
+
 /* An id is removed: the journal forgets it as well, whoever dies. */
 static void body_remove(unsigned me) {
     struct desk d;
@@ -355,5 +381,6 @@ static const struct sim_program removal = {.name = "durable-id-remove",
                                            .share = 2,
                                            .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_durable_ids[] = {&once_two,  &once_dead, &once_broken, &once_snapshot, &once_snapshot_late, &once_snapshot_enter, &once_files,
-                                                           &successor, &async,     &id_snapshot, &removal,       NULL};
+const struct sim_program *const scenarios_durable_ids[] = {
+    &once_two, &once_dead, &once_broken, &once_snapshot, &once_snapshot_late, &once_snapshot_enter, &once_files, &successor, &async,
+    &id_snapshot, &heir, &removal, NULL};
