@@ -36,7 +36,7 @@ struct replaying {
     struct journal_dir dir; /* open, with the lock: */
     struct journal_lock lock;
     uint64_t life, life_before; /* 0: it has no number yet */
-    bool filled;                /* the queue may have its name any time */
+    bool changed;               /* a file may say where the one before ends, and the queue may have its name any time */
     struct rp_queue_options options;
     struct kept kept; /* as it was made before */
     bool has_kept;
@@ -108,7 +108,7 @@ static int open_journal(struct replaying *x, bool create) {
 }
 
 static void close_journal(struct replaying *x) {
-    if (x->life != 0 && !x->filled) /* nothing was changed: whoever had it goes on */
+    if (x->life != 0 && !x->changed) /* nothing was changed: whoever had it goes on */
         (void)journal_set_life(&x->dir, x->life_before);
     fold_close(&x->fold);
     rebuild_free(&x->rebuild);
@@ -203,6 +203,7 @@ static int settle_files(struct replaying *x, const struct segment *s, struct liv
     struct kept now;
     uint64_t needed = needed_from(x, all);
     int result = kept_make(&now, name_of(x), s->created_wall_ns, &x->options);
+    x->changed = result == 0; /* what another life writes from here on to the file before would not be read */
     if (result == 0)
         result = next_file(x, s, needed, &file, &at);
     if (result == 0)
@@ -251,7 +252,6 @@ static int fill(struct queue_contents *c, void *memory, uint64_t bytes) {
         result = fold_journal(&x->fold, &x->dir);
     if (result == 0)
         result = fill_segment(x, memory, bytes);
-    x->filled = result == 0;
     return result;
 }
 
