@@ -192,7 +192,7 @@ struct control {
     a64 journal_marked;               /* hint: some bit of journal_dirty is set */
     a64 journal_failed;               /* errno:16 | when to try again, in ms:48; 0: it works */
     a64 journal_synced;               /* sync interval: when, and up to where: durable_writer.c */
-    a64 journal_snapshot;             /* 1: all that is live is to be written again */
+    a64 journal_snapshot;             /* changes:63 | all that is live is to be written again:1 */
     a64 journal_leaving;              /* hint: some producer id was removed, and that is to be recorded */
     _Alignas(LINE) a64 journal_role; /* who writes: until:46, in ms | times it was taken over:8 | seat + 1:10; 0: nobody */
     a64 journal_groups;     /* `active` as it was recorded last */

@@ -41,9 +41,10 @@ static bool holds(const struct segment *s, uint32_t c, uint64_t p, uint64_t gene
     return position_is_of(p, generation) && ring_holds(&ring, position_of(p, load_acquire(ring.tail, hints)), generation, c);
 }
 
-bool durable_entered(const struct segment *s, uint32_t c, uint64_t w) {
-    uint64_t p = load_acquire(&segment_extra(s, c)->journal, journal), generation = cell_generation(w);
-    return MUTANT(durable_entered_ahead) ? position_is_of(p, generation) : holds(s, c, p, generation);
+bool durable_entered(const struct segment *s, uint32_t c, uint64_t generation, uint64_t *position) {
+    uint64_t p = load_acquire(&segment_extra(s, c)->journal, journal);
+    *position = position_of(p, load_acquire(&s->control->journal_tail, hints));
+    return MUTANT(durable_position_believed) ? position_is_of(p, generation) : holds(s, c, p, generation);
 }
 
 /* No position is filled again before its message was moved on: there are as many slots as cells. */
@@ -146,7 +147,7 @@ bool durable_urgent(const struct segment *s) {
     const struct control *k = s->control;
     struct index_ring ring = durable_ring(s);
     uint64_t point = load_acquire(&k->journal_point, journaled), moved = load_acquire(&k->journal_moved, hints);
-    return !ring_ends_at(&ring, point_position(point, moved)) || load_seq_cst(&k->journal_snapshot, dirty) != 0 ||
+    return !ring_ends_at(&ring, point_position(point, moved)) || snapshot_is_wanted(s) ||
            load_seq_cst(&s->control->journal_leaving, dirty) != 0 || !durable_said_groups(s);
 }
 

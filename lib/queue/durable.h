@@ -85,13 +85,13 @@ int durable_refuse(const struct actor *a);
 /* Enters the cell's message into the journal ring, if its word says that it should be there. Anybody, any number at once. True: it is there, at *position; else it went on, or the ring is damaged. */
 bool durable_enter(const struct segment *s, uint32_t c, uint64_t *position);
 
+/* Does the JOURNALED message of this generation lie in the ring, at *position? One may be written down that another's took, or that is of the cell's message before. */
+bool durable_entered(const struct segment *s, uint32_t c, uint64_t generation, uint64_t *position);
+
 /* The message that was written down (verdict.h) was sent by somebody, perhaps: this producer is told of it when it is as durable as if he had sent it. */
 void durable_owe(struct rp_producer *p, uint64_t message);
 /* The same of all that was sent before it, too. */
 void durable_owe_all(struct rp_producer *p, uint64_t message);
-
-/* Is the message in cell c, with this word, in the journal ring? Its position is written ahead, and may be another's if its sender died. */
-bool durable_entered(const struct segment *s, uint32_t c, uint64_t w);
 
 /* Waits until all that this producer sent is durable, as the queue asks: RP_SYNC_ALWAYS. Else sees to it that it is on its way. 0, -EINTR, RP_GONE, RP_NOT_DURABLE. */
 int durable_wait(struct rp_producer *p);
@@ -153,6 +153,26 @@ enum durable_drive durable_drive(struct actor *a);
 uint64_t durable_groups_key(const struct segment *s);
 static inline bool durable_said_groups(const struct segment *s) {
     return durable_groups_key(s) == load_acquire(&s->control->journal_groups, journaled);
+}
+
+/*
+ * control.journal_snapshot: changes:63 | wanted:1. Who asks for a snapshot changes it, and so does who begins one; who has written one takes back what he began, and nothing else: he may have been stopped before, while it was asked
+ * for again, or another is in the middle of one. What followed that without its end would be lost.
+ */
+static inline bool snapshot_is_wanted(const struct segment *s) { return load_seq_cst(&s->control->journal_snapshot, dirty) & 1; }
+/* -> the word from now on */
+static inline uint64_t snapshot_ask(const struct segment *s) {
+    uint64_t w = load_seq_cst(&s->control->journal_snapshot, dirty), next;
+    do
+        next = ((w >> 1) + 1) << 1 | 1;
+    while (!cas_seq_cst(&s->control->journal_snapshot, &w, next, dirty));
+    return next;
+}
+static inline void snapshot_was_written(const struct segment *s, uint64_t asked) {
+    if (MUTANT(durable_snapshot_ends_any))
+        store_seq_cst(&s->control->journal_snapshot, 0, dirty);
+    else
+        (void)cas_seq_cst(&s->control->journal_snapshot, &asked, asked & ~UINT64_C(1), dirty);
 }
 
 /* Is there something to write? */

@@ -185,10 +185,8 @@ static bool add_parts(struct actor *a, struct batch *b, uint32_t c, bool whole) 
     }
     if (cell_state(w) ==
         CELL_JOURNALED) { /* below the point, if it is in the ring already: else the position is that of the cell's message before */
-        if (!whole || !durable_entered(s, c, w))
-            return true;
-        position = durable_position(s, c); /* only now it is this message's */
-        return MUTANT(durable_snapshot_moved_only) || (int64_t)(position - b->end) >= 0 ||
+        bool entered = durable_entered(s, c, cell_generation(w), &position);
+        return !whole || !entered || MUTANT(durable_snapshot_moved_only) || (int64_t)(position - b->end) >= 0 ||
                add_message(a, b, c, w, position);
     }
     if (!cell_is_published(w))

@@ -17,7 +17,7 @@ bool writer_seal(struct writer *x, uint64_t point) {
 bool writer_seal_unsynced(struct writer *x, uint64_t point) {
     const struct segment *s = x->actor->segment;
     struct durable_point p = point_of(point);
-    store_seq_cst(&s->control->journal_snapshot, 1, dirty);
+    (void)snapshot_ask(s);
     p.sealed = true;
     p.unit = store_durable_unit(x->store);
     return cas_acq_rel(&s->control->journal_point, &point, point_word(p), journaled);
@@ -69,8 +69,8 @@ void writer_drop_files(struct writer *x, uint64_t point) {
     uint64_t said = MUTANT(durable_drops_unsaid) ? needed : store_said(x->store);
     store_relaxed(oldest, store_drop(x->store, load_relaxed(oldest, hint), said), hint);
     uint64_t again = 2 + 3 * (bytes + ids) / s->parameters.journal_file_bytes;
-    if (number - needed > 2 * again)
-        store_seq_cst(&s->control->journal_snapshot, 1, dirty);
+    if (number - needed > 2 * again && !snapshot_is_wanted(s)) /* it may be in the middle of one */
+        (void)snapshot_ask(s);
 }
 
 /* Not less than this file's head says, by which others went: somebody who was stopped may have made the word lower again. And not more than can be, if the word is damaged. */

@@ -14,8 +14,9 @@ static bool counts(const struct segment *s, uint64_t message, uint64_t end) {
     uint64_t w = load_acquire(&segment_cell(s, (uint32_t)c)->word, cell_word);
     if (cell_generation(w) != generation)
         return cell_generation(w) != (message & GENERATION_MASK);
-    return cell_state(w) != CELL_JOURNALED ||
-           (durable_entered(s, (uint32_t)c, w) && (int64_t)(durable_position(s, (uint32_t)c) - end) < 0);
+    uint64_t position;
+    bool entered = durable_entered(s, (uint32_t)c, generation, &position);
+    return cell_state(w) != CELL_JOURNALED || (entered && (int64_t)(position - end) < 0);
 }
 
 static bool say_id(struct batch *b, const struct segment *s, const struct id_copy *x) {
@@ -97,18 +98,38 @@ bool ids_add(struct batch *b, const struct segment *s, uint32_t c, uint64_t w) {
 
 /* What the place has come to, whether it counts or not. False: the place has become another's, or its next send is over. */
 static bool read_sequence(const struct segment *s, const struct identity *e, uint64_t w, uint64_t end, uint64_t *sequence) {
-    uint64_t next = load_acquire(&e->next, identity), message = load_acquire(&e->message, identity), position;
-    uint64_t c = message >> GENERATION_BITS;
+    uint64_t next = load_acquire(&e->next, identity), message = load_acquire(&e->message, identity);
     *sequence = identity_sequence(e, w);
     if (identity_state(w) == IDENTITY_OWNED) {
         /* Its owner died or was stopped before he could say so. While it is under way its cell is not given back. */
         if (next != *sequence && counts(s, message, end) && !MUTANT(durable_sequence_behind))
             *sequence = next;
-    } else if (identity_sent(w) && c < s->layout.cell_count) {
-        (void)durable_enter(s, (uint32_t)c, &position); /* a dead one's, if nobody has: it is to be found in the ring */
     }
     return load_acquire(&e->message, identity) == message && load_acquire(&e->next, identity) == next &&
            load_acquire(&e->word, identity_word) == w;
+}
+
+/*
+ * The same of the message that the place names, which nobody may have entered yet: its sender died before he did, and whoever goes on as he has not come to it. False: it moved on meanwhile.
+ */
+__attribute__((no_sanitize("thread"))) static bool before_the_last(const struct segment *s, uint32_t place, uint64_t from,
+                                                                   uint64_t *sequence) {
+    uint64_t message = load_acquire(&s->identities[place].message, identity), position, c = message >> GENERATION_BITS;
+    if (c >= s->layout.cell_count || MUTANT(durable_sequence_unentered))
+        return true;
+    const struct cell *cell = segment_cell(s, (uint32_t)c);
+    const struct extra *extra = segment_extra(s, (uint32_t)c);
+    uint64_t w = load_acquire(&cell->word, cell_word), generation = cell_generation(w);
+    if (cell_state(w) != CELL_JOURNALED || generation != ((message + 1) & GENERATION_MASK) ||
+        !(field_read(&cell->flags) & CELL_NUMBERED) || extra->producer != place ||
+        (durable_entered(s, (uint32_t)c, generation, &position) && (int64_t)(position - from) < 0))
+        return true;
+    uint64_t before = extra->sequence_before;
+    fence_acquire();
+    if (load_acquire(&cell->word, cell_word) != w)
+        return false;
+    *sequence = before < *sequence ? before : *sequence;
+    return true;
 }
 
 /* What is read of a cell counts if its word is the same afterwards: a dump asks, too, while others go on. */
@@ -131,7 +152,7 @@ __attribute__((no_sanitize("thread"))) uint64_t ids_sequence_before(const struct
             return before;
         t--; /* it has moved on, but perhaps not yet into its lane: the same once more */
     }
-    return sequence;
+    return before_the_last(s, place, from, &sequence) ? sequence : ids_sequence_before(s, place, from, sequence);
 }
 
 static bool add_live_producer(struct batch *b, const struct segment *s, uint32_t place) {

@@ -34,7 +34,7 @@ void ids_mark_left(const struct segment *s);
 /* For a snapshot: number n of ids_count(). False: there is no room. */
 uint32_t ids_count(const struct segment *s);
 bool ids_add_live(struct batch *b, const struct segment *s, uint32_t n);
-/* The sequence before the oldest message of this producer that waits (durable_waits) in the journal ring from there on; or `sequence`: none does. */
+/* The sequence before the oldest message of this producer that waits (durable_waits) in the journal ring from there on, or was not entered there yet; or `sequence`: none does. */
 uint64_t ids_sequence_before(const struct segment *s, uint32_t place, uint64_t from, uint64_t sequence);
 /* At most what that would take. */
 uint64_t ids_bytes(const struct segment *s);

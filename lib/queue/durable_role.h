@@ -19,6 +19,7 @@ struct writer {
     bool snapshot;
     uint32_t snapshot_next; /* cell, or id */
     uint64_t snapshot_file;
+    uint64_t snapshot_asked; /* control.journal_snapshot as we made it when it began */
 };
 
 /* False: another has it. */

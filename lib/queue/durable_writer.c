@@ -190,6 +190,8 @@ static enum round snapshot_round(struct writer *x, uint64_t point, uint64_t posi
     const struct segment *s = a->segment;
     struct batch *b = store_batch(x->store);
     uint32_t next = x->snapshot ? x->snapshot_next : 0;
+    if (!x->snapshot)
+        x->snapshot_asked = snapshot_ask(s);
     bool ended = batch_fill_live(a, b, position, first, !x->snapshot, &next);
     enum round round = write_round(x, point, b);
     if (round != ROUND_AGAIN)
@@ -204,7 +206,7 @@ static enum round snapshot_round(struct writer *x, uint64_t point, uint64_t posi
     if (result < 0)
         return sync_failed(x, result);
     x->snapshot = false;
-    store_seq_cst(&s->control->journal_snapshot, 0, dirty);
+    snapshot_was_written(s, x->snapshot_asked);
     if (load_relaxed(&s->control->journal_needed, hint) < x->snapshot_file)
         writer_needs(s, x->snapshot_file);
     return ROUND_AGAIN;
@@ -219,7 +221,7 @@ static enum round unsealed_round(struct writer *x, uint64_t point) {
     int result = store_seek(x->store, writer_file(s, p), p.unit);
     if (result < 0)
         return write_failed(x, point, NULL, result);
-    if (load_seq_cst(&s->control->journal_snapshot, dirty) != 0)
+    if (snapshot_is_wanted(s))
         return snapshot_round(x, point, position, first);
     if (x->wrote && !durable_urgent(s))
         return ROUND_DONE; /* what was only settled since goes with the next batch: or each send would wait for two writes */

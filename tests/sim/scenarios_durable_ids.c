@@ -6,6 +6,7 @@
 #include "sim_journal.h"
 #include "witness_log.h"
 
+#include "durable.h"
 #include "identity.h"
 
 #define WINDOW_NS (UINT64_C(3600) * 1000 * MS)
@@ -127,6 +128,54 @@ static const struct sim_program once_snapshot = {.name = "durable-once-snapshot"
                                                  .long_runs = true,
                                                  .share = 2,
                                                  .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
+
+/* All is to be written again, which takes several writes; its writer comes late, when it is told anew by another. */
+static void setup_asked(void) {
+    struct desk d;
+    make(RP_SYNC_ALWAYS);
+    witness_open(&d);
+    for (uint8_t id = 1; id <= 6; id++) {
+        witness_send_once(&d, id, 0, 0);
+        scenario_receive_and_ack(&d, id < 5);
+    }
+    witness_close(&d);
+}
+static void body_snapshot_late(unsigned me) {
+    struct desk d;
+    witness_open(&d);
+    atomic_store(&d.queue->segment.control->journal_snapshot, 1);
+    sim_ready();
+    witness_send_once(&d, (uint8_t)(7 + me), 0, 0);
+    done_close(&d);
+}
+static const struct sim_program once_snapshot_late = {.name = "durable-once-snapshot-late",
+                                                      .about = "who wrote all again is late, and another is at it",
+                                                      .participants = 2,
+                                                      .setup = setup_asked,
+                                                      .body = body_snapshot_late,
+                                                      .interim = witness_interim,
+                                                      .finish = finish_all_known,
+                                                      .bare = true,
+                                                      .long_runs = true,
+                                                      .share = 2,
+                                                      .budget = {.preemptions = 2, .freezes = 1, .jumps = 1},
+                                                      .jumps_ns = {600 * MS}};
+
+/* One stops where his message has a position, and nothing lies there; another's gets it, and all is written again. */
+static void body_snapshot_enter(unsigned me) {
+    struct desk d;
+    open_ready(&d);
+    witness_send_once(&d, (uint8_t)(1 + me), 0, 0);
+    if (me == 1) {
+        (void)snapshot_ask(&d.queue->segment);
+        witness_send_once(&d, 3, 0, 0);
+    }
+    done_close(&d);
+}
+static const struct sim_program once_snapshot_enter = {.name = "durable-once-snapshot-enter",
+                                                       .about = "all is written again while somebody enters his message",
+                                                       IDS_PAIR(setup, body_snapshot_enter),
+                                                       .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
 /* Files in which nothing but ids is needed are many, and the last one is full but for one write. */
 static void setup_files(void) {
@@ -255,6 +304,32 @@ static const struct sim_program id_snapshot = {.name = "durable-id-snapshot",
                                                .share = 2,
                                                .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
+/* Who goes on as a dead one comes to know that his last message was sent, while a third writes all again. */
+static void body_heir(unsigned me) {
+    struct desk d;
+    open_ready(&d);
+    if (me == 0) {
+        go_on(&d, 2);
+    } else if (me == 1) {
+        (void)witness_producer_id(&d);
+    } else {
+        (void)snapshot_ask(&d.queue->segment);
+        (void)witness_send(&d, 0);
+    }
+    done_close(&d);
+}
+static const struct sim_program heir = {.name = "durable-id-heir",
+                                        .about = "a dead producer's id is opened while all is written again",
+                                        .participants = 3,
+                                        .setup = setup_known,
+                                        .body = body_heir,
+                                        FINISH,
+                                        .bare = true,
+                                        .long_runs = true,
+                                        .share = 2,
+                                        .budget = {.preemptions = 2, .kills = 1},
+                                        .killable = 1};
+
 /* An id is removed: the journal forgets it as well, whoever dies. */
 static void body_remove(unsigned me) {
     struct desk d;
@@ -306,5 +381,6 @@ static const struct sim_program removal = {.name = "durable-id-remove",
                                            .share = 2,
                                            .budget = {.preemptions = 2, .kills = 1, .freezes = 1}};
 
-const struct sim_program *const scenarios_durable_ids[] = {&once_two,  &once_dead, &once_broken, &once_snapshot, &once_files,
-                                                           &successor, &async,     &id_snapshot, &removal,       NULL};
+const struct sim_program *const scenarios_durable_ids[] = {
+    &once_two, &once_dead, &once_broken, &once_snapshot, &once_snapshot_late, &once_snapshot_enter, &once_files, &successor, &async,
+    &id_snapshot, &heir, &removal, NULL};
