@@ -220,8 +220,8 @@ static int open_target(struct replay *r) {
         return cli_fail(result, "'%s'", r->to);
     /* Into the same queue: not also what is sent by us. */
     const char *its = r->target_options.journal;
-    if (its != NULL && (r->until.time_ns == 0 || r->until.time_ns > cli_wall_ns()) && stat(its, &there) == 0 && stat(r->path, &here) == 0 &&
-        here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+    if (its != NULL && (r->until.time_ns == 0 || r->until.time_ns > cli_wall_ns()) && stat(its, &there) == 0 &&
+        stat(r->path, &here) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino)
         r->until.time_ns = cli_wall_ns();
     return CLI_DONE;
 }

@@ -86,7 +86,8 @@ static int seal(const struct journal_dir *d, const struct journal_stop *stop, bo
         return result;
     /* Not the last record's: many have none, and are of messages before. A file with one above what the next file says would be taken for one that nobody needs. */
     const struct journal_file_options o = {.number = stop->end_file + 1,
-                                           .first_sequence = stop->sequence < f.first_sequence ? f.first_sequence : stop->sequence + 1,
+                                           .first_sequence =
+                                               stop->sequence < f.first_sequence ? f.first_sequence : stop->sequence + 1,
                                            .bytes = f.bytes,
                                            .previous = &end,
                                            .after = &f,

@@ -282,7 +282,8 @@ uint64_t store_drop(struct durable_store *st, uint64_t oldest, uint64_t needed) 
     const uint64_t end = head_from(st, needed).bytes_before;
     struct journal_file here = head_from(st, oldest), next = head_from(st, oldest + 1);
     while (oldest < needed && may_go(st, next.made_ns, end > here.bytes_before ? end - here.bytes_before : 0)) {
-        int result = here.number == oldest || next.number == oldest + 1 ? journal_file_drop(&st->dir, oldest, p->journal_file_bytes) : -ENOENT;
+        int result = here.number == oldest || next.number == oldest + 1 ? journal_file_drop(&st->dir, oldest, p->journal_file_bytes)
+                                                                        : -ENOENT;
         if (result < 0 && result != -ENOENT)
             break;
         oldest++;

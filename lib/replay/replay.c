@@ -36,7 +36,7 @@ struct replaying {
     struct journal_dir dir; /* open, with the lock: */
     struct journal_lock lock;
     uint64_t life, life_before; /* 0: it has no number yet */
-    bool sealed;                /* there may be a next file, or the queue have its name: who had it before would write behind the seal */
+    bool sealed; /* there may be a next file, or the queue have its name: who had it before would write behind the seal */
     struct rp_queue_options options;
     struct kept kept; /* as it was made before */
     bool has_kept;
