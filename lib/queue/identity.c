@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "identity.h"
-#include "durable.h"
+#include "durable_ids.h"
 #include "error.h"
 #include "lookup.h"
 #include "roster.h"
@@ -100,6 +100,7 @@ static int make_place(struct actor *a, const struct producer_name *x, uint32_t *
     if (!claimed && (recover_the_dead(a) > 0 || !MUTANT(identity_claims_if_done))) /* another may just have done it */
         claimed = claim_place(s, a->seat, place, word);
     if (!claimed && durable(s)) { /* those of ids that were removed are free when that is recorded */
+        ids_mark_left(s);
         (void)durable_drive(a);
         claimed = claim_place(s, a->seat, place, word);
     }
