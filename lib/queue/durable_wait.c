@@ -20,12 +20,12 @@ static bool written(const struct waiting *w) {
     return (int64_t)(point_position(point, w->position) - w->position) >= 0;
 }
 
-/* Asked for again each time: who has written it may be stopped before he gave the place free. */
+/* Who took the mark may be stopped before he says so: each look sets it again, so whoever comes takes the role when its lease is over. */
 static bool left_recorded(const struct waiting *w) {
-    if (load_acquire(w->word, identity_word) != w->leaving)
-        return true;
-    store_seq_cst(&w->actor->segment->control->journal_leaving, 1, dirty);
-    return false;
+    bool recorded = load_acquire(w->word, identity_word) != w->leaving;
+    if (!recorded && !MUTANT(durable_left_marked_once))
+        store_seq_cst(&w->actor->segment->control->journal_leaving, 1, dirty);
+    return recorded;
 }
 
 static bool groups_recorded(const struct waiting *w) { return durable_said_groups(w->actor->segment); }

@@ -312,6 +312,7 @@ static const struct mutant {
     {"durable_sequence_ahead", "durable-id-snapshot", "a snapshot says a sequence whose message does not count"},
     {"durable_sequence_behind", "durable-id-snapshot", "a snapshot says the sequence before one that counts and whose sender did not come to say so"},
     {"durable_sequence_unentered", "durable-id-heir", "a snapshot says a sequence whose message a dead one did not enter"},
+    {"durable_left_marked_once", "durable-id-remove", "who removes an id relies on a writer who was stopped"},
     {"durable_leaves_at_once", "durable-id-remove", "a producer id is removed, and that is not recorded"},
     {"durable_leaves_unwritten", "durable-id-remove", "a producer id is removed before what was sent under it is written"},
     {"durable_left_dies", "durable-id-remove", "who was to record that an id was removed dies, and nobody else does"},
