@@ -136,7 +136,9 @@ __attribute__((no_sanitize("thread"))) static bool before_the_last(const struct 
 __attribute__((no_sanitize("thread"))) uint64_t ids_sequence_before(const struct segment *s, uint32_t place, uint64_t from,
                                                                     uint64_t sequence) {
     struct index_ring ring = durable_ring(s);
-    for (uint64_t t = from; !ring_ends_at(&ring, t) && !MUTANT(durable_sequence_ahead); t++) {
+    if (MUTANT(durable_sequence_ahead))
+        return sequence;
+    for (uint64_t t = from; !ring_ends_at(&ring, t); t++) {
         uint64_t slot = load_acquire(ring_slot(&ring, t), slot);
         uint32_t c = slot_cell(slot);
         if (!segment_has_cell(s, c))
