@@ -183,7 +183,7 @@ int journal_file_drop(const struct journal_dir *d, uint64_t number, uint64_t byt
     int renamed = file_rename(d->fd, name, private);
     if (renamed < 0 && renamed != -ENOENT)
         return journal_failed(d, renamed, "rename", name);
-    int result = MUTANT(journal_reused_unsynced) ? 0 : file_sync(d->fd); /* or after a loss of power the file would have its name again, and not its head */
+    int result = file_sync(d->fd); /* or after a loss of power the file would have its name again, and not its head: who reads what is kept would find it damaged */
     if (result < 0)
         return journal_failed(d, result, "sync", NULL);
     if (renamed == 0) {

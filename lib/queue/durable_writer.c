@@ -110,7 +110,7 @@ static void count(struct writer *x, const struct batch *b) {
  * each life would leave one.
  */
 static enum round drop_round(struct writer *x) {
-    int result = MUTANT(durable_drops_unsynced) ? 0 : store_sync(x->store);
+    int result = store_sync(x->store);
     if (result < 0)
         return sync_failed(x, result);
     writer_drop_files(x, x->point);
@@ -202,7 +202,7 @@ static enum round snapshot_round(struct writer *x, uint64_t point, uint64_t posi
     x->snapshot_next = next;
     if (!ended)
         return ROUND_AGAIN;
-    int result = MUTANT(durable_snapshot_unsynced) ? 0 : store_sync(x->store);
+    int result = store_sync(x->store);
     if (result < 0)
         return sync_failed(x, result);
     x->snapshot = false;
