@@ -11,6 +11,7 @@
  * (repeat_ns), which is why the target's window is checked against the source. The second look keeps one who slept, or waited for room, through the window from sending anew:
  * whoever finds the lease still his after his id is linked is the first, and the others meet the id; had somebody been before him, his link would have come after that one's.
  */
+#include "durable.h"
 #include "error.h"
 #include "options.h"
 #include "seen.h"
@@ -31,10 +32,9 @@ _Static_assert(sizeof(struct forward_id) == RP_FORWARD_ID_BYTES, "no padding");
 
 static void make_id(const struct rp_consumer *c, const struct view *v, uint32_t output, void *id) {
     const struct segment *s = c->actor.segment;
-    struct forward_id x = {.what = "forward",
-                           .queue = {s->identity[0], s->identity[1]},
-                           .group = c->group_generation << 8 | c->group,
-                           .output = output};
+    struct forward_id x = {.what = "forward", .group = c->group_generation << 8 | c->group, .output = output};
+    /* A durable queue that comes back is another segment, with the same groups and messages. */
+    memcpy(x.queue, durable(s) ? (const void *)s->journal->id : s->identity, sizeof x.queue);
     x.message = segment_cell(s, load_relaxed(&v->cell, own) - 1)->id;
     memcpy(id, &x, sizeof x);
 }

@@ -318,11 +318,49 @@ static void test_killed(void **state) {
     remove_journal();
 }
 
+/* ---- messages that go on ---- */
+
+/* Who receives it again after a failure of the machine asks for the same id. */
+static void test_forwarded(void **state) {
+    (void)state;
+    uint64_t first = 0;
+    unsigned char ids[2][RP_FORWARD_ID_BYTES], other[RP_FORWARD_ID_BYTES];
+    struct rp_message m;
+    make_journal_path();
+    struct rp_queue_options o = id_options(RP_SYNC_ALWAYS);
+    rp_queue *q = make_queue(&o);
+    rp_producer *p = producer_of(q);
+    succeeds(send_text(p, "goes on"));
+    rp_producer_close(p);
+    for (int life = 0; life < 2; life++) {
+        rp_consumer *c = consumer_of(q, NULL);
+        succeeds(rp_receive(c, &m, 10 * SECOND));
+        succeeds(rp_forward_id(c, &m, 0, ids[life]));
+        first = m.id;
+        rp_consumer_close(c); /* the message is ready again */
+        if (life == 0)
+            q = restart(q);
+    }
+    assert_memory_equal(ids[0], ids[1], RP_FORWARD_ID_BYTES);
+    p = producer_of(q);
+    succeeds(send_text(p, "another"));
+    rp_producer_close(p);
+    rp_consumer *c = consumer_of(q, NULL);
+    do
+        succeeds(rp_receive(c, &m, 10 * SECOND));
+    while (m.id == first);
+    succeeds(rp_forward_id(c, &m, 0, other));
+    assert_memory_not_equal(ids[1], other, RP_FORWARD_ID_BYTES);
+    rp_consumer_close(c);
+    drop_queue(q);
+    remove_journal();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         DURABLE_TEST(test_duplicates), DURABLE_TEST(test_outlives_files), DURABLE_TEST(test_window_ends),
         DURABLE_TEST(test_newest),     DURABLE_TEST(test_sequences),      DURABLE_TEST(test_room_for_producers),
-        DURABLE_TEST(test_killed),
+        DURABLE_TEST(test_killed),     DURABLE_TEST(test_forwarded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
