@@ -177,6 +177,27 @@ static void finish_lease(void) {
 static const struct sim_program lease = {
     .name = "lease", .participants = 2, .setup = keep_shared, .body = body_lease, .finish = finish_lease, .jumps_ns = {2000}};
 
+/* ---- a call that changes nothing, and says nothing: who is behind it is not who is before it ---- */
+
+static void body_call(unsigned me) {
+    sim_ready();
+    if (me != 0)
+        store_release(&shared.flag, 1, toy);
+    else {
+        bool alone = load_acquire(&shared.flag, toy) == 0;
+        sim_platform_point(0, "a call");
+        if (load_acquire(&shared.flag, toy) == 0 && alone)
+            store_release(&shared.x, 1, toy);
+    }
+    sim_done();
+}
+static void finish_call(void) {
+    if (load_acquire(&shared.x, toy))
+        sim_fail("nobody came in between");
+}
+static const struct sim_program call = {
+    .name = "call", .participants = 2, .setup = keep_shared, .body = body_call, .finish = finish_call};
+
 /* ---- all outcomes, with and without cuts ---- */
 
 static bool outcomes[4096];
@@ -308,6 +329,7 @@ static void test_bugs(void) {
     check(finds(&lock, (struct explore_options){.budget = {.preemptions = 0, .kills = 1}}), "a lock whose holder dies");
     check(finds(&lock, (struct explore_options){.budget = {.preemptions = 0, .freezes = 1}}), "a lock whose holder is stopped");
 
+    check(finds(&call, (struct explore_options){.budget = {.preemptions = 2}}), "behind a call that changes nothing");
     check(!finds(&lease, (struct explore_options){.budget = {.preemptions = 2}}) && clean(), "no lease ends without time");
     check(finds(&lease, (struct explore_options){.budget = {.preemptions = 2, .jumps = 1}}), "lease, late writer");
     check(finds(&lease, (struct explore_options){.budget = {.freezes = 1, .jumps = 1}}), "lease, frozen writer");

@@ -344,6 +344,7 @@ void sim_platform_point(unsigned sides, const char *what) {
     if ((sides & SIM_CLOCK) && world.used.jumps >= budget.jumps && world.used.freezes >= budget.freezes)
         return;
     decide(sides);
+    self()->local = mix(self()->local, (uintptr_t)what); /* it is behind it now, also where nothing is changed or learnt */
 }
 
 void sim_settle(void) {

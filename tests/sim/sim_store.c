@@ -13,6 +13,13 @@ struct durable_store {
     unsigned char buffer[JOURNAL_BATCH];
 };
 
+/* What a call told its caller, who may go on differently: part of the state (sim.h). */
+static int told(const struct durable_store *st, int result) {
+    sim_learn((uint64_t)(uint32_t)result << 32 | st->unit << 8 | st->synced);
+    sim_learn(st->number);
+    return result;
+}
+
 static struct sim_journal_file *file(uint64_t number) {
     for (unsigned i = 0; i < JOURNAL_FILES; i++)
         if (sim_journal.files[i].number == number)
@@ -41,7 +48,7 @@ int store_seek(struct durable_store *st, uint64_t number, uint32_t unit) {
         st->synced = STORE_HEAD_UNITS;
     st->number = number;
     st->unit = unit;
-    return 0;
+    return told(st, 0);
 }
 
 /* Is what lies there in the journal, whoever is started anew? */
@@ -56,12 +63,12 @@ static void check_place(const struct durable_store *st) {
 
 int store_write(struct durable_store *st, uint32_t *unit) {
     if (st->unit - STORE_HEAD_UNITS >= JOURNAL_WRITES)
-        return RP_FULL;
+        return told(st, RP_FULL);
     sim_note("  write %u bytes, %u records at %u", (unsigned)st->batch.records.bytes, st->batch.records.records, st->unit);
     sim_platform_point(0, "write");
     if (sim_journal.fail_writes > 0) {
         sim_journal.fail_writes--;
-        return fail(-EIO, "the disk is broken");
+        return told(st, fail(-EIO, "the disk is broken"));
     }
     struct sim_journal_file *f = file(st->number);
     if (f != NULL) { /* else it was dropped meanwhile: the description is still open, the bytes are nobody's */
@@ -74,7 +81,7 @@ int store_write(struct durable_store *st, uint32_t *unit) {
     *unit = ++st->unit;
     if (st->segment->parameters.sync == RP_SYNC_ALWAYS)
         st->synced = st->unit;
-    return 0;
+    return told(st, 0);
 }
 
 int store_sync(struct durable_store *st) {
@@ -82,10 +89,10 @@ int store_sync(struct durable_store *st) {
     if (sim_journal.fail_syncs > 0) {
         sim_journal.fail_syncs--;
         file(st->number)->sync_failed = true;
-        return fail(-EIO, "the disk is broken");
+        return told(st, fail(-EIO, "the disk is broken"));
     }
     st->synced = st->unit;
-    return 0;
+    return told(st, 0);
 }
 
 uint32_t store_durable_unit(const struct durable_store *st) { return st->synced; }
@@ -96,14 +103,14 @@ int store_next(struct durable_store *st, uint64_t sequence, uint64_t needed) {
     sim_platform_point(0, "make the next file");
     if (sim_journal.fail_files > 0) {
         sim_journal.fail_files--;
-        return fail(-ENOSPC, "the disk is full");
+        return told(st, fail(-ENOSPC, "the disk is full"));
     }
     struct sim_journal_file *f = file(number + 1);
     if (f == NULL) {
         f = file(0);
         sim_note("  file %u after unit %u", (unsigned)number + 1, unit);
         if (f == NULL)
-            return fail(-ENOSPC, "the disk is full");
+            return told(st, fail(-ENOSPC, "the disk is full"));
         memset(f, 0, sizeof *f);
         f->number = number + 1;
         f->previous_end = unit;
@@ -113,13 +120,13 @@ int store_next(struct durable_store *st, uint64_t sequence, uint64_t needed) {
             sim_fail("file %u says that file %u is the first that is needed", (unsigned)number + 1, (unsigned)needed);
     } else if (f->previous_end != unit && file(number)->sync_failed) {
         if (f->previous_end < unit)
-            return fail(RP_CORRUPT, "who made the next file knew that the sync had failed");
+            return told(st, fail(RP_CORRUPT, "who made the next file knew that the sync had failed"));
     } else if (f->previous_end != unit) {
         sim_fail("file %u ends at unit %u for who made the next one, at %u for another", (unsigned)number, f->previous_end, unit);
     }
     st->number = number + 1;
     st->unit = st->synced = STORE_HEAD_UNITS;
-    return 0;
+    return told(st, 0);
 }
 
 void store_unmake(struct durable_store *st, uint64_t number) {
@@ -139,12 +146,15 @@ uint64_t store_needed(struct durable_store *st, uint64_t needed, uint64_t number
     }
     if (sim_journal.needed < needed)
         sim_journal.needed = needed;
+    sim_learn(needed);
     return needed;
 }
 
 uint64_t store_said(const struct durable_store *st) {
     const struct sim_journal_file *here = file(st->number);
-    return here != NULL ? here->needed : 0;
+    const uint64_t said = here != NULL ? here->needed : 0;
+    sim_learn(said);
+    return said;
 }
 
 /* So many files are kept as the queue says bytes. */
