@@ -149,24 +149,17 @@ static bool there_is_spare(const struct journal_dir *d) {
     return fd != -ENOENT;
 }
 
-/* Has nobody else it open, and is it of this size? Or there is no use in giving it a private name. */
-static bool is_ours(const struct journal_dir *d, const char *name, uint64_t bytes) {
-    int fd = file_open(d->fd, name, FILE_WRITE);
-    if (fd < 0)
-        return false;
-    bool ours = file_size(fd) == (int64_t)bytes && file_own(fd) == 0;
-    file_close(fd);
-    return ours;
-}
-
-/* Under a private name. Who was stopped in a write to it may go on at any time: then it is left alone. Whoever was about to open it by its number finds, from here on, none. */
-static void make_spare(const struct journal_dir *d, const char *name) {
+/*
+ * Under a private name. Who was stopped in a write to it may go on at any time: then it is left alone. Whoever was about to open it by its number finds, from here on, none; as long as it had that, nobody was to be
+ * kept from it.
+ */
+static void make_spare(const struct journal_dir *d, const char *name, uint64_t bytes) {
     unsigned char head[JOURNAL_HEAD_BYTES];
     spare_head(head, true);
     int fd = file_open(d->fd, name, FILE_WRITE);
     if (fd < 0)
         return;
-    int result = MUTANT(journal_reused_though_open) ? 0 : file_own(fd);
+    int result = file_size(fd) != (int64_t)bytes ? -EINVAL : MUTANT(journal_reused_though_open) ? 0 : file_own(fd);
     if (result == 0)
         result = journal_write_all(fd, head, sizeof head, 0);
     file_close(fd);
@@ -178,17 +171,14 @@ int journal_file_drop(const struct journal_dir *d, uint64_t number, uint64_t byt
     char name[JOURNAL_NAME_MAX], private[JOURNAL_NAME_MAX];
     journal_file_name(number, name);
     journal_private_name(private);
-    if (there_is_spare(d) || (!is_ours(d, name, bytes) && !MUTANT(journal_reused_though_open)))
+    if (there_is_spare(d))
         return journal_dir_drop(d, number);
     int renamed = file_rename(d->fd, name, private);
     if (renamed < 0 && renamed != -ENOENT)
         return journal_failed(d, renamed, "rename", name);
     int result = file_sync(d->fd); /* or after a loss of power the file would have its name again, and not its head: who reads what is kept would find it damaged */
-    if (result < 0)
-        return journal_failed(d, result, "sync", NULL);
-    if (renamed == 0) {
-        make_spare(d, private);
-        file_remove(d->fd, private);
-    }
-    return renamed;
+    if (result == 0 && renamed == 0)
+        make_spare(d, private, bytes);
+    file_remove(d->fd, private);
+    return result < 0 ? journal_failed(d, result, "sync", NULL) : renamed;
 }
