@@ -28,19 +28,37 @@ enum rp_group_overflow {
     RP_GROUP_DEAD = 3         /**< they go to its dead ring */
 };
 
+/** With which message a group begins. All but the first need a queue with a journal, and find what is there of it: rp_queue_options.retain_ns, retain_bytes. */
+enum rp_start {
+    RP_START_NEWEST = 0,   /**< with the next one that is sent */
+    RP_START_OLDEST = 1,   /**< with the first that is there */
+    RP_START_SEQUENCE = 2, /**< with this one in the order in which they were sent, or the first after it that is there: rp_journal_message.sequence */
+    RP_START_TIME = 3      /**< with the first that was sent at this time or later, wall clock */
+};
+
 struct rp_group_options {
     size_t size;
     uint32_t overflow; /**< enum rp_group_overflow. Default RP_GROUP_QUEUE */
     uint32_t reserved; /**< 0 */
+    uint32_t start;    /**< enum rp_start. Default RP_START_NEWEST */
+    uint32_t reserved32; /**< 0 */
+    uint64_t start_at; /**< the sequence; or the time, ns since 1970 */
 };
 
 RP_API void rp_group_options_init(struct rp_group_options *o, size_t size);
 
 /**
- * Makes a group. It begins with the newest: messages that are there already are not for it.
+ * Makes a group. With RP_START_NEWEST messages that are there already are not for it.
+ *
+ * With another start it gets what was sent since then, too, each message once and in the order in which they were sent, whatever other groups did with it, and then what is sent from now on. Its receivers read it from the
+ * journal's files as they come to need it; until they have come to the present the group holds no memory but that of what they were given, and the files that it still needs stay, whatever rp_queue_options.retain_bytes
+ * says. Not for it are messages that were sent with a delay or for a time, unless that comes after the group was made; those that expired; and those that no group was there for when they were sent. A receiver that has
+ * nearly come to the present may ask senders to hold back for as long as it takes to read the rest, at most 100 ms.
+ *
  * Errors: -EEXIST, -ENOSPC (all `max_groups` places are taken), -EINVAL
- * (name, option), -EROFS, RP_FORKED. Any thread. Lock-free; steps are bounded by the number of cells.
- * Crash: the group is there or not; a half-made one is cleared away by whoever recovers the dead.
+ * (name, option), -EROFS, RP_FORKED; with a start in the past -ENOTSUP (no journal), -ERANGE (that was not sent yet), and why the journal cannot be read. Any thread. Lock-free; steps are bounded by the number of cells.
+ * To find a start it reads files, and so may block.
+ * Crash: the group is there or not; a half-made one is cleared away by whoever recovers the dead. After a failure of the machine a group that was behind goes on where it was.
  */
 RP_API int rp_group_create(rp_queue *q, const char *group, const struct rp_group_options *o);
 
@@ -69,7 +87,8 @@ struct rp_group_info {
     uint64_t expired;         /**< since creation */
     uint32_t paused;          /**< 1: by rp_group_pause; whether all groups are says rp_queue_paused */
     uint32_t reserved2;
-    uint64_t reserved[7];
+    uint64_t behind;          /**< messages of the journal that it was not fed yet, at most: see enum rp_start */
+    uint64_t reserved[6];
 };
 
 /** The group with the lowest index >= `index`. RP_EMPTY: no more. Works on read-only handles. Steps are bounded by the number of cells. */

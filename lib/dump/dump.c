@@ -11,6 +11,7 @@
  *     ids                 those known before the moment, and those of the messages that were written: so the dump never knows of a message that it does not have
  *     next id             above all ids of messages
  */
+#include "catch_up.h"
 #include "dump_cut.h"
 #include "dump_ids.h"
 #include "dump_producers.h"
@@ -255,6 +256,12 @@ RP_API int rp_queue_dump(rp_queue *q, rp_dump_write write, void *context, const 
     const struct segment *s = &q->segment;
     if (s->spill != NULL)
         return fail(-ENOTSUP, "queue '%s' spills, and what is in its file cannot be dumped", q->name);
+    uint32_t behind = durable(&q->segment) ? catch_up_behind(&q->segment) : 0;
+    if (behind != 0) {
+        char group[GROUP_NAME_BYTES];
+        group_name(&q->segment, (unsigned)__builtin_ctz(behind), group);
+        return fail(-EBUSY, "queue '%s': group '%s' has not caught up: what it needs of the past is in the journal only", q->name, group);
+    }
     uint64_t now_ns = clock_wall_ns();
     d.cut = (struct dump_cut){.queue = q, .segment = s, .wall_ahead_ns = now_ns - segment_now_ns(s)};
     d.copy.content = malloc(segment_room(s));

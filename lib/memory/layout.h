@@ -200,6 +200,7 @@ struct control {
     a64 journal_oldest;     /* hint: the lowest number there is */
     a64 journal_needed;     /* files of lower numbers are needed by nobody. Never too high: the next file's head says it */
     a64 journal_tickets;    /* those who wait for the journal */
+    a64 journal_past;       /* until when writers hold back:44, in ms | groups that began in the past:20 */
     uint64_t journal_first; /* sequence of the message at position 0 of the ring, modulo 2^64 */
     struct sleepers journal_sleepers;
     _Alignas(LINE) a64 totals[COUNTERS_PER_LINE]; /* of seats that were given up */
@@ -214,7 +215,8 @@ struct group {
     a64 overflow; /* enum rp_group_overflow (reserved) */
     a64 created_wall_ns;
     a64 since; /* version of `active` with which it began to get messages */
-    uint64_t reserved0[4];
+    a64 fed, told; /* durable queues: how far it came, if it began in the past; lib/queue/catch_up.h */
+    uint64_t reserved0[2];
     _Alignas(LINE) a64 deaths_tail;
     a64 deaths_head;            /* eviction looks here first */
     a64 dead_count;             /* see dead_count.h */
@@ -225,8 +227,7 @@ struct group {
 
 /* Where senders find a lane's end. */
 struct lane_end {
-    a64 tail;
-    uint64_t reserved[7];
+    a64 tail, reserved[7];
 };
 
 /* Where one group's receivers find a lane's start, and its rings of redeliveries. */
@@ -303,7 +304,7 @@ struct extra {
     uint16_t key_bytes;
     uint16_t producer; /* CELL_NUMBERED: the place of its producer's id */
     uint32_t known;    /* CELL_HAS_ID: the entry of its id */
-    a64 spilled_at;      /* a refilled message: its place in the spill */
+    a64 spilled_at;      /* a refilled message: its place in the spill; or, fed from the journal's files, its position */
     unsigned char key[]; /* KEY_BYTES of them in keyed queues */
 };
 enum { KEY_BYTES = 128 };
@@ -364,8 +365,7 @@ _Static_assert(offsetof(struct control, tickets) == 48, "the tickets of the firs
 _Static_assert(sizeof(struct failure_text) == 96, "text");
 _Static_assert(sizeof(struct known_id) == 3 * LINE, "known id");
 _Static_assert(sizeof(struct identity) == 2 * LINE, "identity");
-_Static_assert(sizeof(struct lane_end) == LINE && sizeof(struct lane_start) == 2 * LINE && sizeof(struct ready_lanes) == LINE,
-               "lines");
+_Static_assert(sizeof(struct lane_end) == LINE && sizeof(struct lane_start) == 2 * LINE && sizeof(struct ready_lanes) == LINE, "lines");
 _Static_assert(sizeof(struct header) <= 4096, "the header is one page");
 
 /*

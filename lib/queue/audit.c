@@ -83,7 +83,7 @@ static void check_delayed(struct check *k, uint32_t c, uint64_t w) {
 static void check_staged(struct check *k, uint32_t c, uint64_t w) {
     check_untouched(k, c, w);
     check_name(k, c, "a refill", cell_owner(w));
-    if (!spills(k->segment) || __builtin_popcount(cell_pending(w)) != 1 ||
+    if (!(spills(k->segment) || durable(k->segment)) || __builtin_popcount(cell_pending(w)) != 1 ||
         cell_pending(w) >> k->segment->parameters.max_groups != 0)
         audit_violation(k, "cell %u is refilled for the groups %#x", c, cell_pending(w));
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "catch_up.h"
 #include "claim_lane.h"
 #include "error.h"
 #include "keyed.h"
@@ -85,7 +86,7 @@ __attribute__((noinline)) int claim_lane_on(struct rp_consumer *c, struct receiv
 }
 
 bool claim_promising(const struct rp_consumer *c) {
-    if (c->spill != NULL && spill_promising(c))
+    if ((c->spill != NULL && spill_promising(c)) || (c->past != NULL && catch_up_promising(c)))
         return true;
     if (c->actor.segment->parameters.keyed)
         return keyed_promising(c->actor.segment, c->group);
@@ -158,7 +159,7 @@ static int claim_filled(struct rp_consumer *c, struct receiver_lane *l, uint64_t
     return result;
 }
 
-__attribute__((noinline)) int claim_lanes(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
+static int claim_any(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
     if (c->actor.segment->parameters.numa_shards > 0)
         return claim_shards(c, now_ms, v);
     if (c->actor.segment->parameters.keyed)
@@ -167,6 +168,14 @@ __attribute__((noinline)) int claim_lanes(struct rp_consumer *c, uint64_t now_ms
     int result = RP_EMPTY;
     for (uint32_t level = c->lane_count + lowest_first; level-- > 0 && result == RP_EMPTY;) /* else the highest first */
         result = claim_filled(c, &c->lanes[level < c->lane_count ? level : 0], now_ms, v);
+    return result;
+}
+
+/* When all are empty, what the group has not had of the past comes into memory. */
+__attribute__((noinline)) int claim_lanes(struct rp_consumer *c, uint64_t now_ms, struct view **v) {
+    int result = claim_any(c, now_ms, v);
+    while (result == RP_EMPTY && c->past != NULL && (result = catch_up(c)) == 0)
+        result = claim_any(c, now_ms, v);
     return result;
 }
 

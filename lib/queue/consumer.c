@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "catch_up.h"
 #include "claim.h"
 #include "durable.h"
 #include "error.h"
@@ -44,10 +45,12 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
     if (o->ack == RP_ACK_NONE)
         c->copy = malloc((size_t)segment_room(s) + KEY_BYTES);
     c->lane_count = s->parameters.lane_count;
-    c->plain = c->lane_count == 1 && !s->parameters.keyed && c->group == 0 && !spills(s);
+    const bool past = durable(s) && past_groups(s) >> c->group & 1;
+    c->plain = c->lane_count == 1 && !s->parameters.keyed && c->group == 0 && !spills(s) && !past;
     c->lanes = calloc(c->lane_count, sizeof *c->lanes);
     c->spill = spills(s) ? spill_reader_new(c->lane_count) : NULL;
-    if (c->lanes == NULL || (spills(s) && c->spill == NULL) || c->views == NULL || (c->prefetch > 0 && c->ahead == NULL) ||
+    c->past = past ? past_new() : NULL;
+    if (c->lanes == NULL || (spills(s) && c->spill == NULL) || (past && c->past == NULL) || c->views == NULL || (c->prefetch > 0 && c->ahead == NULL) ||
         (o->ack == RP_ACK_NONE && c->copy == NULL))
         return fail(-ENOMEM, "no memory for a consumer of queue '%s'", q->name);
     c->ack_mode = o->ack;
@@ -75,6 +78,7 @@ static void release(struct rp_consumer *c) {
     doorbell_free(c);
     free(c->lanes);
     free(c->spill);
+    past_free(c->past);
     free(c->views);
     free(c->ahead);
     free(c->copy);

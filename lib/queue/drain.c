@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Draining: the send side is paused, and then each seat and each cell is waited for in turn. Why that is exact: pause.h. */
+#include "catch_up.h"
 #include "delivery.h"
 #include "error.h"
 #include "options.h"
@@ -23,6 +24,14 @@ struct drain {
     bool spill; /* it was empty after that */
     bool dead;  /* letters count */
 };
+
+/* Is nothing left that is to come into memory yet? */
+static bool files_are_drained(const struct segment *s) {
+    uint64_t left = 0;
+    for (uint32_t rest = durable(s) ? catch_up_behind(s) : 0; rest != 0; rest &= rest - 1)
+        left += catch_up_left(s, (unsigned)__builtin_ctz(rest));
+    return left == 0 && spill_is_drained(s);
+}
 
 /* Is nobody in the middle of a redrive there? */
 static bool seat_is_done(const struct segment *s, uint32_t seat) {
@@ -54,7 +63,7 @@ static int look(void *context) {
         while (d->seat < s->parameters.max_participants && (seat_is_done(s, d->seat) || MUTANT(drain_no_seats)))
             d->seat++;
         if (d->seat == s->parameters.max_participants && !d->spill)
-            d->spill = spill_is_drained(s);
+            d->spill = files_are_drained(s);
         while (d->spill && d->cell < s->layout.cell_count && cell_is_done(d, d->cell))
             d->cell++;
         uint64_t now = pause_load(s);
@@ -74,14 +83,17 @@ static bool promising(void *context) {
     const struct segment *s = d->actor.segment;
     return d->seat < s->parameters.max_participants ? seat_is_done(s, d->seat)
            : d->spill                               ? cell_is_done(d, d->cell)
-                                                    : spill_is_drained(s);
+                                                    : files_are_drained(s);
 }
 
 static int left(const struct drain *d) {
+    const struct segment *s = d->actor.segment;
     uint64_t spilled = 0;
-    for (unsigned g = 0; spills(d->actor.segment) && g < d->actor.segment->parameters.max_groups; g++)
-        spilled = groups_has(d->actor.segment, g) && spill_count(d->actor.segment, g) > spilled ? spill_count(d->actor.segment, g)
-                                                                                                : spilled;
+    for (uint32_t rest = groups_active(s, groups_load(s)); (spills(s) || durable(s)) && rest != 0; rest &= rest - 1) {
+        unsigned g = (unsigned)__builtin_ctz(rest);
+        uint64_t left = spills(s) ? spill_count(s, g) : catch_up_left(s, g);
+        spilled = left > spilled ? left : spilled;
+    }
     int count = spilled < INT32_MAX / 2 ? (int)spilled : INT32_MAX / 2;
     for (uint32_t c = 0; c < d->actor.segment->layout.cell_count; c++)
         count += !cell_is_done(d, c);

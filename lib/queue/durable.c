@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What senders and settlers of a durable queue do. */
-#include "durable.h"
+#include "catch_up.h"
 #include "error.h"
 #include "fanout.h"
 #include "pause.h"
@@ -140,7 +140,7 @@ void durable_mark(const struct segment *s, uint32_t c) {
 
 uint64_t durable_groups_key(const struct segment *s) {
     uint64_t active = groups_load(s), paused = pause_load(s);
-    return (active ^ paused * UINT64_C(0x9e3779b97f4a7c15)) | 1;
+    return (active ^ paused * UINT64_C(0x9e3779b97f4a7c15) ^ catch_up_untold(s) * UINT64_C(0xc2b2ae3d27d4eb4f)) | 1;
 }
 
 bool durable_urgent(const struct segment *s) {

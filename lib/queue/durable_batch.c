@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "durable_batch.h"
+#include "catch_up.h"
 #include "delivery.h"
 #include "durable_ids.h"
 #include "durable_record.h"
@@ -12,6 +13,34 @@
 #include <string.h>
 
 /* ---- groups ---- */
+
+/* How far a group came that began in the past. Read after what was settled: whatever was, was fed before. */
+static void collect_past(const struct segment *s, unsigned index, uint64_t position, struct record_group *to) {
+    const struct group *group = &s->groups[index];
+    uint64_t told = load_acquire(&group->told, cursor), fed = load_acquire(&group->fed, cursor);
+    to->past = fed_done(fed) ? PAST_ENDED : PAST_BEHIND;
+    to->told = durable_sequence(s, fed_position(told, position));
+    to->fed = durable_sequence(s, fed_position(fed, position));
+    if (to->told > to->fed) /* it was removed, and its place is another's already */
+        to->told = to->fed;
+    if (fed_done(fed) && to->told == to->fed)
+        to->past = PAST_NONE;
+}
+
+/* Once more, when all that the batch says of settlements is in it. `begun`: as batch_fill_live's fed, if the batch ends a snapshot. */
+static void say_past(const struct segment *s, struct batch *b, uint64_t position, const uint64_t *begun) {
+    for (uint32_t i = 0; b->past_at != NULL && i < b->group_count && !MUTANT(past_said_early); i++) {
+        struct record_group now = {0};
+        unsigned g = b->said[i].index;
+        if (!(past_groups(s) >> g & 1) || group_known(s, g).generation != b->said[i].generation)
+            continue;
+        collect_past(s, g, position, &now);
+        uint64_t told = begun != NULL ? durable_sequence(s, fed_position(begun[g], position)) : 0;
+        if (begun != NULL && fed_is_of(begun[g], b->said[i].generation) && told >= now.told && told <= now.fed)
+            now.told = told;
+        record_groups_past(b->past_at, i, &now);
+    }
+}
 
 static void collect_groups(const struct segment *s, struct record_groups *g, uint64_t position) {
     uint64_t paused = pause_load(s);
@@ -29,6 +58,8 @@ static void collect_groups(const struct segment *s, struct record_groups *g, uin
                                      .dropped = counter_read(&group->dropped),
                                      .expired = counter_read(&group->expired),
                                      .paused = paused >> index & 1};
+        if (past_groups(s) >> index & 1)
+            collect_past(s, index, position, one);
         group_name(s, index, one->name);
         g->count += group_name_valid(one->name); /* else it is going just now */
     }
@@ -37,14 +68,21 @@ static void collect_groups(const struct segment *s, struct record_groups *g, uin
 static bool add_groups(struct actor *a, struct batch *b, uint64_t position) {
     const struct segment *s = a->segment;
     struct record_groups g;
+    uint16_t flags = 0;
     do {
         b->groups = durable_groups_key(s);
         collect_groups(s, &g, position);
     } while (durable_groups_key(s) != b->groups);
-    unsigned char *to = journal_batch_add(&b->records, RECORD_GROUPS, 0, 0, record_groups_bytes(g.count));
+    for (uint32_t i = 0; i < g.count; i++) {
+        flags |= g.groups[i].past != PAST_NONE ? RECORD_GROUPS_PAST : 0;
+        b->said[i] = (struct batch_group){g.groups[i].index, g.groups[i].generation};
+    }
+    unsigned char *to = journal_batch_add(&b->records, RECORD_GROUPS, flags, 0, record_groups_bytes(g.count, flags));
     if (to == NULL)
         return false;
-    record_groups_write(to, &g);
+    record_groups_write(to, flags, &g);
+    b->past_at = flags & RECORD_GROUPS_PAST ? to : NULL;
+    b->group_count = g.count;
     b->says_groups = true;
     return true;
 }
@@ -70,11 +108,14 @@ static bool add_message(struct actor *a, struct batch *b, uint32_t c, uint64_t w
         for (uint32_t rest = m.groups; rest != 0; rest &= rest - 1)
             if (!groups_same(s, groups, (unsigned)__builtin_ctz(rest), version))
                 m.groups &= ~(rest & -rest);
-        if (m.groups == 0 && cell_pending(w) != 0)
-            return true;
+        if (cell_pending(w) != 0) {
+            m.groups = catch_up_mask(s, m.groups, position);
+            if (m.groups == 0 && catch_up_behind(s) == 0)
+                return true;
+        }
     }
     m.flags = (flags & CELL_WAITS ? RP_DUMP_SCHEDULED : 0) | (flags & CELL_BY_WALL ? RP_DUMP_BY_WALL : 0) |
-              (m.groups == 0 ? RP_DUMP_WAITING : 0) | (flags & CELL_EXPIRES ? RP_DUMP_EXPIRES : 0);
+              (cell_pending(w) == 0 ? RP_DUMP_WAITING : 0) | (flags & CELL_EXPIRES ? RP_DUMP_EXPIRES : 0);
     m.due_ns = flags & CELL_WAITS ? to_wall(s, flags, field_read(&extra->due_ns)) : 0;
     m.expires_ns = flags & CELL_EXPIRES ? to_wall(s, flags, field_read(&extra->expires_ns)) : 0;
     m.data = cell->payload;
@@ -87,7 +128,9 @@ static bool add_message(struct actor *a, struct batch *b, uint32_t c, uint64_t w
         m.key_bytes = extra->key_bytes < KEY_BYTES ? extra->key_bytes : KEY_BYTES;
     }
     const struct journal_batch before = b->records;
-    unsigned char *to = journal_batch_add(&b->records, RECORD_MESSAGE, 0, durable_sequence(s, position), record_message_bytes(&m));
+    const bool for_nobody = m.groups == 0 && cell_pending(w) != 0;
+    unsigned char *to = journal_batch_add(&b->records, RECORD_MESSAGE, for_nobody ? RECORD_MESSAGE_FOR_NOBODY : 0,
+                                          durable_sequence(s, position), record_message_bytes(&m));
     if (to == NULL)
         return false;
     record_message_write(to, &m);
@@ -264,14 +307,13 @@ static bool add_marked(struct actor *a, struct batch *b) {
 
 /* ---- a batch ---- */
 
-static bool begin(struct actor *a, struct batch *b, uint64_t position, bool first) {
+/* `needed`: the groups are to be said in any case. */
+static bool begin(struct actor *a, struct batch *b, uint64_t position, bool needed) {
     b->end = position;
-    b->producer_at = NULL;
+    b->producer_at = b->past_at = NULL;
     b->settled_count = b->mark_count = b->left_count = 0;
     b->says_groups = b->more = false;
-    if (first || !durable_said_groups(a->segment))
-        return add_groups(a, b, position);
-    return true;
+    return !(needed || catch_up_untold(a->segment) != 0) || add_groups(a, b, position);
 }
 
 bool batch_fill(struct actor *a, struct batch *b, uint64_t position, bool first) {
@@ -281,7 +323,8 @@ bool batch_fill(struct actor *a, struct batch *b, uint64_t position, bool first)
     uint64_t end = position;
     while (!MUTANT(durable_end_last) && !ring_ends_at(&ring, end))
         end++;
-    if (!begin(a, b, position, first)) {
+    const bool needed = first || !durable_said_groups(s);
+    if (!begin(a, b, position, needed)) {
         b->more = true;
         return b->records.records > 0;
     }
@@ -289,22 +332,25 @@ bool batch_fill(struct actor *a, struct batch *b, uint64_t position, bool first)
         end++;
     b->more = !ids_add_left(b, s);
     b->more = !add_marked(a, b) || b->more;
+    say_past(s, b, position, NULL);
     add_messages(a, b, end);
-    return b->records.records > 0 || b->end != position;
+    return b->records.records > (b->says_groups && !needed) || b->end != position;
 }
 
 static bool say_snapshot(struct batch *b, uint16_t ends) {
     return journal_batch_add(&b->records, RECORD_SNAPSHOT, ends, 0, 0) != NULL;
 }
 
-bool batch_fill_live(struct actor *a, struct batch *b, uint64_t position, bool first, bool begins, uint32_t *next) {
+bool batch_fill_live(struct actor *a, struct batch *b, uint64_t position, bool first, bool begins, const uint64_t *fed, uint32_t *next) {
     const struct segment *s = a->segment;
     const uint32_t cells = s->layout.cell_count, all = cells + ids_count(s);
-    if (!begin(a, b, position, first) || (begins && !say_snapshot(b, 0)))
+    if (!begin(a, b, position, first || !durable_said_groups(s)) || (begins && !say_snapshot(b, 0)))
         return false;
     while (*next < all && (*next < cells ? add_state(a, b, *next, true) : ids_add_live(b, s, *next - cells)))
         ++*next;
-    return *next >= all && say_snapshot(b, 1);
+    bool ends = *next >= all && say_snapshot(b, 1);
+    say_past(s, b, position, ends ? fed : NULL);
+    return ends;
 }
 
 void batch_settle(struct actor *a, const struct batch *b) {

@@ -31,6 +31,12 @@ struct batch {
     uint64_t end;    /* position in the journal ring up to which its messages are */
     uint64_t groups; /* what it says of the groups: for control.journal_groups */
     bool says_groups, more;
+    unsigned char *past_at; /* the groups that it says, if of some it is said how far they came; else NULL */
+    uint32_t group_count;
+    struct batch_group {
+        uint32_t index;
+        uint64_t generation;
+    } said[MAX_GROUPS];
     unsigned char *producer_at; /* the last record of how far a producer came; NULL: there is none */
     uint32_t producer;
     uint32_t settled_count, mark_count, left_count;
@@ -45,8 +51,11 @@ struct batch {
  */
 bool batch_fill(struct actor *a, struct batch *b, uint64_t position, bool first);
 
-/* The same of the live messages, then of ids, from number *next on, as far as they fit, whether marked or not: a part of a snapshot, of what is below `position`. True: that was all. */
-bool batch_fill_live(struct actor *a, struct batch *b, uint64_t position, bool first, bool begins, uint32_t *next);
+/*
+ * The same of the live messages, then of ids, from number *next on, as far as they fit, whether marked or not: a part of a snapshot, of what is below `position`. True: that was all, and of groups that began in the past it says that
+ * what was fed to them before the snapshot began, `fed`, is told.
+ */
+bool batch_fill_live(struct actor *a, struct batch *b, uint64_t position, bool first, bool begins, const uint64_t *fed, uint32_t *next);
 
 /* It is in the journal: what is settled may go. */
 void batch_settle(struct actor *a, const struct batch *b);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From file to file: sealing, making the next, dropping those of which nothing is needed. */
+#include "catch_up.h"
 #include "durable_ids.h"
 #include "durable_role.h"
 
@@ -65,9 +66,13 @@ void writer_drop_files(struct writer *x, uint64_t point) {
     if (ids == 0 || MUTANT(durable_id_dropped))
         needed = store_needed(x->store, needed, number, lowest + MUTANT(durable_drops_too_far));
     writer_needs(s, needed);
+    /* Groups that are behind need more than who starts; but not to know what lives. */
+    const uint64_t oldest_now = load_relaxed(oldest, hint), behind = writer_past_lowest(s, durable_sequence(s, position));
     /* What is known now goes when the next file's head says it: so whoever starts knows which files must be there. */
     uint64_t said = MUTANT(durable_drops_unsaid) ? needed : store_said(x->store);
-    store_relaxed(oldest, store_drop(x->store, load_relaxed(oldest, hint), said), hint);
+    if (catch_up_untold(s) != 0 && !MUTANT(past_drops_files) && oldest_now != 0 && oldest_now < said)
+        said = store_first(x->store, oldest_now, said, behind);
+    store_relaxed(oldest, store_drop(x->store, oldest_now, said), hint);
     uint64_t again = 2 + 3 * (bytes + ids) / s->parameters.journal_file_bytes;
     if (number - needed > 2 * again && !snapshot_is_wanted(s)) /* it may be in the middle of one */
         (void)snapshot_ask(s);

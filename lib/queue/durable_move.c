@@ -3,7 +3,7 @@
  * From the journal ring into lanes. Any number do this at once; each goes through the ring in order, and past a message only when it is in its lane, or waits for its time. So messages come into a lane in the order of
  * the ring, whoever dies or stops: what he leaves behind JOURNALED or COMMITTED, the next one brings to its place before he goes on.
  */
-#include "durable.h"
+#include "catch_up.h"
 #include "fanout.h"
 #include "lane.h"
 #include "schedule.h"
@@ -50,8 +50,13 @@ static bool move(struct actor *a, uint64_t t, uint64_t slot) {
             return true;
         if (cell_state(w) == CELL_COMMITTED)
             return MUTANT(durable_moves_on) || enter_lane(a, c, w);
-        enum cell_state next = cell_pending(w) == 0 ? CELL_DELAYED : CELL_COMMITTED;
-        uint64_t anew = cell_word(next, NOBODY, cell_pending(w), generation);
+        uint32_t groups = cell_pending(w) == 0 ? 0 : catch_up_mask(s, cell_pending(w), t);
+        if (groups == 0 && cell_pending(w) != 0) { /* it is in the journal, from where those get it who are behind */
+            if (schedule_end_unpublished(a, c, w, generation + 1))
+                return true;
+            continue;
+        }
+        uint64_t anew = cell_word(groups == 0 ? CELL_DELAYED : CELL_COMMITTED, NOBODY, groups, generation);
         if (cas_seq_cst(word, &w, anew, cell_word))
             turned(a, c, anew);
     }

@@ -27,11 +27,19 @@ static const unsigned char *get32(const unsigned char *from, uint32_t *v) {
 
 /* ---- groups ---- */
 
-enum { GROUPS_BYTES = 24, GROUP_BYTES = 48 + GROUP_NAME_BYTES };
+enum { GROUPS_BYTES = 24, GROUP_BYTES = 48 + GROUP_NAME_BYTES, PAST_BYTES = 24 };
 
-size_t record_groups_bytes(uint32_t count) { return GROUPS_BYTES + (size_t)count * GROUP_BYTES; }
+static unsigned char *put_past(unsigned char *to, const struct record_group *g) {
+    to = put64(to, g->past);
+    to = put64(to, g->told);
+    return put64(to, g->fed);
+}
 
-void record_groups_write(unsigned char *to, const struct record_groups *g) {
+size_t record_groups_bytes(uint32_t count, uint16_t flags) {
+    return GROUPS_BYTES + (size_t)count * (GROUP_BYTES + (flags & RECORD_GROUPS_PAST ? PAST_BYTES : 0));
+}
+
+void record_groups_write(unsigned char *to, uint16_t flags, const struct record_groups *g) {
     to = put64(to, g->next_id);
     to = put64(to, g->next_sequence);
     to = put32(to, g->paused);
@@ -48,10 +56,29 @@ void record_groups_write(unsigned char *to, const struct record_groups *g) {
         memset(to, 0, GROUP_NAME_BYTES);
         memcpy(to, one->name, strnlen(one->name, GROUP_NAME_BYTES - 1));
         to += GROUP_NAME_BYTES;
+        if (flags & RECORD_GROUPS_PAST)
+            to = put_past(to, one);
     }
 }
 
-bool record_groups_read(const unsigned char *from, size_t bytes, struct record_groups *g) {
+void record_groups_past(unsigned char *to, uint32_t i, const struct record_group *g) {
+    (void)put_past(to + GROUPS_BYTES + (size_t)i * (GROUP_BYTES + PAST_BYTES) + GROUP_BYTES, g);
+}
+
+/* False: they cannot be. */
+static bool read_past(const unsigned char **from, uint16_t flags, struct record_group *one) {
+    uint64_t past = PAST_NONE;
+    one->told = one->fed = 0;
+    if (flags & RECORD_GROUPS_PAST) {
+        *from = get64(*from, &past);
+        *from = get64(*from, &one->told);
+        *from = get64(*from, &one->fed);
+    }
+    one->past = past <= PAST_ENDED ? (uint32_t)past : PAST_NONE;
+    return past <= PAST_ENDED && one->told <= one->fed && one->fed <= UINT64_MAX / 4;
+}
+
+bool record_groups_read(const unsigned char *from, size_t bytes, uint16_t flags, struct record_groups *g) {
     uint32_t seen = 0;
     if (bytes < GROUPS_BYTES)
         return false;
@@ -59,7 +86,7 @@ bool record_groups_read(const unsigned char *from, size_t bytes, struct record_g
     from = get64(from, &g->next_sequence);
     from = get32(from, &g->paused);
     from = get32(from, &g->count);
-    if (g->count > MAX_GROUPS || bytes != record_groups_bytes(g->count) || g->paused > (RP_SIDE_SEND | RP_SIDE_RECEIVE))
+    if (g->count > MAX_GROUPS || bytes != record_groups_bytes(g->count, flags) || g->paused > (RP_SIDE_SEND | RP_SIDE_RECEIVE))
         return false;
     for (uint32_t i = 0; i < g->count; i++) {
         struct record_group *one = &g->groups[i];
@@ -73,7 +100,7 @@ bool record_groups_read(const unsigned char *from, size_t bytes, struct record_g
         from = get64(from, &paused);
         memcpy(one->name, from, GROUP_NAME_BYTES);
         from += GROUP_NAME_BYTES;
-        if (one->index >= MAX_GROUPS || seen >> one->index & 1 || one->overflow > RP_GROUP_DEAD || paused > 1 ||
+        if (!read_past(&from, flags, one) || one->index >= MAX_GROUPS || seen >> one->index & 1 || one->overflow > RP_GROUP_DEAD || paused > 1 ||
             one->name[GROUP_NAME_BYTES - 1] != 0 || !group_name_valid(one->name))
             return false;
         one->paused = paused != 0;
@@ -150,7 +177,7 @@ bool record_message_read(const unsigned char *from, size_t bytes, struct record_
     m->headers = m->data + m->bytes;
     bool waits = m->flags & RP_DUMP_WAITING;
     return (m->flags & ~(uint32_t)FLAGS) == 0 && m->lane < MAX_LANES && m->groups <= RECORD_ALL_GROUPS && zero == 0 && m->id != 0 &&
-           m->key_bytes <= RP_KEY_MAX && (m->key_bytes == 0 || m->flags & RP_DUMP_KEYED) && waits == (m->groups == 0) &&
+           m->key_bytes <= RP_KEY_MAX && (m->key_bytes == 0 || m->flags & RP_DUMP_KEYED) && (!waits || m->groups == 0) &&
            (!waits || m->flags & RP_DUMP_SCHEDULED) && (uint64_t)m->key_bytes + m->bytes + m->header_bytes == bytes;
 }
 

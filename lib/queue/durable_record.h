@@ -27,7 +27,12 @@ enum {
     RECORD_ID_BYTES = 16        /* before the id */
 };
 
-/* ---- groups: counts, then 128 bytes each ---- */
+/* ---- groups: counts, then 112 bytes each ---- */
+
+/* The record's flags: of each group is also said how far it came in the past, 24 bytes more. */
+enum { RECORD_GROUPS_PAST = 1 };
+
+enum record_past { PAST_NONE, PAST_BEHIND, PAST_ENDED };
 
 struct record_group {
     uint32_t index;
@@ -36,6 +41,9 @@ struct record_group {
     uint64_t created_ns;
     uint64_t dropped, expired;
     bool paused;
+    uint32_t past; /* enum record_past: it began in the past (catch_up.h), and needs of what was sent before it was made */
+    uint64_t told; /* from this sequence on what is not said to be settled, up to */
+    uint64_t fed;  /* this one; and what comes then, unless that has ENDED: those say themselves that they are for it */
     char name[GROUP_NAME_BYTES];
 };
 struct record_groups {
@@ -45,13 +53,18 @@ struct record_groups {
     uint32_t count;
     struct record_group groups[MAX_GROUPS];
 };
-size_t record_groups_bytes(uint32_t count);
-void record_groups_write(unsigned char *to, const struct record_groups *g);
-bool record_groups_read(const unsigned char *from, size_t bytes, struct record_groups *g);
+size_t record_groups_bytes(uint32_t count, uint16_t flags);
+void record_groups_write(unsigned char *to, uint16_t flags, const struct record_groups *g);
+bool record_groups_read(const unsigned char *from, size_t bytes, uint16_t flags, struct record_groups *g);
+/* In a record with RECORD_GROUPS_PAST that was written: what it says of that of group number i. */
+void record_groups_past(unsigned char *to, uint32_t i, const struct record_group *g);
 
 /* ---- messages ---- */
 
-/* `flags`, `lane` as in rp_dump_message; WAITING: of no group yet. The headers' frames are as in a dump. */
+/* The record's flags: it was for no group but such as are behind, and get it from the journal. */
+enum { RECORD_MESSAGE_FOR_NOBODY = 1 };
+
+/* `flags`, `lane` as in rp_dump_message; WAITING: of no group yet. One without groups else is for nobody. The headers' frames are as in a dump. */
 struct record_message {
     uint64_t id, sent_ns, due_ns, expires_ns;
     uint32_t flags, groups, lane;

@@ -20,6 +20,7 @@ struct writer {
     uint32_t snapshot_next; /* cell, or id */
     uint64_t snapshot_file;
     uint64_t snapshot_asked; /* control.journal_snapshot as we made it when it began */
+    uint64_t snapshot_fed[MAX_GROUPS], snapshot_told[MAX_GROUPS]; /* and the words of groups that began in the past: catch_up.h */
 };
 
 /* False: another has it. */
@@ -45,6 +46,20 @@ bool writer_seal_unsynced(struct writer *x, uint64_t point);
  */
 enum { NEXT_LOST = 1, NEXT_UNSYNCED = 2 };
 int writer_next_file(struct writer *x, uint64_t sealed);
+
+/* ---- groups that began in the past: catch_up_writer.c ---- */
+
+/* Before each batch: those that have caught up are done. And all that was fed is to be said in a snapshot, if there is reason. */
+void writer_tend_past(struct writer *x);
+
+/* A snapshot begins, and ended. */
+void writer_past_begins(struct writer *x);
+void writer_past_told(const struct writer *x);
+
+/* The lowest sequence that the files must still have for groups that are behind; `sequence`, if that is lower. */
+uint64_t writer_past_lowest(const struct segment *s, uint64_t sequence);
+
+/* ---- files ---- */
 
 /* Files below are needed by nobody from now on. */
 void writer_needs(const struct segment *s, uint64_t needed);

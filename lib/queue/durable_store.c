@@ -257,14 +257,18 @@ static struct journal_file head_from(const struct durable_store *st, uint64_t nu
     return st->file;
 }
 
-uint64_t store_needed(struct durable_store *st, uint64_t needed, uint64_t number, uint64_t lowest) {
-    while (needed < number) {
-        const struct journal_file next = head_from(st, needed + 1);
-        if ((int64_t)(next.first_sequence - lowest) > MUTANT(store_drops_too_far))
+uint64_t store_first(const struct durable_store *st, uint64_t from, uint64_t to, uint64_t sequence) {
+    while (from < to) {
+        const struct journal_file next = head_from(st, from + 1);
+        if ((int64_t)(next.first_sequence - sequence) > MUTANT(store_drops_too_far))
             break;
-        needed = next.number < number ? next.number : number;
+        from = next.number < to ? next.number : to;
     }
-    return needed;
+    return from;
+}
+
+uint64_t store_needed(struct durable_store *st, uint64_t needed, uint64_t number, uint64_t lowest) {
+    return store_first(st, needed, number, lowest);
 }
 
 /* May the file go whose bytes, and all behind it that nobody needs, are `bytes`, and whose last record was written before `made_ns`? */

@@ -39,6 +39,9 @@ void store_unmake(struct durable_store *st, uint64_t number);
 /* From file `needed` on, files whose messages all have lower sequences than `lowest` are needed by nobody; `number` and later ones are. -> the first that is */
 uint64_t store_needed(struct durable_store *st, uint64_t needed, uint64_t number, uint64_t lowest);
 
+/* The same as a question: of the files from `from` up to `to`, the first that may have `sequence` or a later one. */
+uint64_t store_first(const struct durable_store *st, uint64_t from, uint64_t to, uint64_t sequence);
+
 /* The first file that is needed, as this file's head says. */
 uint64_t store_said(const struct durable_store *st);
 

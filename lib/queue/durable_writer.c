@@ -11,6 +11,7 @@
  *     6 move, wake, settle            moved by the next who comes by; waiters look again within a tick; settled words are marked again by a sweep
  *     7 give the role back, and look for what came meanwhile
  */
+#include "catch_up.h"
 #include "durable_role.h"
 #include "error.h"
 #include "sweep.h"
@@ -190,9 +191,11 @@ static enum round snapshot_round(struct writer *x, uint64_t point, uint64_t posi
     const struct segment *s = a->segment;
     struct batch *b = store_batch(x->store);
     uint32_t next = x->snapshot ? x->snapshot_next : 0;
-    if (!x->snapshot)
+    if (!x->snapshot) {
         x->snapshot_asked = snapshot_ask(s);
-    bool ended = batch_fill_live(a, b, position, first, !x->snapshot, &next);
+        writer_past_begins(x);
+    }
+    bool ended = batch_fill_live(a, b, position, first, !x->snapshot, x->snapshot_fed, &next);
     enum round round = write_round(x, point, b);
     if (round != ROUND_AGAIN)
         return round;
@@ -206,6 +209,7 @@ static enum round snapshot_round(struct writer *x, uint64_t point, uint64_t posi
     if (result < 0)
         return sync_failed(x, result);
     x->snapshot = false;
+    writer_past_told(x);
     snapshot_was_written(s, x->snapshot_asked);
     if (load_relaxed(&s->control->journal_needed, hint) < x->snapshot_file)
         writer_needs(s, x->snapshot_file);
@@ -239,6 +243,7 @@ static enum round go(struct writer *x) {
     const struct segment *s = x->actor->segment;
     const uint64_t point = x->point = load_acquire(&s->control->journal_point, journaled);
     durable_move(x->actor);
+    writer_tend_past(x);
     if (x->robbed && !MUTANT(durable_robbed_marks_die))
         batch_mark_all(s); /* what the other had taken to record */
     x->robbed = false;
@@ -313,7 +318,7 @@ static enum durable_drive drive(struct actor *a) {
             return result < 0 ? DRIVE_FAILED : DRIVE_BUSY;
         do
             round = go(&x);
-        while (round <= ROUND_SEALED && (x.snapshot || rounds++ < ROUNDS));
+        while (round <= ROUND_SEALED && (x.snapshot || (rounds++ < ROUNDS && !catch_up_holds(s))));
         role_leave(&x);
         if (round != ROUND_DONE || MUTANT(durable_no_look) || !durable_urgent(s))
             break; /* else somebody entered something while we had the role, and left it to us */
@@ -329,6 +334,8 @@ enum durable_drive durable_drive(struct actor *a) {
     }
     if (rests(s))
         return DRIVE_FAILED;
+    if (catch_up_holds(s))
+        return DRIVE_BUSY;
     if (pthread_mutex_trylock(&a->queue->store_lock) != 0)
         return DRIVE_BUSY; /* another thread of this process is at it */
     enum durable_drive result = drive(a);
@@ -339,7 +346,7 @@ enum durable_drive durable_drive(struct actor *a) {
 int durable_sync(struct actor *a) {
     struct rp_queue *q = a->queue;
     struct writer x;
-    if (pthread_mutex_trylock(&q->store_lock) != 0)
+    if (catch_up_holds(a->segment) || pthread_mutex_trylock(&q->store_lock) != 0)
         return 1;
     int result = begin(&x, a);
     if (result < 0)
@@ -363,4 +370,18 @@ int durable_sync(struct actor *a) {
     }
     unlock(a, result == 1);
     return result;
+}
+
+int durable_alone(struct actor *a, void (*act)(void *), void *context) {
+    struct writer x;
+    if (pthread_mutex_trylock(&a->queue->store_lock) != 0)
+        return 1;
+    int result = begin(&x, a);
+    if (result == 0) {
+        act(context);
+        (void)go(&x);
+        role_leave(&x);
+    }
+    unlock(a, result == 1);
+    return result < 0 ? RP_NOT_DURABLE : result;
 }

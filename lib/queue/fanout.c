@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fanout.h"
+#include "catch_up.h"
 #include "dead.h"
 #include "delivery.h"
 #include "durable.h"
@@ -30,13 +31,20 @@ static bool drop_untaken(struct actor *a, unsigned group, uint32_t c, uint64_t d
     return true;
 }
 
+/* Whoever moved it decided whether a group that began in the past gets it, and by other means: catch_up.h. */
+static bool is_meant(const struct segment *s, unsigned group, uint32_t version) {
+    const uint64_t groups = groups_load(s);
+    bool by_place = durable(s) && past_groups(s) >> group & 1 && !MUTANT(past_stale);
+    return by_place ? groups_active(s, groups) >> group & 1 : groups_same(s, groups, group, version);
+}
+
 static void drop_stale(struct actor *a, unsigned group, uint32_t c, uint64_t generation, uint32_t version) {
     const struct segment *s = a->segment;
     for (;;) {
         uint64_t d = load_acquire(delivery_at(s, group, c), delivery);
         uint64_t w = load_acquire(&segment_cell(s, c)->word, cell_word);
         if (!cell_pends(w, group) || cell_generation(w) != (generation & GENERATION_MASK) || taken(d, w) ||
-            (groups_same(s, groups_load(s), group, version) && !MUTANT(stale_drops_all)) || drop_untaken(a, group, c, d, w))
+            (is_meant(s, group, version) && !MUTANT(stale_drops_all)) || drop_untaken(a, group, c, d, w))
             return;
     }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Making, removing and listing consumer groups. The steps, and what a crash after each leaves: groups.h. */
+#include "catch_up.h"
 #include "dead_count.h"
 #include "delivery.h"
 #include "durable.h"
@@ -112,7 +113,8 @@ static int no_place(const rp_queue *q) {
                 s->parameters.max_groups, __builtin_popcount(groups_active(s, groups)));
 }
 
-static int create(struct actor *a, const char *name, const struct rp_group_options *o) {
+/* `start`: NULL, or the position in the journal ring with which it begins. */
+static int create(struct actor *a, const char *name, const struct rp_group_options *o, const uint64_t *start) {
     const struct segment *s = a->segment;
     unsigned g;
     uint64_t word;
@@ -125,6 +127,8 @@ static int create(struct actor *a, const char *name, const struct rp_group_optio
     }
     describe(s, g, name, o);
     spill_group_begin(a, g);
+    if (durable(s))
+        catch_up_begin(a, g, start);
     clear_place(a, g);
     bool began = begin(s, g, name);
     become(s, g, word, began ? GROUP_USED : GROUP_UNUSED);
@@ -137,7 +141,7 @@ RP_API int rp_group_create(rp_queue *q, const char *group, const struct rp_group
     int result = options_take(&o, sizeof o, given, "rp_group_options");
     if (result < 0 || (result = check(q, group, "rp_group_create")) < 0)
         return result;
-    if (o.reserved != 0)
+    if (o.reserved != 0 || o.reserved32 != 0)
         return fail(-E2BIG, "rp_group_options: a reserved field is not 0");
     if (o.overflow > RP_GROUP_DEAD)
         return fail(-EINVAL, "rp_group_create: unknown overflow %u", o.overflow);
@@ -145,9 +149,17 @@ RP_API int rp_group_create(rp_queue *q, const char *group, const struct rp_group
         return fail(-ENOTSUP, "queue '%s' spills what has no memory, and its groups lose nothing", q->name);
     if (durable(&q->segment) && (o.overflow > RP_GROUP_BLOCK))
         return fail(-ENOTSUP, "queue '%s' has a journal: its groups cannot drop messages to make room", q->name);
+    if (o.start > RP_START_TIME)
+        return fail(-EINVAL, "rp_group_create: unknown start %u", o.start);
+    if (o.start != RP_START_NEWEST && !durable(&q->segment))
+        return fail(-ENOTSUP, "queue '%s' has no journal: what was sent before a group is made is not there for it", q->name);
     struct actor a;
+    uint64_t start;
     actor_open(&a, q);
-    result = create(&a, group, &o);
+    if (o.start != RP_START_NEWEST)
+        result = catch_up_find(&a, &o, &start);
+    if (result == 0)
+        result = create(&a, group, &o, o.start != RP_START_NEWEST ? &start : NULL);
     if (result == 0)
         result = durable_record_groups(&a);
     actor_close(&a);
@@ -231,6 +243,7 @@ RP_API int rp_group_next(rp_queue *q, uint32_t index, struct rp_group_info *out)
             .dropped = load_relaxed(&group->dropped, stat),
             .expired = load_relaxed(&group->expired, stat),
             .paused = pause_load(s) >> g & 1,
+            .behind = durable(s) ? catch_up_left(s, g) : 0,
         };
         group_name(s, g, out->name);
         count(q, g, out);

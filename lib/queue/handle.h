@@ -191,6 +191,7 @@ struct rp_consumer {
     uint64_t served;                     /* when rp_wait told of it last: the highest of those in a call was the last */
     uint8_t shard_order[MAX_PRIORITIES]; /* shards: in which order it asks the lanes; home is first */
     struct spill_reader *spill;          /* one for each lane; NULL: the queue does not spill */
+    struct past *past;                   /* NULL: its group did not begin in the past */
 };
 
 /* Every public call begins here. `q` may be NULL. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "recover.h"
+#include "catch_up.h"
 #include "dedup.h"
 #include "delivery.h"
 #include "durable.h"
@@ -22,8 +23,8 @@ static int recover_cell(struct actor *a, uint32_t c, uint32_t dead) {
             fanout_drop_stale(a, c, cell_generation(w), fanout_version(s, c));
             return 0;
         }
-    } else if (cell_state(w) == CELL_STAGED && spills(s)) {
-        return spill_recover_cell(a, c, w);
+    } else if (cell_state(w) == CELL_STAGED) {
+        return spills(s) ? spill_recover_cell(a, c, w) : catch_up_recover_cell(a, c, w);
     } else if (cell_state(w) != CELL_OWNED) {
         return 0;
     }

@@ -100,7 +100,7 @@ void schedule_send(struct actor *a, uint32_t c, uint32_t lane) {
  * DELAYED ends without a publication of that generation. Groups take no part in it, and must not lag behind until numbers wrap: their words follow. They are SETTLED, and
  * change only if the cell is published, then with a younger generation.
  */
-static bool end_unpublished(struct actor *a, uint32_t c, uint64_t w, uint64_t generation) {
+bool schedule_end_unpublished(struct actor *a, uint32_t c, uint64_t w, uint64_t generation) {
     const struct segment *s = a->segment;
     uint64_t bytes = byte_room_of(s, c);
     if (!cas_seq_cst(&segment_cell(s, c)->word, &w, cell_word(CELL_FREE, NOBODY, 0, generation), cell_word))
@@ -128,13 +128,13 @@ static bool leave(struct actor *a, uint32_t c, uint64_t w) {
 }
 
 void schedule_end_cancelled(struct actor *a, uint32_t c, uint64_t generation) {
-    (void)end_unpublished(a, c, cell_word(CELL_DELAYED, LEAVING, 0, generation), generation + 1);
+    (void)schedule_end_unpublished(a, c, cell_word(CELL_DELAYED, LEAVING, 0, generation), generation + 1);
 }
 
 bool schedule_cancel(struct actor *a, uint32_t c, uint64_t w) {
     if (durable(a->segment))
         return leave(a, c, w);
-    return end_unpublished(a, c, w, cell_generation(w) + !MUTANT(cancel_keeps_generation));
+    return schedule_end_unpublished(a, c, w, cell_generation(w) + !MUTANT(cancel_keeps_generation));
 }
 
 /* DELAYED, and its time has come. */
@@ -145,7 +145,7 @@ static int make_ready(struct actor *a, uint32_t c, uint64_t w) {
     if (mask == 0) {
         if (durable(s))
             return leave(a, c, w);
-        bool ended = end_unpublished(a, c, w, generation);
+        bool ended = schedule_end_unpublished(a, c, w, generation);
         tally_add(&a->tally, COUNT_UNROUTABLE, ended);
         return ended;
     }

@@ -54,6 +54,11 @@ int schedule_look(struct actor *a, uint32_t c, uint64_t w, bool mend);
 /* Takes a message back that waits: its word must be `w`, DELAYED. False: it is not any more. */
 bool schedule_cancel(struct actor *a, uint32_t c, uint64_t w);
 
+/*
+ * Frees a cell whose message was never published, with this generation: groups take no part in it, and their words follow. The word must be `w`. False: it is not any more.
+ */
+bool schedule_end_unpublished(struct actor *a, uint32_t c, uint64_t w, uint64_t generation);
+
 /* Durable queues: what was taken back, of this generation, is in the journal, and may go. */
 void schedule_end_cancelled(struct actor *a, uint32_t c, uint64_t generation);
 

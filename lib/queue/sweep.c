@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sweep.h"
 #include "byte_room.h"
+#include "catch_up.h"
 #include "dead.h"
 #include "durable.h"
 #include "error.h"
@@ -148,6 +149,8 @@ int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
     raise_heads(s);
     if (spills(s))
         done += spill_sweep(a);
+    if (durable(s) && !MUTANT(past_no_sweep))
+        catch_up_sweep(a);
     for (unsigned g = 0; g < groups; g++) {
         if (dead_count(s, g) != walk.dead[g])
             dead_count_anew(s, g);
@@ -169,6 +172,8 @@ static int walk_slice(struct actor *a, uint64_t now_ms) {
     int done = walk_cells(a, (uint32_t)from, (uint32_t)to, &walk);
     if (spills(s))
         done += spill_sweep(a);
+    if (durable(s) && !MUTANT(past_no_sweep))
+        catch_up_sweep(a);
     raise_heads(a->segment);
     return done;
 }

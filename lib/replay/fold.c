@@ -33,6 +33,42 @@ static const struct record_group *group_in(const struct record_groups *g, uint32
     return NULL;
 }
 
+/* The groups of which the message may have been fed, and is not said otherwise. */
+static uint32_t fed_to(const struct fold *f, uint64_t sequence) {
+    uint32_t groups = 0;
+    for (uint32_t i = 0; i < f->groups.count; i++) {
+        const struct record_group *g = &f->groups.groups[i];
+        if (g->past != PAST_NONE && sequence >= g->told && sequence < g->fed)
+            groups |= UINT32_C(1) << g->index;
+    }
+    return groups;
+}
+
+/* What is aside counts for groups that are the same, and as far as it is not told. */
+static void forget_aside(struct fold *f, uint32_t gone) {
+    struct live_message *m;
+    bool moved = gone != 0;
+    for (uint32_t i = 0; i < f->groups.count; i++) {
+        const struct record_group *g = &f->groups.groups[i];
+        moved = moved || (g->past != PAST_NONE && g->told != f->told_to[g->index]);
+        f->told_to[g->index] = g->told;
+    }
+    for (size_t at = 0; moved && (m = live_next(&f->aside, &at)) != NULL;) {
+        uint32_t keep = fed_to(f, m->sequence) & ~gone;
+        m->pending &= keep;
+        live_undeliver(m, ~keep);
+        if (m->pending != 0 || m->deliveries != NULL)
+            at++;
+        else
+            live_drop(&f->aside, m);
+    }
+}
+
+static struct live_message *aside(struct fold *f, uint64_t sequence) {
+    struct live_message *m = live_find(&f->aside, sequence);
+    return m != NULL ? m : live_put(&f->aside, sequence, "", 0);
+}
+
 static void forget_groups(struct live *l, uint32_t gone) {
     struct live_message *m;
     for (size_t at = 0; gone != 0 && (m = live_next(l, &at)) != NULL;) {
@@ -48,7 +84,7 @@ static void forget_groups(struct live *l, uint32_t gone) {
 static int fold_groups(struct fold *f, const struct journal_record *r) {
     struct record_groups now;
     uint32_t gone = 0;
-    if (!record_groups_read(r->payload, r->bytes, &now))
+    if (!record_groups_read(r->payload, r->bytes, r->flags, &now))
         return damaged(f, r, "its groups cannot be");
     if (now.next_id > NUMBER_MOST || now.next_sequence > NUMBER_MOST)
         return damaged(f, r, "the next message cannot be");
@@ -60,6 +96,7 @@ static int fold_groups(struct fold *f, const struct journal_record *r) {
     forget_groups(&f->told.live, gone);
     forget_groups(&f->snapshot.live, gone);
     f->groups = now;
+    forget_aside(f, gone);
     f->file = r->file;
     f->mask = 0;
     for (uint32_t i = 0; i < now.count; i++) {
@@ -87,7 +124,12 @@ static int fold_message(struct fold *f, const struct journal_record *r) {
             live_drop(&f->into->live, before);
         return 0;
     }
-    struct live_message *live = live_put(&f->into->live, r->sequence, r->payload, (uint32_t)r->bytes);
+    struct live_message *live = live_find(&f->into->live, r->sequence);
+    if (live != NULL && live->pending != 0 && f->into == &f->snapshot) { /* it was fed to a group beside those that it was sent for */
+        live->pending |= pending;
+        return 0;
+    }
+    live = live_put(&f->into->live, r->sequence, r->payload, (uint32_t)r->bytes);
     if (live == NULL)
         return no_memory(f);
     live->pending = pending;
@@ -113,6 +155,12 @@ static int fold_settled(struct fold *f, const struct journal_record *r) {
         if (!sequence_seen(f, s.sequence) || (s.groups | s.of) > RECORD_ALL_GROUPS)
             return damaged(f, r, "no message can have been settled like this");
         struct live_message *m = live_find(&f->into->live, s.sequence);
+        uint32_t fed = s.groups != RECORD_ALL_GROUPS ? fed_to(f, s.sequence) & s.groups : 0;
+        struct live_message *beside = fed != 0 ? aside(f, s.sequence) : NULL;
+        if (fed != 0 && beside == NULL)
+            return no_memory(f);
+        if (beside != NULL)
+            beside->pending |= fed;
         bool waits = m != NULL && m->pending == 0 && s.of == 0 && s.groups != RECORD_ALL_GROUPS;
         if (m != NULL && !waits)
             go_on(f, m, s.of, s.groups);
@@ -128,8 +176,13 @@ static int fold_delivery(struct fold *f, const struct journal_record *r) {
     if (m != NULL && m->pending == 0 && d.of != 0)
         go_on(f, m, d.of, 0);
     m = live_find(&f->into->live, r->sequence);
-    if (m == NULL || !(m->pending >> d.delivery.group & 1))
-        return 0;
+    if (m == NULL || !(m->pending >> d.delivery.group & 1)) {
+        if (!(fed_to(f, r->sequence) >> d.delivery.group & 1))
+            return 0;
+        m = aside(f, r->sequence);
+    }
+    if (m == NULL)
+        return no_memory(f);
     return live_deliver(m, d.delivery.group, r->payload, (uint32_t)r->bytes) < 0 ? no_memory(f) : 0;
 }
 
@@ -200,7 +253,7 @@ static int fold_snapshot(struct fold *f, const struct journal_record *r) {
 /* ---- all ---- */
 
 int fold_record(struct fold *f, const struct journal_record *r) {
-    const bool has_flag = r->type == RECORD_SNAPSHOT || r->type == RECORD_PRODUCER;
+    const bool has_flag = r->type <= RECORD_MESSAGE || r->type == RECORD_SNAPSHOT || r->type == RECORD_PRODUCER;
     if (r->type < RECORD_GROUPS || r->type > RECORD_PRODUCER || r->flags > has_flag)
         return wrong(f, r, RP_INCOMPATIBLE, "this library does not know such a record");
     if (r->type != RECORD_GROUPS && r->file != f->file)
@@ -234,7 +287,7 @@ int fold_journal(struct fold *f, const struct journal_dir *d) {
     size_t count;
     *f = (struct fold){.path = d->path, .next_sequence = 1, .next_id = 1, .now_ns = clock_wall_ns()};
     f->into = &f->told;
-    int result = live_open(&f->told.live) < 0 || live_open(&f->snapshot.live) < 0 ? no_memory(f) : 0;
+    int result = live_open(&f->told.live) < 0 || live_open(&f->snapshot.live) < 0 || live_open(&f->aside) < 0 ? no_memory(f) : 0;
     if (result < 0)
         return result;
     if ((result = journal_dir_list(d, &numbers, &count)) < 0)
@@ -254,4 +307,5 @@ int fold_journal(struct fold *f, const struct journal_dir *d) {
 void fold_close(struct fold *f) {
     told_close(&f->told);
     told_close(&f->snapshot);
+    live_close(&f->aside);
 }

@@ -10,6 +10,8 @@
  *     ID          was sent, until its time; of two the one that is kept for longer: it was sent when the other's time was over
  *     PRODUCER    has come so far: the last counts. Or was removed, if it was made at that time
  *
+ * A group that began in the past is fed out of the files, without a record: what it settled, and where messages stand in it, is noted aside, and taken from what lies between the two sequences that its GROUPS say (past.h).
+ *
  * What is about a message that is not known is about one that was settled. So it does no harm if a record is there twice, or if the messages' file is gone.
  */
 #ifndef RP_REPLAY_FOLD_H
@@ -30,10 +32,12 @@ struct fold {
     const char *path; /* of the journal, for messages */
     struct told told, snapshot;
     struct told *into;                /* one of these two: a snapshot is being told, or not */
+    struct live aside;                /* what groups that began in the past settled (`pending`), and deliveries */
     struct record_groups groups;      /* as they were said last */
     uint32_t mask;                    /* which there are */
     uint64_t file;                    /* whose GROUPS were seen last; 0: none */
     uint64_t generations[MAX_GROUPS]; /* the highest of each place */
+    uint64_t told_to[MAX_GROUPS];     /* as `aside` goes by */
     uint64_t next_sequence, next_id;  /* those of messages are lower */
     uint64_t oldest;                  /* number of the first file; 0: there is none */
     uint64_t messages;                /* records of them */

@@ -154,6 +154,16 @@ int live_deliver(struct live_message *m, uint32_t group, const void *record, uin
     return 0;
 }
 
+void live_undeliver(struct live_message *m, uint32_t groups) {
+    for (struct live_delivery **place = &m->deliveries, *d; (d = *place) != NULL;)
+        if (groups >> d->group & 1) {
+            *place = d->next;
+            free(d);
+        } else {
+            place = &d->next;
+        }
+}
+
 struct live_message *live_next(const struct live *l, size_t *at) {
     while (*at < slot_count(l) && l->slots[*at].at == 0)
         ++*at;

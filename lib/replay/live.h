@@ -54,6 +54,9 @@ void live_drop(struct live *l, struct live_message *m);
 /* The record of group `group`, instead of an earlier one. 0 or -ENOMEM. */
 int live_deliver(struct live_message *m, uint32_t group, const void *record, uint32_t bytes);
 
+/* Forgets those of these groups. */
+void live_undeliver(struct live_message *m, uint32_t groups);
+
 /* All, ascending; to be freed. NULL: no memory, or none are there. */
 struct live_message **live_all(const struct live *l);
 

@@ -10,6 +10,7 @@
  *     publish   queue_create
  */
 #include "bring_back.h"
+#include "catch_up.h"
 #include "contents.h"
 #include "directory.h"
 #include "durable.h"
@@ -17,6 +18,7 @@
 #include "futex.h"
 #include "journal_lock.h"
 #include "kept.h"
+#include "past.h"
 #include "process.h"
 #include "shm.h"
 #include "wanted.h"
@@ -187,7 +189,7 @@ static uint64_t needed_from(const struct replaying *x, struct live_message **all
     const uint64_t lowest = told->live.count > 0 ? all[0]->sequence : x->fold.next_sequence;
     uint64_t needed = x->fold.stop.needed;
     struct journal_file next;
-    if (told->ids.count + told->producers.count > 0)
+    if (told->ids.count + told->producers.count > 0 || past_any(&x->fold))
         return needed; /* they may be said anywhere: durable_ids.h */
     while (needed < x->fold.file && journal_file_open(&x->dir, needed + 1, JOURNAL_READ, &next) == 0) {
         journal_file_close(&next);
@@ -214,7 +216,13 @@ static int settle_files(struct replaying *x, const struct segment *s, struct liv
     if (result < 0)
         return result;
     durable_begin(s, x->path, x->dir.id, x->fold.next_sequence, file.number, (uint32_t)at.unit,
-                  x->fold.oldest != 0 ? x->fold.oldest : file.number, needed, x->fold.into != &x->fold.told);
+                  x->fold.oldest != 0 ? x->fold.oldest : file.number, needed,
+                  x->fold.into != &x->fold.told || past_any(&x->fold));
+    for (uint32_t i = 0; i < x->fold.groups.count; i++) {
+        const struct record_group *g = &x->fold.groups.groups[i];
+        if (g->past != PAST_NONE)
+            catch_up_adopt(s, g->index, g->told, g->fed, g->past == PAST_ENDED);
+    }
     s->journal->life = x->life;
     for (size_t i = 0; i < x->fold.told.live.count; i++)
         durable_adopt(s, all[i]->cell, all[i]->sequence);
@@ -253,6 +261,8 @@ static int fill(struct queue_contents *c, void *memory, uint64_t bytes) {
     int result = x->dir.fd < 0 ? open_journal(x, true) : 0;
     if (result == 0)
         result = fold_journal(&x->fold, &x->dir);
+    if (result == 0)
+        result = past_read(&x->fold);
     if (result == 0)
         result = fill_segment(x, memory, bytes);
     return result;

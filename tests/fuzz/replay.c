@@ -33,8 +33,8 @@ static size_t make_groups(struct reader *r, unsigned char *to) {
         if (generations >> 2 * i & 3)
             g.groups[g.count++] =
                 (struct record_group){.index = i, .generation = generations >> 2 * i & 3, .name = {(char)('a' + i)}};
-    record_groups_write(to, &g);
-    return record_groups_bytes(g.count);
+    record_groups_write(to, 0, &g);
+    return record_groups_bytes(g.count, 0);
 }
 
 static size_t make_message(struct reader *r, unsigned char *to) {

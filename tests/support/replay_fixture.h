@@ -111,7 +111,10 @@ static inline void *add(struct journal *x, uint16_t type, uint16_t flags, uint64
 /* ---- records ---- */
 
 static inline void add_groups(struct journal *x, const struct record_groups *g) {
-    record_groups_write(add(x, RECORD_GROUPS, 0, 0, record_groups_bytes(g->count)), g);
+    uint16_t flags = 0;
+    for (uint32_t i = 0; i < g->count; i++)
+        flags |= g->groups[i].past != PAST_NONE ? RECORD_GROUPS_PAST : 0;
+    record_groups_write(add(x, RECORD_GROUPS, flags, 0, record_groups_bytes(g->count, flags)), flags, g);
 }
 
 /* Groups a, b, ...: the generation of each place, 0: there is none. */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "past.h"
+#include "catch_up_cell.h"
+#include "durable_history.h"
+#include "error.h"
+#include <errno.h>
+
+bool past_any(const struct fold *f) {
+    for (uint32_t i = 0; i < f->groups.count; i++)
+        if (f->groups.groups[i].past != PAST_NONE)
+            return true;
+    return false;
+}
+
+/* The groups to which the message was fed, and that have not settled it. */
+static uint32_t wanted(const struct fold *f, uint64_t sequence) {
+    const struct live_message *aside = live_find(&f->aside, sequence);
+    uint32_t groups = 0;
+    for (uint32_t i = 0; i < f->groups.count; i++) {
+        const struct record_group *g = &f->groups.groups[i];
+        if (g->past != PAST_NONE && sequence >= g->told && sequence < g->fed)
+            groups |= UINT32_C(1) << g->index;
+    }
+    return aside == NULL || MUTANT(past_settled_again) ? groups : groups & ~aside->pending;
+}
+
+static int put(struct fold *f, const struct journal_record *r) {
+    struct record_message m;
+    uint32_t groups = wanted(f, r->sequence);
+    if (groups == 0 || !record_message_read(r->payload, r->bytes, &m) || !past_message_counts(&m, f->now_ns))
+        return 0;
+    struct live_message *live = live_find(&f->told.live, r->sequence);
+    if (live == NULL && (live = live_put(&f->told.live, r->sequence, r->payload, (uint32_t)r->bytes)) == NULL)
+        return -ENOMEM;
+    live->pending |= groups;
+    const struct live_message *aside = live_find(&f->aside, r->sequence);
+    for (const struct live_delivery *d = aside != NULL ? aside->deliveries : NULL; d != NULL; d = d->next)
+        if (groups >> d->group & 1 && live_deliver(live, d->group, d->record, d->bytes) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+int past_read(struct fold *f) {
+    uint64_t from = UINT64_MAX, to = 0;
+    struct durable_history *h;
+    for (uint32_t i = 0; i < f->groups.count; i++) {
+        const struct record_group *g = &f->groups.groups[i];
+        if (g->past == PAST_NONE || g->told == g->fed)
+            continue;
+        from = g->told < from ? g->told : from;
+        to = g->fed > to ? g->fed : to;
+    }
+    if (from >= to)
+        return 0;
+    int result = history_open(&h, f->path, NULL, from, false);
+    if (result < 0)
+        return result;
+    for (;;) {
+        struct journal_record r;
+        struct history_gap gap;
+        result = history_next(h, &r, &gap);
+        if (result == RP_LAPPED) /* they went before the group was made */
+            continue;
+        if (result != 0 || r.sequence >= to)
+            break;
+        if (put(f, &r) < 0) {
+            result = fail(-ENOMEM, "journal '%.100s': no memory for its messages", f->path);
+            break;
+        }
+    }
+    history_close(h);
+    return result == RP_EMPTY ? 0 : result;
+}
