@@ -31,6 +31,7 @@ int rebuild_begin(struct rebuild *r, void *memory, uint64_t bytes, uint64_t crea
     store_relaxed(&s->control->wall_ahead_ns, created_ns, init);
     store_relaxed(&s->control->active, groups_word(VERSION, 0, 0), init);
     store_relaxed(&s->groups[0].word, group_word(GROUP_UNUSED, NOBODY, 0), init);
+    r->cursor = reserve_cells(&s->parameters, &s->layout);
     for (uint32_t i = 0; i < s->parameters.numa_shards; i++)
         r->shard_cursors[i] = shard_cells(&s->parameters, &s->layout, i).first;
     return 0;
@@ -133,12 +134,13 @@ static int by_turn(const void *x, const void *y) {
 /* Which cells are free is told by their words; the bits follow. Cells beyond the capacity come into play as if so many had been attached. */
 static void set_bits(const struct rebuild *r) {
     const struct segment *s = &r->segment;
-    uint64_t count = s->parameters.capacity;
+    const uint32_t first = reserve_cells(&s->parameters, &s->layout);
+    uint64_t count = first + s->parameters.capacity;
     while (count < r->cells)
         count += CELLS_PER_PARTICIPANT;
     count = count < s->layout.cell_count ? count : s->layout.cell_count;
     store_relaxed(&s->control->cells_in_play, count, init);
-    for (uint32_t c = 0; c < count; c++) {
+    for (uint32_t c = first; c < count; c++) {
         a64 *word = &s->bitmap[c / 64];
         uint64_t bit = UINT64_C(1) << (c % 64), before = load_relaxed(word, init);
         bool is_free = cell_state(load_relaxed(&segment_cell(s, c)->word, init)) == CELL_FREE;

@@ -8,12 +8,13 @@
 
 #ifdef RP_SIM
 #define MIN_SLOTS sim_min_slots
-enum { SHARD_SLOTS = 8, RESERVE = 4, EXTENT_MIN = 256, EXTENT_MAX = 256, INDEX_SLOTS_MIN = 8, EXTENT_PAGE = 256 };
+enum { SHARD_SLOTS = 8, RESERVE = 4, PAST_RESERVE = 1, EXTENT_MIN = 256, EXTENT_MAX = 256, INDEX_SLOTS_MIN = 8, EXTENT_PAGE = 256 };
 #else
 #define MIN_SLOTS 8u
 enum {
     SHARD_SLOTS = 512, /* a lane of a shard is at least a page */
     RESERVE = 64,
+    PAST_RESERVE = 16,
     EXTENT_MIN = 64 << 10,
     EXTENT_MAX = 1 << 20,
     INDEX_SLOTS_MIN = 1024,
@@ -148,7 +149,8 @@ int layout_compute(const struct parameters *p, struct layout *out) {
     if (result < 0)
         return result;
     struct layout l = {0};
-    l.reserve = p->spill_bytes > 0 ? RESERVE : 0;
+    const bool keeps_past = p->sync != 0 && (p->retain_ns > 0 || p->retain_bytes > 0);
+    l.reserve = p->spill_bytes > 0 ? RESERVE : keeps_past ? PAST_RESERVE : 0;
     l.cell_count = reserve_cells(p, &l) + p->capacity + CELLS_PER_PARTICIPANT * p->max_participants;
     l.cell_stride =
         (uint32_t)(offsetof(struct cell, payload) + ((p->message_bytes + 7) & ~UINT32_C(7)) + p->header_bytes + LINE - 1) &

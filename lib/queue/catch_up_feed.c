@@ -7,6 +7,7 @@
 #include "durable_role.h"
 #include "error.h"
 #include "lane.h"
+#include "reserve.h"
 #include "wait.h"
 #include <errno.h>
 #include <limits.h>
@@ -115,11 +116,11 @@ static bool pass(const struct rp_consumer *c, uint64_t fed, uint64_t position) {
     return cas_seq_cst(fed_of(c), &fed, next, cursor);
 }
 
-static bool take_cell(struct actor *a, uint32_t *cell) {
-    if (pool_take(&a->pool, cell))
+/* What was settled gives its memory back when that is recorded. */
+static bool take_cell(struct actor *a, unsigned group, uint32_t *cell) {
+    if (reserve_take(a, group, cell))
         return true;
-    pool_flush(&a->pool);
-    return pool_search(&a->pool, actor_now_ms(a), cell);
+    return durable_drive(a) == DRIVE_IDLE && reserve_take(a, group, cell);
 }
 
 /* Its payload is there: the cell is STAGED, `fed` moves, the cell is COMMITTED. False: another was faster. */
@@ -170,7 +171,7 @@ static enum step put(struct feeding *x, uint64_t fed, uint64_t q) {
         return STEP_AGAIN;
     }
     if (x->cell == NO_CELL) {
-        if (!take_cell(a, &x->cell)) {
+        if (!take_cell(a, c->group, &x->cell)) {
             x->cell = NO_CELL;
             return STEP_NO_ROOM;
         }

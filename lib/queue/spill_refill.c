@@ -7,6 +7,7 @@
 #include "groups.h"
 #include "headers.h"
 #include "lane.h"
+#include "reserve.h"
 #include "schedule.h"
 #include "spill.h"
 #include <stdlib.h>
@@ -98,23 +99,6 @@ static bool copy_frame(const struct segment *s, uint64_t place, uint32_t lane, u
                                       segment_extra(s, c), extra, flags);
 }
 
-/* ---- a cell ---- */
-
-/* From everybody's, or from the group's own. As with senders, bits may lag: the words are asked before it is believed that there is none. */
-static bool take_cell(struct actor *a, unsigned group, uint32_t *cell) {
-    const struct segment *s = a->segment;
-    if (pool_take(&a->pool, cell))
-        return true;
-    uint32_t count = s->layout.reserve, first = group * count;
-    for (uint32_t i = 0; i < count; i++)
-        if (pool_own(&a->pool, first + (i + a->seat) % count)) {
-            *cell = first + (i + a->seat) % count;
-            return true;
-        }
-    pool_flush(&a->pool);
-    return pool_search(&a->pool, actor_now_ms(a), cell);
-}
-
 /* ---- one message ---- */
 
 struct refill {
@@ -183,7 +167,7 @@ static enum step step(struct refill *r, uint64_t *n) {
     if (ahead < 0)
         return STEP_END;
     if (r->cell == NO_CELL) {
-        if (!take_cell(a, c->group, &r->cell)) {
+        if (!reserve_take(a, c->group, &r->cell)) {
             r->cell = NO_CELL;
             return STEP_NO_ROOM;
         }
