@@ -30,6 +30,7 @@ static json_t *group_json(const struct rp_group_info *g) {
     json_object_set_new(object, "waiting", cli_json_u64(g->waiting));
     json_object_set_new(object, "dropped", cli_json_u64(g->dropped));
     json_object_set_new(object, "expired", cli_json_u64(g->expired));
+    json_object_set_new(object, "behind", cli_json_u64(g->behind));
     json_object_set_new(object, "paused", json_boolean(g->paused));
     return object;
 }
@@ -50,9 +51,12 @@ uint32_t groups_print(rp_queue *q) {
         if (count++ == 0)
             printf("  %-20s %9s %9s %9s %9s %10s %9s  %s\n", "GROUP", "READY", "LEASED", "DELAYED", "DEAD", "OLDEST", "DROPPED",
                    "OVERFLOW");
-        printf("  %-20s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %10s %9" PRIu64 "  %s%s\n", g.name, g.ready, g.leased,
+        printf("  %-20s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %10s %9" PRIu64 "  %s%s", g.name, g.ready, g.leased,
                g.delayed, g.dead, cli_format_age(age, g.oldest_ready_ns), g.dropped, group_overflow_name(g.overflow),
                g.paused ? "  paused" : "");
+        if (g.behind > 0)
+            printf("  %" PRIu64 " behind, in the journal", g.behind);
+        printf("\n");
     }
     return count;
 }

@@ -3,7 +3,7 @@
 #include "headers.h"
 #include "journal.h"
 #include "pace.h"
-#include "when.h"
+#include "place.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,12 +13,6 @@
 #include <unistd.h>
 
 #define GATHER_BYTES (UINT64_C(64) * 1024)
-
-/* A place in the history. */
-struct place {
-    uint64_t sequence; /* 0: not said */
-    uint64_t time_ns;
-};
 
 struct replay {
     const char *name; /* of the queue, or the journal's directory */
@@ -40,29 +34,11 @@ struct replay {
 
 /* ---- words ---- */
 
-/* A number; a time; or how long ago. */
-static bool parse_place(const char *text, struct place *p) {
-    static const char ago[] = " ago";
-    size_t length = strlen(text), tail = sizeof ago - 1;
-    char duration[CLI_TEXT_MAX];
-    uint64_t ns, now = cli_wall_ns();
-    *p = (struct place){0};
-    if (length > tail && length - tail < sizeof duration && strcmp(text + length - tail, ago) == 0) {
-        memcpy(duration, text, length - tail);
-        duration[length - tail] = '\0';
-        if (!cli_parse_duration(duration, &ns))
-            return false;
-        p->time_ns = now > ns ? now - ns : 1;
-        return true;
-    }
-    return cli_parse_count(text, &p->sequence) || (when_parse(text, &p->time_ns) && p->time_ns > 0);
-}
-static bool parse_until(const char *text, void *target) { return parse_place(text, target); }
+static bool parse_until(const char *text, void *target) { return place_parse(text, target); }
 static bool parse_from(const char *text, void *target) {
     *(struct place *)target = (struct place){0};
-    return strcmp(text, "oldest") == 0 || parse_place(text, target);
+    return strcmp(text, "oldest") == 0 || place_parse(text, target);
 }
-#define EXPECTS_PLACE "the sequence of a message, a time (2026-11-22T09:30:00Z, @1795339800), or such as \"2h ago\""
 
 static bool parse_speed(const char *text, void *target) { return cli_parse_real(text, target) && *(double *)target >= 0; }
 
@@ -277,9 +253,9 @@ int journal_replay(int argc, char **argv) {
     bool nul = false;
     const struct flag flags[] = {
         CLI_FLAG("--journal", 0, FLAG_TEXT, &r.path, "DIR", "the journal in this directory, whether its queue is there or not"),
-        CLI_PARSED("--from", &r.from, "WHERE", parse_from, "oldest, " EXPECTS_PLACE,
+        CLI_PARSED("--from", &r.from, "WHERE", parse_from, "oldest, " PLACE_EXPECTS,
                    "from this message on: a sequence, a time when it was sent, \"2h ago\", or oldest (oldest)"),
-        CLI_PARSED("--until", &r.until, "WHERE", parse_until, EXPECTS_PLACE, "up to this one, it included (all there are)"),
+        CLI_PARSED("--until", &r.until, "WHERE", parse_until, PLACE_EXPECTS, "up to this one, it included (all there are)"),
         CLI_FLAG(NULL, 'n', FLAG_COUNT, &r.limit, "N", "at most N messages (no limit)"),
         CLI_FLAG("--to", 0, FLAG_TEXT, &r.to, "QUEUE", "send them to this queue; - is stdout (-)"),
         CLI_PARSED("--speed", &r.speed, "X", parse_speed, "a number such as 2 or 0.5",

@@ -1,33 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /* ringpost group create|rm|ls NAME ... */
 #include "groups.h"
+#include "place.h"
 
 #include <errno.h>
 #include <string.h>
 
-static bool parse_from(const char *text, void *from) {
-    (void)from; /* there is no other yet */
-    return strcmp(text, "newest") == 0;
+static bool parse_from(const char *text, void *options) {
+    struct rp_group_options *o = options;
+    struct place p = {0};
+    bool newest = strcmp(text, "newest") == 0, oldest = strcmp(text, "oldest") == 0;
+    if (!newest && !oldest && !place_parse(text, &p))
+        return false;
+    o->start = newest ? RP_START_NEWEST : oldest ? RP_START_OLDEST : p.sequence != 0 ? RP_START_SEQUENCE : RP_START_TIME;
+    o->start_at = p.sequence != 0 ? p.sequence : p.time_ns;
+    return true;
 }
 
 static int group_create(int argc, char **argv) {
     struct rp_group_options options;
     bool json = false;
-    int from;
     rp_group_options_init(&options, sizeof options);
     const struct flag flags[] = {
         CLI_PARSED(
             "--overflow", &options.overflow, "POLICY", group_parse_overflow, EXPECTS_GROUP_OVERFLOW,
             "what a send does to the group's messages when the queue is full: block, drop-oldest, dead, or queue: as the queue's "
             "(queue)"),
-        CLI_PARSED("--from", &from, "WHERE", parse_from, "newest", "with which message it begins (newest: the next one)"),
+        CLI_PARSED("--from", &options, "WHERE", parse_from, "newest, oldest, " PLACE_EXPECTS,
+                   "with which message it begins: newest, the next one; oldest, the first in the queue's journal; the one with this "
+                   "sequence, or sent at this time or later (newest)"),
         CLI_SWITCH("--json", 0, &json, "as a JSON object"),
     };
     const struct usage usage = {
         .verb = "group create",
-        .synopsis = "NAME GROUP [--overflow POLICY] [--from newest] [--json]",
-        .about = "Makes a consumer group. It gets every message that is sent from now on, whatever other groups do with it.",
-        .examples = "  ringpost group create orders audit",
+        .synopsis = "NAME GROUP [--overflow POLICY] [--from WHERE] [--json]",
+        .about = "Makes a consumer group. It gets every message that is sent from now on, whatever other groups do with it; and, if the queue\n"
+                 "has a journal and --from says so, what was sent before, each message once, in order.",
+        .examples = "  ringpost group create orders audit\n  ringpost group create orders replay --from \"2h ago\"",
         .flags = flags,
         .flag_count = sizeof flags / sizeof flags[0],
         .operands_min = 2,
@@ -131,7 +140,7 @@ static int group_ls(int argc, char **argv) {
 }
 
 static const struct verb group_verbs[] = {
-    {"create", "make a group; it begins with the next message", group_create},
+    {"create", "make a group; it begins with the next message, or in the past", group_create},
     {"rm", "remove a group and drop its messages", group_rm},
     {"ls", "list the groups of a queue", group_ls},
     {NULL, NULL, NULL},

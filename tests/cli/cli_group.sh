@@ -12,7 +12,10 @@ has "exists" "$err" "already"
 run 1 group create "$q" more
 has "no place" "$err" "3 places"
 run 2 group create "$q" "no name"
-run 2 group create "$q" x --from oldest
+run 2 group create "$q" x --from yesterday
+has "from" "$err" "2h ago"
+run 1 group create "$q" x --from oldest
+has "no journal" "$err" "has no journal"
 run 2 group create "$q" x --overflow sometimes
 run 5 group create "$q.none" x
 seq 3 | run 0 send "$q"

@@ -91,12 +91,10 @@ _ringpost() {
             ;;
         --peers) _ringpost_reply "all $("$command" bench peers 2>/dev/null | sed -n '2,$s/ .*//p')" "$current" ;;
         --from)
-            if [[ $verb == ring ]]; then
-                _ringpost_reply "newest oldest" "$current"
-            elif [[ $verb == journal ]]; then
+            if [[ $verb == journal ]]; then
                 _ringpost_reply "oldest" "$current"
             else
-                _ringpost_reply "newest" "$current"
+                _ringpost_reply "newest oldest" "$current"
             fi
             ;;
         --dead-overflow) _ringpost_reply "drop-oldest refuse" "$current" ;;
