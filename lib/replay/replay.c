@@ -155,7 +155,7 @@ static int make_next(struct replaying *x, const struct segment *s, uint64_t need
                                      .previous = first ? NULL : &end,
                                      .after = first ? NULL : &last,
                                      .needed = needed,
-                                     .now_ns = s->created_wall_ns};
+                                     .now_ns = s->created_wall_ns + segment_now_ns(s)};
     int result = first ? 0 : seal(x, &last, &end);
     if (result == 0)
         result = journal_file_create(&x->dir, &o, JOURNAL_WRITE, made);

@@ -358,15 +358,15 @@ static void cancel_one(struct user *u) {
 }
 
 static void make_group(struct user *u) {
-    if (books->groups_made == BOOKS_GROUPS)
-        return;
-    unsigned g = books->groups_made++;
-    struct book_group *group = &books->groups[g];
     struct rp_group_options o;
     char name[16];
-    books_group_name(g, name);
+    if (books->groups_made == BOOKS_GROUPS)
+        return;
     rp_group_options_init(&o, sizeof o);
     const bool past = books->past && books_roll(4) != 0, flushed = past && books_roll(2) && user_flush(u);
+    unsigned g = books->groups_made++;
+    struct book_group *group = &books->groups[g];
+    books_group_name(g, name);
     if (past && past_books_look())
         past_books_choose(&o);
     /* What waits will be for it, too; what waited until lately may wait again after a failure. */
@@ -392,7 +392,7 @@ static void make_group(struct user *u) {
 }
 
 static void remove_group(struct user *u) {
-    unsigned g = books->groups_made - 1;
+    unsigned g = books->past ? books_roll(books->groups_made) : books->groups_made - 1;
     struct book_group *group = &books->groups[g];
     char name[16];
     if (g == 0 || !is_group_usable(g))
@@ -452,8 +452,10 @@ bool user_flush_and_look(struct user *u) { return flush(u, true); }
 static void do_anything(struct user *u) {
     unsigned g = books_roll(books->groups_made);
     if (books->past && books_roll(4) == 0) {
-        if (g == 0)
+        if (g == 0 && books_roll(2))
             make_group(u);
+        else if (g == 0)
+            remove_group(u);
         else
             receive_some(u, g, books_roll(RECEIVES_MOST), false);
         return;
