@@ -74,6 +74,7 @@ static void forget_groups(struct live *l, uint32_t gone) {
     for (size_t at = 0; gone != 0 && (m = live_next(l, &at)) != NULL;) {
         bool waits = m->pending == 0;
         m->pending &= ~gone;
+        live_undeliver(m, gone); /* another group in its place may be fed the message */
         if (waits || m->pending != 0)
             at++;
         else
