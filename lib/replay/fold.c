@@ -118,16 +118,15 @@ static int fold_message(struct fold *f, const struct journal_record *r) {
         return damaged(f, r, "no message can be like this");
     f->next_id = f->next_id > m.id ? f->next_id : m.id + 1;
     f->messages++;
-    uint32_t pending = m.groups & f->mask;
-    if (pending == 0 && !(m.flags & RP_DUMP_WAITING)) {
-        struct live_message *before = live_find(&f->into->live, r->sequence);
-        if (before != NULL)
-            live_drop(&f->into->live, before);
+    const uint32_t pending = m.groups & f->mask;
+    struct live_message *live = live_find(&f->into->live, r->sequence);
+    if (live != NULL && live->pending != 0 && f->into == &f->snapshot) { /* it was fed to a group beside those that it was sent for; that may be gone */
+        live->pending |= pending;
         return 0;
     }
-    struct live_message *live = live_find(&f->into->live, r->sequence);
-    if (live != NULL && live->pending != 0 && f->into == &f->snapshot) { /* it was fed to a group beside those that it was sent for */
-        live->pending |= pending;
+    if (pending == 0 && !(m.flags & RP_DUMP_WAITING)) {
+        if (live != NULL)
+            live_drop(&f->into->live, live);
         return 0;
     }
     live = live_put(&f->into->live, r->sequence, r->payload, (uint32_t)r->bytes);
