@@ -103,6 +103,8 @@ static int fold_groups(struct fold *f, const struct journal_record *r) {
     for (uint32_t i = 0; i < now.count; i++) {
         uint64_t *highest = &f->generations[now.groups[i].index];
         *highest = *highest > now.groups[i].generation ? *highest : now.groups[i].generation;
+        if (now.groups[i].fed > f->next_sequence) /* or it would not get the next messages */
+            f->next_sequence = now.groups[i].fed;
         f->mask |= UINT32_C(1) << now.groups[i].index;
     }
     f->next_id = f->next_id > now.next_id ? f->next_id : now.next_id;

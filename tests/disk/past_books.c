@@ -62,7 +62,7 @@ static uint64_t first_of(const struct rp_group_options *o) {
     return first;
 }
 
-void past_books_begin(unsigned g, const struct rp_group_options *o, bool flushed) {
+void past_books_begin(unsigned g, const struct rp_group_options *o) {
     const uint64_t first = first_of(o);
     for (uint32_t n = 1; n <= books->sent; n++) {
         const struct book_message *m = &books->messages[n];
@@ -72,7 +72,7 @@ void past_books_begin(unsigned g, const struct rp_group_options *o, bool flushed
         if (m->in_files && m->sequence >= first) {
             s->may = m->safe ? STATE_LIVE : STATE_LIVE | STATE_GONE;
             s->now = m->safe || (m->returned && !books->faulty) ? STATE_LIVE : 0;
-        } else if (m->in_files || m->sequence != 0 || (flushed && m->returned)) {
+        } else if (m->in_files || m->sequence != 0) {
             s->may = s->now = STATE_GONE;
         } else { /* perhaps it is written later */
             s->may = STATE_LIVE | STATE_GONE;

@@ -12,7 +12,7 @@ bool past_books_look(void);
 
 /* A start for a group that is to be made: options, and what it says in the books of each message that was sent so far. */
 void past_books_choose(struct rp_group_options *o);
-void past_books_begin(unsigned g, const struct rp_group_options *o, bool flushed);
+void past_books_begin(unsigned g, const struct rp_group_options *o);
 
 /* What the group gets that it was not fed yet: found[n]. */
 void past_books_list(rp_queue *q, uint32_t index, unsigned g, uint8_t *found);

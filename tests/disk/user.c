@@ -363,7 +363,9 @@ static void make_group(struct user *u) {
     if (books->groups_made == BOOKS_GROUPS)
         return;
     rp_group_options_init(&o, sizeof o);
-    const bool past = books->past && books_roll(4) != 0, flushed = past && books_roll(2) && user_flush(u);
+    const bool past = books->past && books_roll(4) != 0;
+    if (past && books_roll(2))
+        user_flush(u);
     unsigned g = books->groups_made++;
     struct book_group *group = &books->groups[g];
     books_group_name(g, name);
@@ -377,7 +379,7 @@ static void make_group(struct user *u) {
             (struct book_state){.may = maybe ? m->of[0].may | STATE_GONE | STATE_LIVE : STATE_GONE, .now = maybe ? 0 : STATE_GONE};
     }
     if (o.start != RP_START_NEWEST)
-        past_books_begin(g, &o, flushed);
+        past_books_begin(g, &o);
     uint64_t begin = ++books->time;
     *group = (struct book_group){.may_be = true, .may_not_be = true, .open = true, .born = begin, .changed = begin};
     int result = rp_group_create(u->q, name, &o);
@@ -408,6 +410,33 @@ static void remove_group(struct user *u) {
     group->changed = ++books->time;
     if (result != RP_NOT_DURABLE)
         expected(result, "rp_group_remove");
+}
+
+/* All that is ready, whether it was fed or not. */
+static void purge_group(struct user *u, unsigned g) {
+    static uint64_t since[BOOKS_MESSAGES];
+    char name[16];
+    if (!is_group_usable(g))
+        return;
+    books_group_name(g, name);
+    for (uint32_t n = 1; n <= books->sent; n++) {
+        struct book_message *m = &books->messages[n];
+        since[n] = m->changed;
+        m->of[g].may |= m->of[g].may & (STATE_DEAD - STATE_LIVE) ? STATE_GONE : 0;
+    }
+    const uint64_t begin = ++books->time;
+    int result = rp_queue_purge(u->q, name, RP_STATE_READY);
+    books_say("user %u purges group %u: %d", u->who, g, result);
+    for (uint32_t n = 1; n <= books->sent; n++) {
+        struct book_message *m = &books->messages[n];
+        struct book_state *s = &m->of[g];
+        if (m->waits || m->has_gone || m->open || m->changed > begin || m->changed != since[n] || s->leased || s->now == STATE_DEAD)
+            s->now = s->now == STATE_DEAD || s->now == STATE_GONE ? s->now : 0;
+        else
+            s->now = s->now != 0 ? STATE_GONE : 0;
+        m->changed = ++books->time;
+    }
+    expected(result, "rp_queue_purge");
 }
 
 /* All that waits gets its time; but what is perhaps not in the journal comes only when it is. */
@@ -456,6 +485,8 @@ static void do_anything(struct user *u) {
             make_group(u);
         else if (g == 0)
             remove_group(u);
+        else if (books_roll(8) == 0)
+            purge_group(u, g);
         else
             receive_some(u, g, books_roll(RECEIVES_MOST), false);
         return;
