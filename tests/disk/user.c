@@ -424,17 +424,15 @@ static void purge_group(struct user *u, unsigned g) {
         since[n] = m->changed;
         m->of[g].may |= m->of[g].may & (STATE_DEAD - STATE_LIVE) ? STATE_GONE : 0;
     }
-    const uint64_t begin = ++books->time;
     int result = rp_queue_purge(u->q, name, RP_STATE_READY);
     books_say("user %u purges group %u: %d", u->who, g, result);
     for (uint32_t n = 1; n <= books->sent; n++) {
         struct book_message *m = &books->messages[n];
         struct book_state *s = &m->of[g];
-        if (m->waits || m->has_gone || m->open || m->changed > begin || m->changed != since[n] || s->leased || s->now == STATE_DEAD)
-            s->now = s->now == STATE_DEAD || s->now == STATE_GONE ? s->now : 0;
-        else
-            s->now = s->now != 0 ? STATE_GONE : 0;
-        m->changed = ++books->time;
+        bool ready = m->safe && !m->delayed && !m->open && m->changed == since[n] && !s->leased;
+        if (s->now != STATE_DEAD && s->now != STATE_GONE) /* one that failed may wait to come again */
+            s->now = ready && s->now == STATE_LIVE ? STATE_GONE : 0;
+        m->changed = m->open ? m->changed : ++books->time;
     }
     expected(result, "rp_queue_purge");
 }
