@@ -357,6 +357,31 @@ static void cancel_one(struct user *u) {
         expected(result, "rp_queue_cancel");
 }
 
+/* All that is ready, whether it was fed or not. */
+static void purge_group(struct user *u, unsigned g) {
+    static uint64_t since[BOOKS_MESSAGES];
+    char name[16];
+    if (!is_group_usable(g))
+        return;
+    books_group_name(g, name);
+    for (uint32_t n = 1; n <= books->sent; n++) {
+        struct book_message *m = &books->messages[n];
+        since[n] = m->changed;
+        m->of[g].may |= m->of[g].may & (STATE_DEAD - STATE_LIVE) ? STATE_GONE : 0;
+    }
+    int result = rp_queue_purge(u->q, name, RP_STATE_READY);
+    books_say("user %u purges group %u: %d", u->who, g, result);
+    for (uint32_t n = 1; n <= books->sent; n++) {
+        struct book_message *m = &books->messages[n];
+        struct book_state *s = &m->of[g];
+        bool ready = m->safe && !m->delayed && !m->open && m->changed == since[n] && !s->leased;
+        if (s->now != STATE_DEAD && s->now != STATE_GONE) /* one that failed may wait to come again */
+            s->now = ready && s->now == STATE_LIVE ? STATE_GONE : 0;
+        m->changed = m->open ? m->changed : ++books->time;
+    }
+    expected(result, "rp_queue_purge");
+}
+
 static void make_group(struct user *u) {
     struct rp_group_options o;
     char name[16];
@@ -391,6 +416,8 @@ static void make_group(struct user *u) {
     group->changed = ++books->time;
     if (result != RP_NOT_DURABLE && result != -ENOSPC && !(past && books->faulty))
         expected(result, "rp_group_create");
+    if (past && group->now == GROUP_THERE && books_roll(6) == 0)
+        purge_group(u, g);
 }
 
 static void remove_group(struct user *u) {
@@ -410,31 +437,6 @@ static void remove_group(struct user *u) {
     group->changed = ++books->time;
     if (result != RP_NOT_DURABLE)
         expected(result, "rp_group_remove");
-}
-
-/* All that is ready, whether it was fed or not. */
-static void purge_group(struct user *u, unsigned g) {
-    static uint64_t since[BOOKS_MESSAGES];
-    char name[16];
-    if (!is_group_usable(g))
-        return;
-    books_group_name(g, name);
-    for (uint32_t n = 1; n <= books->sent; n++) {
-        struct book_message *m = &books->messages[n];
-        since[n] = m->changed;
-        m->of[g].may |= m->of[g].may & (STATE_DEAD - STATE_LIVE) ? STATE_GONE : 0;
-    }
-    int result = rp_queue_purge(u->q, name, RP_STATE_READY);
-    books_say("user %u purges group %u: %d", u->who, g, result);
-    for (uint32_t n = 1; n <= books->sent; n++) {
-        struct book_message *m = &books->messages[n];
-        struct book_state *s = &m->of[g];
-        bool ready = m->safe && !m->delayed && !m->open && m->changed == since[n] && !s->leased;
-        if (s->now != STATE_DEAD && s->now != STATE_GONE) /* one that failed may wait to come again */
-            s->now = ready && s->now == STATE_LIVE ? STATE_GONE : 0;
-        m->changed = m->open ? m->changed : ++books->time;
-    }
-    expected(result, "rp_queue_purge");
 }
 
 /* All that waits gets its time; but what is perhaps not in the journal comes only when it is. */
