@@ -43,7 +43,6 @@ static const struct mutant {
     {"replay_end_unsynced", "queue-power", "what was read is not made sure of before the next life begins"},
     {"kept_unsynced", "queue-power", "the options have their name before they are on disk"},
     {"past_drops_files", "past-power", "files go that a group behind was not fed yet"},
-    {"past_said_early", "past-power", "how far a group came is what it was before what it settled was collected"},
     {"past_settled_again", "past-power", "what a group settled of what it was fed lives again"},
     {"past_purge_untold", "past-power", "what a group was purged of before it was fed comes back"},
 };

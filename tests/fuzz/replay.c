@@ -37,7 +37,7 @@ static size_t make_groups(struct reader *r, unsigned char *to, uint16_t *flags) 
                 continue;
             uint8_t fed = take8(r);
             one->fed = 1 + fed % (SEQUENCES + 1);
-            one->told = fed < 8 ? one->fed + 1 : fed / 16 < one->fed ? 1 + fed / 16 : one->fed;
+            one->told = fed < 8 ? one->fed + 1 : 1 + (uint64_t)(fed / 16) % one->fed;
         }
     *flags = past >> 6 ? RECORD_GROUPS_PAST : 0;
     record_groups_write(to, *flags, &g);
