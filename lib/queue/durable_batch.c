@@ -42,14 +42,6 @@ static void say_past(const struct segment *s, struct batch *b, uint64_t position
     }
 }
 
-/* Does the batch say the group that is in this place? Of one that began in the past since, whoever reads would take nothing that it settled. */
-static bool says_group(const struct segment *s, const struct batch *b, unsigned g) {
-    bool says = !(catch_up_untold(s) >> g & 1) || MUTANT(past_settled_unsaid);
-    for (uint32_t i = 0; i < b->group_count && !says; i++)
-        says = b->said[i].index == g && b->said[i].generation == group_known(s, g).generation;
-    return says;
-}
-
 static void collect_groups(const struct segment *s, struct record_groups *g, uint64_t position) {
     uint64_t paused = pause_load(s);
     *g =
@@ -256,10 +248,6 @@ static bool add_parts(struct actor *a, struct batch *b, uint32_t c, bool whole) 
             d = delivery_of_hold(DELIVERY_RETURNED, LEAVING, NOBODY, NOBODY, hold_returned(hold_make(cell_generation(w), 0)));
         else if (!taken(d, w))
             continue;
-        if (!says_group(s, b, g)) {
-            durable_mark(s, c);
-            continue;
-        }
         if (delivery_state(d) == DELIVERY_SETTLED || (MUTANT(durable_limbo_goes) && delivery_state(d) == DELIVERY_LIMBO))
             gone |= UINT32_C(1) << g;
         if (delivery_state(d) == DELIVERY_SETTLED || delivery_state(d) == DELIVERY_LIMBO)
@@ -323,7 +311,7 @@ static bool add_marked(struct actor *a, struct batch *b) {
 static bool begin(struct actor *a, struct batch *b, uint64_t position, bool needed) {
     b->end = position;
     b->producer_at = b->past_at = NULL;
-    b->group_count = b->settled_count = b->mark_count = b->left_count = 0;
+    b->settled_count = b->mark_count = b->left_count = 0;
     b->says_groups = b->more = false;
     return !(needed || catch_up_untold(a->segment) != 0) || add_groups(a, b, position);
 }
