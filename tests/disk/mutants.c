@@ -44,7 +44,6 @@ static const struct mutant {
     {"kept_unsynced", "queue-power", "the options have their name before they are on disk"},
     {"past_drops_files", "past-power", "files go that a group behind was not fed yet"},
     {"past_settled_again", "past-power", "what a group settled of what it was fed lives again"},
-    {"past_purge_untold", "past-power", "what a group was purged of before it was fed comes back"},
 };
 
 static struct ledger ledger;
