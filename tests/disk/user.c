@@ -377,7 +377,7 @@ static void purge_group(struct user *u, unsigned g) {
         bool ready = m->safe && !m->delayed && !m->open && m->changed == since[n] && !s->leased;
         if (s->now != STATE_DEAD && s->now != STATE_GONE) /* one that failed may wait to come again */
             s->now = ready && s->now == STATE_LIVE ? STATE_GONE : 0;
-        m->changed = m->open ? m->changed : ++books->time;
+        m->changed = ++books->time; /* also under the hands of who is stopped while he sends it */
     }
     expected(result, "rp_queue_purge");
 }
