@@ -88,14 +88,23 @@ void books_now(struct book_state *s, uint8_t state) {
     s->now = state;
 }
 
+static void doubt(struct book_state *s) {
+    s->may |= STATE_GONE;
+    s->now = s->now == STATE_LIVE ? 0 : s->now;
+}
+
 void books_flushed(uint64_t time) {
     for (uint32_t n = 1; n <= books->sent; n++) {
         struct book_message *m = &books->messages[n];
         if (m->open || m->changed > time)
             continue;
-        m->safe |= m->returned;
+        /* A sync that failed may have lost what is in no memory any more, and what a group that was behind should have read. */
+        const bool doubted = books->faulty && books->sync != RP_SYNC_ALWAYS && !m->safe;
+        m->safe |= m->returned && !doubted;
         for (unsigned g = 0; g < books->groups_made; g++)
-            if (m->of[g].now != 0)
+            if (doubted && books->groups[g].past)
+                doubt(&m->of[g]);
+            else if (m->of[g].now != 0)
                 m->of[g].may = m->of[g].now;
         m->has_gone = false;
     }

@@ -41,6 +41,7 @@ struct book_group {
     enum book_group_state now;
     bool may_be, may_not_be; /* what the next life may find */
     bool open;
+    bool past; /* it began in the past */
     uint64_t born, changed;
 };
 
