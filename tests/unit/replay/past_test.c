@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Groups that began in the past: what they were fed when the journal ended, and what they are fed afterwards. */
 #include "replay_fixture.h"
+#include <fcntl.h>
+#include <ringpost/journal.h>
 
 enum { A = 1, B = 2, C = 4 };
 
@@ -322,7 +324,63 @@ static void files_that_went(void **state) {
     comes_to("10 ", "4 6 7 8 9 10 ");
 }
 
-/* Two lives: what the second was fed and settled, the third knows. */
+/* Three files, of which but the last nobody needs who has no such group; the second is harmed. */
+static void harmed(uint64_t told, uint64_t fed) {
+    journal_begin(&x);
+    for (uint64_t first = 1; first <= 7; first += 3) {
+        next_file(&x, first);
+        add_places(&x, 1);
+        add_texts(&x, first, first + 2, A);
+        settle_all(&x, first, first + 2, A);
+        x.needed = x.file.number;
+    }
+    next_file(&x, 10);
+    a_and_b(&x, told, fed);
+    add_texts(&x, 10, 10, A);
+    commit(&x);
+    char name[128];
+    snprintf(name, sizeof name, "%s/%016llx.journal", x.scratch.path, 2ull);
+    int fd = open(name, O_WRONLY);
+    assert_true(fd >= 0 && pwrite(fd, "?", 1, 4300) == 1);
+    close(fd);
+}
+
+/* The queue starts, and the group gets what there is; then those who receive from it are told. What it was fed before comes again, when it is past that. */
+static void damage_where_it_is_read(void **state) {
+    (void)state;
+    struct rp_journal_summary summary;
+    struct rp_message m;
+    harmed(1, 6);
+    succeeds(rp_journal_verify(x.scratch.path, NULL, NULL, &summary));
+    assert_int_equal(summary.state, RP_JOURNAL_DAMAGED);
+    assert_int_equal(summary.kept_files, 2);
+    rp_queue *q = bring_back_queue(&x);
+    has(q, "a", "10 ");
+    rp_consumer *c = consumer_of(q, "b");
+    for (int i = 1; i <= 3; i++) {
+        succeeds(rp_receive(c, &m, 0));
+        assert_int_equal(strtol(m.data, NULL, 10), i);
+        succeeds(rp_ack(c, &m));
+    }
+    assert_int_equal(rp_receive(c, &m, 0), RP_CORRUPT);
+    assert_non_null(strstr(rp_error_detail(), "0000000000000002 is damaged"));
+    assert_int_equal(rp_receive(c, &m, 0), RP_CORRUPT);
+    rp_consumer_close(c);
+    assert_int_equal(rp_queue_purge(q, "b", RP_STATE_READY), 7);
+    has(q, "b", "");
+    audit_is_clean(q);
+    drop_queue(q);
+    journal_end(&x);
+}
+
+/* Nobody else asks what is in such a file. */
+static void damage_before_it(void **state) {
+    (void)state;
+    harmed(7, 8);
+    comes_to("10 ", "7 8 9 10 ");
+}
+
+/* Lives: what the second was fed and settled, the third knows. */
 static void life_after_life(void **state) {
     (void)state;
     begin();
@@ -400,6 +458,8 @@ int main(void) {
                                        REPLAY_TEST(for_nobody_else),
                                        REPLAY_TEST(late_and_over),
                                        REPLAY_TEST(files_that_went),
+                                       REPLAY_TEST(damage_where_it_is_read),
+                                       REPLAY_TEST(damage_before_it),
                                        REPLAY_TEST(life_after_life),
                                        REPLAY_TEST(purged),
                                        REPLAY_TEST(what_cannot_be)};
