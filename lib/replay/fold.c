@@ -122,7 +122,8 @@ static int fold_message(struct fold *f, const struct journal_record *r) {
     f->messages++;
     const uint32_t pending = m.groups & f->mask;
     struct live_message *live = live_find(&f->into->live, r->sequence);
-    if (live != NULL && live->pending != 0 && f->into == &f->snapshot) { /* it was fed to a group beside those that it was sent for; that may be gone */
+    if (live != NULL && live->pending != 0 &&
+        f->into == &f->snapshot) { /* it was fed to a group beside those that it was sent for; that may be gone */
         live->pending |= pending;
         return 0;
     }

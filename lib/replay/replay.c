@@ -216,8 +216,7 @@ static int settle_files(struct replaying *x, const struct segment *s, struct liv
     if (result < 0)
         return result;
     durable_begin(s, x->path, x->dir.id, x->fold.next_sequence, file.number, (uint32_t)at.unit,
-                  x->fold.oldest != 0 ? x->fold.oldest : file.number, needed,
-                  x->fold.into != &x->fold.told || past_any(&x->fold));
+                  x->fold.oldest != 0 ? x->fold.oldest : file.number, needed, x->fold.into != &x->fold.told || past_any(&x->fold));
     for (uint32_t i = 0; i < x->fold.groups.count; i++) {
         const struct record_group *g = &x->fold.groups.groups[i];
         if (g->past != PAST_NONE)

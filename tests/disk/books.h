@@ -23,7 +23,7 @@ struct book_state {
 struct book_message {
     uint64_t id; /* 0: not told yet */
     struct book_state of[BOOKS_GROUPS];
-    uint64_t changed; /* when, in the books' own time */
+    uint64_t changed;           /* when, in the books' own time */
     uint64_t sequence, sent_ns; /* 0: it was not found in the journal yet */
     uint8_t user;
     bool in_files;  /* when the journal was last looked at */

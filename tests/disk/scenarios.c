@@ -130,7 +130,8 @@ uint64_t scenario_ghost(uint64_t seed, struct ledger *l) {
             uint64_t when = disk_random() % 4;
             if (when == 0)
                 writer_haunt(&ghost, false);
-            (void)writer_live(&w, l, habit, (int)(disk_random() % (disk_random() % 4 ? STEPS : LONG))); /* its file may go meanwhile */
+            (void)writer_live(&w, l, habit,
+                              (int)(disk_random() % (disk_random() % 4 ? STEPS : LONG))); /* its file may go meanwhile */
             if (when == 1)
                 writer_haunt(&ghost, true);
             if (!l->wrong[0])

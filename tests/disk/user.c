@@ -406,7 +406,8 @@ static void make_group(struct user *u) {
     if (o.start != RP_START_NEWEST)
         past_books_begin(g, &o);
     uint64_t begin = ++books->time;
-    *group = (struct book_group){.may_be = true, .may_not_be = true, .open = true, .past = o.start != RP_START_NEWEST, .born = begin, .changed = begin};
+    *group = (struct book_group){
+        .may_be = true, .may_not_be = true, .open = true, .past = o.start != RP_START_NEWEST, .born = begin, .changed = begin};
     int result = rp_group_create(u->q, name, &o);
     books_say("user %u makes group %u, start %u at %llu: %d", u->who, g, o.start, (unsigned long long)o.start_at, result);
     group->open = false;

@@ -183,8 +183,11 @@ static void said_as_written(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {REPLAY_TEST(follows),          REPLAY_TEST(waits_for_the_snapshots_end),
-                                       REPLAY_TEST(one_that_is_begun_anew), REPLAY_TEST(another_journal),
-                                       REPLAY_TEST(says_what_went),   REPLAY_TEST(said_as_written)};
+    const struct CMUnitTest tests[] = {REPLAY_TEST(follows),
+                                       REPLAY_TEST(waits_for_the_snapshots_end),
+                                       REPLAY_TEST(one_that_is_begun_anew),
+                                       REPLAY_TEST(another_journal),
+                                       REPLAY_TEST(says_what_went),
+                                       REPLAY_TEST(said_as_written)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,8 +21,9 @@ static void add_all(struct journal *x, const struct record_group *all, uint32_t 
     memcpy(g.groups, all, count * sizeof *all);
     add_groups(x, &g);
 }
-#define add_these(x, ...) \
-    add_all((x), (const struct record_group[]){__VA_ARGS__}, sizeof((const struct record_group[]){__VA_ARGS__}) / sizeof(struct record_group))
+#define add_these(x, ...)                                    \
+    add_all((x), (const struct record_group[]){__VA_ARGS__}, \
+            sizeof((const struct record_group[]){__VA_ARGS__}) / sizeof(struct record_group))
 
 /* Group a as others are, and b, which is behind. */
 static void a_and_b(struct journal *x, uint64_t told, uint64_t fed) {
@@ -325,7 +326,7 @@ static void files_that_went(void **state) {
 }
 
 /* Three files, of which but the last nobody needs who has no such group; the second is harmed. */
-static void harmed(uint64_t told, uint64_t fed) {
+static void harmed(uint32_t past, uint64_t told, uint64_t fed) {
     journal_begin(&x);
     for (uint64_t first = 1; first <= 7; first += 3) {
         next_file(&x, first);
@@ -335,8 +336,8 @@ static void harmed(uint64_t told, uint64_t fed) {
         x.needed = x.file.number;
     }
     next_file(&x, 10);
-    a_and_b(&x, told, fed);
-    add_texts(&x, 10, 10, A);
+    add_these(&x, group(0, 1, PAST_NONE, 0, 0), group(1, 1, past, told, fed));
+    add_texts(&x, 10, 10, past == PAST_ENDED ? A | B : A);
     commit(&x);
     char name[128];
     snprintf(name, sizeof name, "%s/%016llx.journal", x.scratch.path, 2ull);
@@ -350,7 +351,7 @@ static void damage_where_it_is_read(void **state) {
     (void)state;
     struct rp_journal_summary summary;
     struct rp_message m;
-    harmed(1, 6);
+    harmed(PAST_BEHIND, 1, 6);
     succeeds(rp_journal_verify(x.scratch.path, NULL, NULL, &summary));
     assert_int_equal(summary.state, RP_JOURNAL_DAMAGED);
     assert_int_equal(summary.kept_files, 2);
@@ -376,8 +377,21 @@ static void damage_where_it_is_read(void **state) {
 /* Nobody else asks what is in such a file. */
 static void damage_before_it(void **state) {
     (void)state;
-    harmed(7, 8);
+    harmed(PAST_BEHIND, 7, 8);
     comes_to("10 ", "7 8 9 10 ");
+}
+
+/* It reads no more: what it was fed behind the damage is lost, and counted. */
+static void damage_and_it_has_ended(void **state) {
+    (void)state;
+    struct rp_group_info g;
+    harmed(PAST_ENDED, 2, 10);
+    rp_queue *q = bring_back_queue(&x);
+    succeeds(rp_group_next(q, 1, &g));
+    assert_int_equal(g.dropped, 6);
+    has(q, "b", "2 3 10 ");
+    drop_queue(q);
+    journal_end(&x);
 }
 
 /* Lives: what the second was fed and settled, the third knows. */
@@ -460,6 +474,7 @@ int main(void) {
                                        REPLAY_TEST(files_that_went),
                                        REPLAY_TEST(damage_where_it_is_read),
                                        REPLAY_TEST(damage_before_it),
+                                       REPLAY_TEST(damage_and_it_has_ended),
                                        REPLAY_TEST(life_after_life),
                                        REPLAY_TEST(purged),
                                        REPLAY_TEST(what_cannot_be)};
