@@ -117,6 +117,8 @@ uint64_t catch_up_purge(struct actor *a, unsigned group) {
         if (passed == 0 || fed_done(fed) || catch_up_help(a, group, fed) != REQUEUE_IN)
             return 0;
     } while (!cas_seq_cst(fed_at(s, group), &fed, fed_word(false, fed_generation(fed), end, NO_CELL), cursor));
+    /* The journal says what was settled, and of these nothing: only a snapshot tells that they are over. A flush waits for it. */
+    (void)snapshot_ask(s);
     return passed;
 }
 

@@ -184,8 +184,10 @@ static enum step put(struct feeding *x, uint64_t fed, uint64_t q) {
         return STEP_NO_ROOM;
     if (result == 0)
         return feed(x, fed, q, lane) ? STEP_DONE : STEP_AGAIN;
-    if (pass(c, fed, q + 1)) /* the queue was made anew with less room for a message */
+    if (pass(c, fed, q + 1)) { /* the queue was made anew with less room for a message; as when it is purged */
         counter_add_shared(&s->groups[c->group].dropped, 1);
+        (void)snapshot_ask(s);
+    }
     return STEP_AGAIN;
 }
 

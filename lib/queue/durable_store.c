@@ -209,7 +209,7 @@ uint32_t store_durable_unit(const struct durable_store *st) {
  * The time by which files age: the wall clock when this life of the queue began, and what has passed since by a clock that nobody sets. So a clock that is set while the queue lives makes no file older; and that a file never
  * says an earlier time than the one before it is seen to when it is made.
  */
-static uint64_t life_ns(const struct segment *s) { return s->created_wall_ns + (clock_boot_ns() - s->epoch_boot_ns); }
+static uint64_t life_ns(const struct segment *s) { return s->created_wall_ns + segment_now_ns(s); }
 
 uint64_t store_said(const struct durable_store *st) { return st->file.needed; }
 

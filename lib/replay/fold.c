@@ -74,6 +74,7 @@ static void forget_groups(struct live *l, uint32_t gone) {
     for (size_t at = 0; gone != 0 && (m = live_next(l, &at)) != NULL;) {
         bool waits = m->pending == 0;
         m->pending &= ~gone;
+        live_undeliver(m, gone); /* another group in its place may be fed the message */
         if (waits || m->pending != 0)
             at++;
         else
@@ -102,6 +103,8 @@ static int fold_groups(struct fold *f, const struct journal_record *r) {
     for (uint32_t i = 0; i < now.count; i++) {
         uint64_t *highest = &f->generations[now.groups[i].index];
         *highest = *highest > now.groups[i].generation ? *highest : now.groups[i].generation;
+        if (now.groups[i].fed > f->next_sequence) /* or it would not get the next messages */
+            f->next_sequence = now.groups[i].fed;
         f->mask |= UINT32_C(1) << now.groups[i].index;
     }
     f->next_id = f->next_id > now.next_id ? f->next_id : now.next_id;
@@ -117,16 +120,16 @@ static int fold_message(struct fold *f, const struct journal_record *r) {
         return damaged(f, r, "no message can be like this");
     f->next_id = f->next_id > m.id ? f->next_id : m.id + 1;
     f->messages++;
-    uint32_t pending = m.groups & f->mask;
-    if (pending == 0 && !(m.flags & RP_DUMP_WAITING)) {
-        struct live_message *before = live_find(&f->into->live, r->sequence);
-        if (before != NULL)
-            live_drop(&f->into->live, before);
+    const uint32_t pending = m.groups & f->mask;
+    struct live_message *live = live_find(&f->into->live, r->sequence);
+    if (live != NULL && live->pending != 0 &&
+        f->into == &f->snapshot) { /* it was fed to a group beside those that it was sent for; that may be gone */
+        live->pending |= pending;
         return 0;
     }
-    struct live_message *live = live_find(&f->into->live, r->sequence);
-    if (live != NULL && live->pending != 0 && f->into == &f->snapshot) { /* it was fed to a group beside those that it was sent for */
-        live->pending |= pending;
+    if (pending == 0 && !(m.flags & RP_DUMP_WAITING)) {
+        if (live != NULL)
+            live_drop(&f->into->live, live);
         return 0;
     }
     live = live_put(&f->into->live, r->sequence, r->payload, (uint32_t)r->bytes);

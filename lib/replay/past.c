@@ -40,6 +40,22 @@ static int put(struct fold *f, const struct journal_record *r) {
     return 0;
 }
 
+/*
+ * A file is damaged that is only kept: the queue starts all the same. A group that is behind goes on there, and whoever receives from it is told what is wrong; one that has caught up since loses what it was fed behind it.
+ */
+static void give_up_at(struct fold *f, uint64_t sequence) {
+    for (uint32_t i = 0; i < f->groups.count; i++) {
+        struct record_group *g = &f->groups.groups[i];
+        if (g->past == PAST_NONE || g->fed <= sequence)
+            continue;
+        const uint64_t reached = g->told > sequence ? g->told : sequence;
+        if (g->past == PAST_BEHIND)
+            g->fed = reached;
+        else
+            g->dropped += g->fed - reached;
+    }
+}
+
 int past_read(struct fold *f) {
     uint64_t from = UINT64_MAX, to = 0;
     struct durable_history *h;
@@ -55,14 +71,20 @@ int past_read(struct fold *f) {
     int result = history_open(&h, f->path, NULL, from, false);
     if (result < 0)
         return result;
-    for (;;) {
+    for (uint64_t reached = from;;) {
         struct journal_record r;
         struct history_gap gap;
         result = history_next(h, &r, &gap);
         if (result == RP_LAPPED) /* they went before the group was made */
             continue;
+        if (result == RP_CORRUPT) {
+            give_up_at(f, reached);
+            result = 0;
+            break;
+        }
         if (result != 0 || r.sequence >= to)
             break;
+        reached = r.sequence + 1;
         if (put(f, &r) < 0) {
             result = fail(-ENOMEM, "journal '%.100s': no memory for its messages", f->path);
             break;

@@ -155,7 +155,7 @@ static int make_next(struct replaying *x, const struct segment *s, uint64_t need
                                      .previous = first ? NULL : &end,
                                      .after = first ? NULL : &last,
                                      .needed = needed,
-                                     .now_ns = s->created_wall_ns};
+                                     .now_ns = s->created_wall_ns + segment_now_ns(s)};
     int result = first ? 0 : seal(x, &last, &end);
     if (result == 0)
         result = journal_file_create(&x->dir, &o, JOURNAL_WRITE, made);
@@ -216,8 +216,7 @@ static int settle_files(struct replaying *x, const struct segment *s, struct liv
     if (result < 0)
         return result;
     durable_begin(s, x->path, x->dir.id, x->fold.next_sequence, file.number, (uint32_t)at.unit,
-                  x->fold.oldest != 0 ? x->fold.oldest : file.number, needed,
-                  x->fold.into != &x->fold.told || past_any(&x->fold));
+                  x->fold.oldest != 0 ? x->fold.oldest : file.number, needed, x->fold.into != &x->fold.told || past_any(&x->fold));
     for (uint32_t i = 0; i < x->fold.groups.count; i++) {
         const struct record_group *g = &x->fold.groups.groups[i];
         if (g->past != PAST_NONE)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "books.h"
 
+#include "past_books.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,13 +88,23 @@ void books_now(struct book_state *s, uint8_t state) {
     s->now = state;
 }
 
+static void doubt(struct book_state *s) {
+    s->may |= STATE_GONE;
+    s->now = s->now == STATE_LIVE ? 0 : s->now;
+}
+
 void books_flushed(uint64_t time) {
     for (uint32_t n = 1; n <= books->sent; n++) {
         struct book_message *m = &books->messages[n];
         if (m->open || m->changed > time)
             continue;
+        /* A sync that failed may have lost what is in no memory any more, and what a group that was behind should have read. */
+        const bool doubted = books->faulty && books->sync != RP_SYNC_ALWAYS && !m->safe;
+        m->safe |= m->returned && !doubted;
         for (unsigned g = 0; g < books->groups_made; g++)
-            if (m->of[g].now != 0)
+            if (doubted && books->groups[g].past)
+                doubt(&m->of[g]);
+            else if (m->of[g].now != 0)
                 m->of[g].may = m->of[g].now;
         m->has_gone = false;
     }
@@ -106,12 +118,14 @@ void books_flushed(uint64_t time) {
 }
 
 void books_sends_synced(void) {
-    for (uint32_t n = 1; n <= books->sent; n++)
+    for (uint32_t n = 1; n <= books->sent; n++) {
+        books->messages[n].safe |= books->messages[n].returned && !books->messages[n].open;
         for (unsigned g = 0; g < books->groups_made; g++) {
             struct book_state *s = &books->messages[n].of[g];
             if (!books->messages[n].open && s->now != 0 && s->now != STATE_GONE)
                 s->may &= (uint8_t)~STATE_GONE;
         }
+    }
 }
 
 static uint8_t failed_once(uint8_t state) {
@@ -182,20 +196,23 @@ static void list(rp_queue *q, unsigned g, uint8_t *found) {
     }
 }
 
-static bool is_there(rp_queue *q, unsigned g) {
+static bool is_there(rp_queue *q, unsigned g, uint32_t *index) {
     struct rp_group_info info;
     char name[16];
     books_group_name(g, name);
     for (uint32_t i = 0; rp_group_next(q, i, &info) == 0; i = info.index + 1)
-        if (strcmp(info.name, name) == 0)
+        if (strcmp(info.name, name) == 0) {
+            *index = info.index;
             return true;
+        }
     return false;
 }
 
 static void check_group(rp_queue *q, unsigned g, uint64_t time) {
     struct book_group *group = &books->groups[g];
     uint8_t found[BOOKS_MESSAGES];
-    bool there = is_there(q, g), unknown = group->now >= GROUP_GOING; /* its messages went with it, or some of them */
+    uint32_t index = 0;
+    bool there = is_there(q, g, &index), unknown = group->now >= GROUP_GOING; /* its messages went with it, or some of them */
     if (time != NEW_LIFE && (group->open || group->changed > time))
         return;
     if (there ? !group->may_be : !group->may_not_be)
@@ -206,6 +223,8 @@ static void check_group(rp_queue *q, unsigned g, uint64_t time) {
     memset(found, STATE_GONE, sizeof found);
     if (there)
         list(q, g, found);
+    if (there && books->past)
+        past_books_list(q, index, g, found);
     for (uint32_t n = 1; n <= books->sent; n++) {
         struct book_state *s = &books->messages[n].of[g];
         if (there && !unknown)
@@ -217,6 +236,8 @@ static void check_group(rp_queue *q, unsigned g, uint64_t time) {
 
 static void check_all(rp_queue *q, uint64_t time) {
     struct rp_audit a;
+    if (books->past && !past_books_look())
+        return;
     for (unsigned g = 0; g < books->groups_made; g++)
         check_group(q, g, time);
     if (rp_queue_audit(q, &a) != 0 || a.violations > 0)
@@ -231,6 +252,9 @@ void books_check_life(rp_queue *q) {
         struct book_message *m = &books->messages[n];
         m->waits |= m->has_gone; /* nobody can tell */
         m->open = m->has_gone = false;
+        m->safe |= m->in_files;
+        if (!m->in_files) /* nor will it be */
+            m->sequence = 1;
     }
     for (unsigned g = 0; g < books->groups_made; g++)
         books->groups[g].open = false;

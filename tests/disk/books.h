@@ -23,8 +23,13 @@ struct book_state {
 struct book_message {
     uint64_t id; /* 0: not told yet */
     struct book_state of[BOOKS_GROUPS];
-    uint64_t changed; /* when, in the books' own time */
+    uint64_t changed;           /* when, in the books' own time */
+    uint64_t sequence, sent_ns; /* 0: it was not found in the journal yet */
     uint8_t user;
+    bool in_files;  /* when the journal was last looked at */
+    bool returned;  /* its send, with 0 */
+    bool safe;      /* and it is on disk */
+    bool delayed;   /* it was sent so */
     bool open;      /* somebody is in a call about it */
     bool waits;     /* for its time, or did before somebody cancelled it */
     bool has_gone;  /* its time came, and perhaps nobody recorded that */
@@ -36,6 +41,7 @@ struct book_group {
     enum book_group_state now;
     bool may_be, may_not_be; /* what the next life may find */
     bool open;
+    bool past; /* it began in the past */
     uint64_t born, changed;
 };
 
@@ -47,6 +53,7 @@ struct books {
     uint64_t dice;
     uint64_t last[BOOKS_GROUPS][BOOKS_USERS]; /* in this life: the last message that was received in order */
     bool made;                                /* the queue was once there */
+    bool past;                                /* groups may begin in the past */
     bool faulty;                              /* a call may fail, and nobody is told */
     char wrong[300];                          /* the first thing that was wrong */
     struct book_group groups[BOOKS_GROUPS];

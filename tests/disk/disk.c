@@ -54,6 +54,7 @@ struct disk {
 };
 static struct disk *disk; /* all processes share it */
 static bool dying;        /* this one, when its call has done its part */
+static bool looking;
 
 const char *disk_mutant;
 bool sim_mutant(const char *name);
@@ -116,6 +117,7 @@ void disk_fail_at(uint64_t call, enum disk_fault fault) {
 void disk_fail_for(uint64_t calls) { disk->fail_for = calls; }
 void disk_refuse_direct(void) { disk->no_direct = true; }
 uint64_t disk_calls(void) { return disk->calls; }
+void disk_look(bool looks) { looking = looks; }
 
 static bool is_named(int file) {
     for (int i = 0; i < NAMES; i++) {
@@ -311,6 +313,8 @@ static int enter(bool changes, bool transfers, bool *partly, bool *shortened) {
     *partly = *shortened = false;
     if (disk->off)
         return -EIO;
+    if (looking)
+        return 0;
     if (changes && ++disk->changes == disk->end_at)
         return end(transfers, partly);
     bool can = disk->fault != DISK_SHORT || transfers;

@@ -56,6 +56,8 @@ enum disk_fault { DISK_EIO, DISK_ENOSPC, DISK_EINTR, DISK_SHORT, DISK_FAULTS };
 void disk_fail_at(uint64_t call, enum disk_fault fault);
 void disk_fail_for(uint64_t calls);
 uint64_t disk_calls(void);
+/* Calls of this process are no part of what is tried: they are not counted, and do not fail. */
+void disk_look(bool looks);
 
 /* The bytes of a file, as everybody sees them and as they are on disk; NULL: there is no such name. Changes made here are on disk at once if `durable`. */
 unsigned char *disk_file(const char *name, size_t *bytes);

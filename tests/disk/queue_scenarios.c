@@ -51,6 +51,8 @@ struct begin {
     bool no_direct;
 };
 
+static bool with_past; /* scenarios of groups that begin in the past */
+
 static void begin(struct begin *b, uint64_t seed) {
     struct user u;
     if (books == NULL)
@@ -60,6 +62,7 @@ static void begin(struct begin *b, uint64_t seed) {
     if (b->no_direct)
         disk_refuse_direct();
     books_begin(RP_SYNC_ALWAYS + (uint32_t)(seed % 3), seed);
+    books->past = with_past;
     if (user_start(&u)) {
         if (seed / 3 % 2)
             user_fill(&u, FULL);
@@ -268,3 +271,14 @@ uint64_t scenario_queue_faults(uint64_t seed, struct ledger *l) {
     end_begin(&b, l);
     return looks;
 }
+
+static uint64_t of_past(uint64_t (*scenario)(uint64_t, struct ledger *), uint64_t seed, struct ledger *l) {
+    with_past = true;
+    uint64_t looks = scenario(seed, l);
+    with_past = false;
+    return looks;
+}
+uint64_t scenario_past_power(uint64_t seed, struct ledger *l) { return of_past(scenario_queue_power, seed, l); }
+uint64_t scenario_past_kill(uint64_t seed, struct ledger *l) { return of_past(scenario_queue_kill, seed, l); }
+uint64_t scenario_past_ghost(uint64_t seed, struct ledger *l) { return of_past(scenario_queue_ghost, seed, l); }
+uint64_t scenario_past_faults(uint64_t seed, struct ledger *l) { return of_past(scenario_queue_faults, seed, l); }

@@ -16,6 +16,10 @@ const struct scenario scenarios[] = {
     {"queue-ghost", scenario_queue_ghost, "one is stopped at every change; others go on; it goes on, too; then power is lost"},
     {"queue-places", scenario_queue_places, "the same queue in two memories, with one journal"},
     {"queue-faults", scenario_queue_faults, "every call fails once, in every way"},
+    {"past-power", scenario_past_power, "queue-power, with groups that begin in the past"},
+    {"past-kill", scenario_past_kill, "queue-kill, with such groups"},
+    {"past-ghost", scenario_past_ghost, "queue-ghost, with such groups"},
+    {"past-faults", scenario_past_faults, "queue-faults, with such groups"},
     {0},
 };
 
@@ -126,7 +130,8 @@ uint64_t scenario_ghost(uint64_t seed, struct ledger *l) {
             uint64_t when = disk_random() % 4;
             if (when == 0)
                 writer_haunt(&ghost, false);
-            (void)writer_live(&w, l, habit, (int)(disk_random() % (disk_random() % 4 ? STEPS : LONG))); /* its file may go meanwhile */
+            (void)writer_live(&w, l, habit,
+                              (int)(disk_random() % (disk_random() % 4 ? STEPS : LONG))); /* its file may go meanwhile */
             if (when == 1)
                 writer_haunt(&ghost, true);
             if (!l->wrong[0])

@@ -24,6 +24,10 @@ uint64_t scenario_queue_kill(uint64_t seed, struct ledger *l);
 uint64_t scenario_queue_ghost(uint64_t seed, struct ledger *l);
 uint64_t scenario_queue_places(uint64_t seed, struct ledger *l);
 uint64_t scenario_queue_faults(uint64_t seed, struct ledger *l);
+uint64_t scenario_past_power(uint64_t seed, struct ledger *l);
+uint64_t scenario_past_kill(uint64_t seed, struct ledger *l);
+uint64_t scenario_past_ghost(uint64_t seed, struct ledger *l);
+uint64_t scenario_past_faults(uint64_t seed, struct ledger *l);
 
 /* An empty ledger. */
 void ledger_begin(struct ledger *l);

@@ -4,6 +4,7 @@
 #include "disk.h"
 #include "error.h"
 #include "machine.h"
+#include "past_books.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@ static struct rp_queue_options options(void) {
     o.sync = books->sync;
     o.sync_interval_ns = interval_ns;
     o.journal_file_bytes = FILE_BYTES;
+    o.retain_bytes = books->past ? 3 * FILE_BYTES : 0;
     return o;
 }
 
@@ -117,7 +119,7 @@ void user_is_refused(struct user *u) {
 
 /* In which groups a message may come to stand, if it is sent now. */
 static void begin_send(struct book_message *m, bool waits) {
-    m->waits = m->unordered = waits;
+    m->waits = m->unordered = m->delayed = waits;
     for (unsigned g = 0; g < BOOKS_GROUPS; g++) {
         const struct book_group *group = &books->groups[g];
         bool maybe = g < books->groups_made && group->now <= GROUP_THERE;
@@ -126,6 +128,8 @@ static void begin_send(struct book_message *m, bool waits) {
 }
 
 static void end_send(struct book_message *m, uint64_t since, int result, bool promised) {
+    m->returned = result == 0;
+    m->safe = m->returned && promised;
     for (unsigned g = 0; g < books->groups_made; g++) {
         struct book_state *s = &m->of[g];
         bool uncertain = books->groups[g].now == GROUP_COMING || books->groups[g].born > since;
@@ -283,7 +287,8 @@ static void receive_some(struct user *u, unsigned g, uint32_t most, bool ack_all
     o.group = name;
     if (!expected(rp_consumer_open(u->q, &o, &c), "rp_consumer_open"))
         return;
-    for (; most > 0 && rp_receive(c, &r, 0) == 0; most--) {
+    int result = 0;
+    for (; most > 0 && (result = rp_receive(c, &r, 0)) == 0; most--) {
         struct book_message *m = received(u, g, &r);
         uint32_t how = ack_all ? 15 : books_roll(16);
         if (m == NULL || (how == 15 && !ack_all))
@@ -291,6 +296,8 @@ static void receive_some(struct user *u, unsigned g, uint32_t most, bool ack_all
         settle(u, c, g, m, &r, how);
     }
     rp_consumer_close(c);
+    if (result != RP_EMPTY && result != RP_GONE && !books->faulty) /* gone: while we were stopped */
+        expected(result, "rp_receive");
     for (uint32_t n = 1; u->who != 0 && n <= books->sent; n++)
         books->messages[n].of[g].leased = false;
 }
@@ -350,13 +357,45 @@ static void cancel_one(struct user *u) {
         expected(result, "rp_queue_cancel");
 }
 
+/* All that is ready, whether it was fed or not. */
+static void purge_group(struct user *u, unsigned g) {
+    static uint64_t since[BOOKS_MESSAGES];
+    char name[16];
+    if (!is_group_usable(g))
+        return;
+    books_group_name(g, name);
+    for (uint32_t n = 1; n <= books->sent; n++) {
+        struct book_message *m = &books->messages[n];
+        since[n] = m->changed;
+        m->of[g].may |= m->of[g].may & (STATE_DEAD - STATE_LIVE) ? STATE_GONE : 0;
+    }
+    int result = rp_queue_purge(u->q, name, RP_STATE_READY);
+    books_say("user %u purges group %u: %d", u->who, g, result);
+    for (uint32_t n = 1; n <= books->sent; n++) {
+        struct book_message *m = &books->messages[n];
+        struct book_state *s = &m->of[g];
+        bool ready = m->safe && !m->delayed && !m->open && m->changed == since[n] && !s->leased;
+        if (s->now != STATE_DEAD && s->now != STATE_GONE) /* one that failed may wait to come again */
+            s->now = ready && s->now == STATE_LIVE ? STATE_GONE : 0;
+        m->changed = ++books->time; /* also under the hands of who is stopped while he sends it */
+    }
+    expected(result, "rp_queue_purge");
+}
+
 static void make_group(struct user *u) {
+    struct rp_group_options o;
+    char name[16];
     if (books->groups_made == BOOKS_GROUPS)
         return;
+    rp_group_options_init(&o, sizeof o);
+    const bool past = books->past && books_roll(4) != 0;
+    if (past && books_roll(2))
+        user_flush(u);
     unsigned g = books->groups_made++;
     struct book_group *group = &books->groups[g];
-    char name[16];
     books_group_name(g, name);
+    if (past && past_books_look())
+        past_books_choose(&o);
     /* What waits will be for it, too; what waited until lately may wait again after a failure. */
     for (uint32_t n = 1; n <= books->sent; n++) {
         const struct book_message *m = &books->messages[n];
@@ -364,21 +403,26 @@ static void make_group(struct user *u) {
         books->messages[n].of[g] =
             (struct book_state){.may = maybe ? m->of[0].may | STATE_GONE | STATE_LIVE : STATE_GONE, .now = maybe ? 0 : STATE_GONE};
     }
+    if (o.start != RP_START_NEWEST)
+        past_books_begin(g, &o);
     uint64_t begin = ++books->time;
-    *group = (struct book_group){.may_be = true, .may_not_be = true, .open = true, .born = begin, .changed = begin};
-    int result = rp_group_create(u->q, name, NULL);
-    books_say("user %u makes group %u: %d", u->who, g, result);
+    *group = (struct book_group){
+        .may_be = true, .may_not_be = true, .open = true, .past = o.start != RP_START_NEWEST, .born = begin, .changed = begin};
+    int result = rp_group_create(u->q, name, &o);
+    books_say("user %u makes group %u, start %u at %llu: %d", u->who, g, o.start, (unsigned long long)o.start_at, result);
     group->open = false;
     group->now = result == 0 || result == RP_NOT_DURABLE ? GROUP_THERE : GROUP_REMOVED;
     group->may_be = group->now == GROUP_THERE;
     group->may_not_be = !(result == 0 && books->sync == RP_SYNC_ALWAYS);
     group->changed = ++books->time;
-    if (result != RP_NOT_DURABLE && result != -ENOSPC)
+    if (result != RP_NOT_DURABLE && result != -ENOSPC && !(past && books->faulty))
         expected(result, "rp_group_create");
+    if (past && group->now == GROUP_THERE && books_roll(6) == 0)
+        purge_group(u, g);
 }
 
 static void remove_group(struct user *u) {
-    unsigned g = books->groups_made - 1;
+    unsigned g = books->past ? books_roll(books->groups_made) : books->groups_made - 1;
     struct book_group *group = &books->groups[g];
     char name[16];
     if (g == 0 || !is_group_usable(g))
@@ -437,6 +481,17 @@ bool user_flush_and_look(struct user *u) { return flush(u, true); }
 
 static void do_anything(struct user *u) {
     unsigned g = books_roll(books->groups_made);
+    if (books->past && books_roll(4) == 0) {
+        if (g == 0 && books_roll(2))
+            make_group(u);
+        else if (g == 0)
+            remove_group(u);
+        else if (books_roll(8) == 0)
+            purge_group(u, g);
+        else
+            receive_some(u, g, books_roll(RECEIVES_MOST), false);
+        return;
+    }
     switch (books_roll(20)) {
     case 0: user_flush(u); break;
     case 1: user_flush_and_look(u); break;

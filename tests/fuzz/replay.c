@@ -26,15 +26,22 @@ static void nothing(void) {}
 
 /* ---- records ---- */
 
-static size_t make_groups(struct reader *r, unsigned char *to) {
+static size_t make_groups(struct reader *r, unsigned char *to, uint16_t *flags) {
     struct record_groups g = {.next_id = take8(r), .next_sequence = take8(r)};
-    uint8_t generations = take8(r);
+    uint8_t generations = take8(r), past = take8(r);
     for (uint32_t i = 0; i < 3; i++)
-        if (generations >> 2 * i & 3)
-            g.groups[g.count++] =
-                (struct record_group){.index = i, .generation = generations >> 2 * i & 3, .name = {(char)('a' + i)}};
-    record_groups_write(to, 0, &g);
-    return record_groups_bytes(g.count, 0);
+        if (generations >> 2 * i & 3) {
+            struct record_group *one = &g.groups[g.count++];
+            *one = (struct record_group){.index = i, .generation = generations >> 2 * i & 3, .name = {(char)('a' + i)}};
+            if ((one->past = past >> 2 * i & 3) == PAST_NONE)
+                continue;
+            uint8_t fed = take8(r);
+            one->fed = 1 + fed % (SEQUENCES + 1);
+            one->told = fed < 8 ? one->fed + 1 : 1 + (uint64_t)(fed / 16) % one->fed;
+        }
+    *flags = past >> 6 ? RECORD_GROUPS_PAST : 0;
+    record_groups_write(to, *flags, &g);
+    return record_groups_bytes(g.count, *flags);
 }
 
 static size_t make_message(struct reader *r, unsigned char *to) {
@@ -96,7 +103,7 @@ static size_t make_record(struct reader *r, const struct fold *f, struct journal
     record->sequence = 1 + (how >> 3) % SEQUENCES;
     record->flags = 0;
     switch (record->type) {
-    case RECORD_GROUPS: return make_groups(r, payload);
+    case RECORD_GROUPS: return make_groups(r, payload, &record->flags);
     case RECORD_MESSAGE: return make_message(r, payload);
     case RECORD_SETTLED: return make_settled(r, payload);
     case RECORD_DELIVERY: return make_delivery(r, payload);
@@ -106,7 +113,7 @@ static size_t make_record(struct reader *r, const struct fold *f, struct journal
     default:
         record->file++;
         record->type = RECORD_GROUPS;
-        return make_groups(r, payload);
+        return make_groups(r, payload, &record->flags);
     }
 }
 
@@ -129,7 +136,7 @@ static int read_all(struct fold *f, struct reader *r) {
     record.type = RECORD_GROUPS;
     for (bool first = true; result == 0 && (first || !reader_over(r)); first = false) {
         memset(payload, 0, PAYLOAD);
-        size_t bytes = first ? make_groups(r, payload) : make_record(r, f, &record, payload);
+        size_t bytes = first ? make_groups(r, payload, &record.flags) : make_record(r, f, &record, payload);
         if (take8(r) % 32 == 31)
             bytes = harm(r, payload, bytes);
         unsigned char *copy = malloc(bytes + 1); /* of its very size: the sanitizer sees what is read behind it */
@@ -214,7 +221,7 @@ static void run(const uint8_t *data, size_t size) {
     x.from.dedup_window_ns = how & 8 ? 1000000000 : 0;
     x.from.max_producer_ids = how >> 6;
     f.into = &f.told;
-    must(live_open(&f.told.live) == 0 && live_open(&f.snapshot.live) == 0);
+    must(live_open(&f.told.live) == 0 && live_open(&f.snapshot.live) == 0 && live_open(&f.aside) == 0);
     int result = read_all(&f, &r);
     if (result < 0)
         refused_read++;
@@ -229,8 +236,8 @@ static void run(const uint8_t *data, size_t size) {
     fold_close(&f);
 }
 
-/* Groups, a message of each of the first two, one of them settled. */
-static const uint8_t plain[] = {3, 0, 0, 5, 0, 2, 0, 2, 0, 10, 0, 2, 0, 3, 1, 1, 3, 0};
+/* Groups, none in the past, a message of each of the first two, one of them settled. */
+static const uint8_t plain[] = {3, 0, 0, 5, 0, 0, 2, 0, 2, 0, 10, 0, 2, 0, 3, 1, 1, 3, 0};
 
 static uint64_t special_count(void) { return 1; }
 static size_t special(uint64_t n, uint8_t *data) {

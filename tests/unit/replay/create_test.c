@@ -31,6 +31,24 @@ static void begins_in_file(rp_queue *q, uint64_t number) {
     assert_int_equal(load_relaxed(&k->journal_point, recheck) >> 32, number << 22 | 8);
 }
 
+/* What is in the file before is not younger than that: so it ages from then on, and not from when the queue was made. */
+static void a_lifes_first_file_is_of_its_time(void **state) {
+    (void)state;
+    struct journal x;
+    struct journal_file made;
+    journal_begin(&x);
+    next_file(&x, 1);
+    add_places(&x, 1);
+    add_message(&x, 1, A, "1");
+    const uint64_t before = wall_ns();
+    rp_queue *q = bring_back_queue(&x);
+    succeeds(journal_file_open(&x.dir, 2, JOURNAL_READ, &made));
+    assert_true(made.made_ns >= before && made.made_ns <= wall_ns());
+    journal_file_close(&made);
+    drop_queue(q);
+    journal_end(&x);
+}
+
 static void a_new_queue_says_what_it_is(void **state) {
     (void)state;
     struct journal x;
@@ -433,19 +451,13 @@ static void others_have_no_journal(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        REPLAY_TEST(a_new_queue_says_what_it_is),
-        REPLAY_TEST(an_open_brings_it_back),
-        REPLAY_TEST(its_directory_is_for_whom_the_queue_is),
-        REPLAY_TEST(an_earlier_life_has_no_power),
-        REPLAY_TEST(a_torn_tail_is_left_out),
-        REPLAY_TEST(options_that_cannot_be),
-        REPLAY_TEST(paths_are_made_absolute),
-        REPLAY_TEST(another_queues_journal),
-        REPLAY_TEST(one_at_a_time),
-        REPLAY_TEST(a_journal_that_does_not_fit),
-        REPLAY_TEST(damage_is_refused),
-        REPLAY_TEST(damaged_options_are_refused),
-        REPLAY_TEST(others_have_no_journal),
+        REPLAY_TEST(a_new_queue_says_what_it_is),  REPLAY_TEST(a_lifes_first_file_is_of_its_time),
+        REPLAY_TEST(an_open_brings_it_back),       REPLAY_TEST(its_directory_is_for_whom_the_queue_is),
+        REPLAY_TEST(an_earlier_life_has_no_power), REPLAY_TEST(a_torn_tail_is_left_out),
+        REPLAY_TEST(options_that_cannot_be),       REPLAY_TEST(paths_are_made_absolute),
+        REPLAY_TEST(another_queues_journal),       REPLAY_TEST(one_at_a_time),
+        REPLAY_TEST(a_journal_that_does_not_fit),  REPLAY_TEST(damage_is_refused),
+        REPLAY_TEST(damaged_options_are_refused),  REPLAY_TEST(others_have_no_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
