@@ -294,30 +294,6 @@ bool catch_up_promising(const struct rp_consumer *c) {
 
 /* ---- where to begin ---- */
 
-/* The first sequence of the first file that may have a message sent at that time: each says when it was made, by a clock that may have been set since. */
-static uint64_t begin_of(const char *path, uint64_t time_ns) {
-    enum { CLOCKS_APART_NS = 1000000000 };
-    uint64_t *numbers, sequence = 1;
-    struct journal_dir d;
-    size_t count;
-    if (journal_dir_open(path, NULL, &d) < 0)
-        return 1;
-    if (journal_dir_list(&d, &numbers, &count) == 0) {
-        for (size_t i = 0; i < count; i++) {
-            struct journal_file f;
-            if (journal_file_open(&d, numbers[i], JOURNAL_READ, &f) != 0)
-                continue;
-            journal_file_close(&f);
-            if (f.made_ns + CLOCKS_APART_NS > time_ns)
-                break;
-            sequence = f.first_sequence;
-        }
-        free(numbers);
-    }
-    journal_dir_close(&d);
-    return sequence;
-}
-
 /* The sequence of the first message from `from` on, sent at this time or later; `next`, if it is not below that. Or why it cannot be told. */
 static int find(const struct segment *s, uint64_t from, uint64_t time_ns, uint64_t next, uint64_t *found) {
     struct durable_history *h;
@@ -345,7 +321,7 @@ int catch_up_find(struct actor *a, const struct rp_group_options *o, uint64_t *p
     if (o->start == RP_START_SEQUENCE && o->start_at > next)
         return fail(-ERANGE, "queue '%s': message %llu was not sent yet, the next is %llu", queue, (unsigned long long)o->start_at,
                     (unsigned long long)next);
-    uint64_t from = o->start == RP_START_SEQUENCE ? o->start_at : o->start == RP_START_TIME ? begin_of(s->journal->path, time_ns) : 1;
+    uint64_t from = o->start == RP_START_SEQUENCE ? o->start_at : o->start == RP_START_TIME ? history_begin_of(s->journal->path, time_ns) : 1;
     int result = find(s, from, time_ns, next, &first);
     *position = first - s->control->journal_first;
     if (result == 0 && next - first >= UINT64_C(1) << (FED_POSITION_BITS - 2))

@@ -212,3 +212,29 @@ int history_next(struct durable_history *h, struct journal_record *out, struct h
             return h->then = result;
     }
 }
+
+/* ---- where to begin ---- */
+
+/* Each file says when it was made, by a clock that may have been set since. */
+uint64_t history_begin_of(const char *path, uint64_t time_ns) {
+    enum { CLOCKS_APART_NS = 1000000000 };
+    uint64_t *numbers, sequence = 1;
+    struct journal_dir d;
+    size_t count;
+    if (journal_dir_open(path, NULL, &d) < 0)
+        return 1;
+    if (journal_dir_list(&d, &numbers, &count) == 0) {
+        for (size_t i = 0; i < count; i++) {
+            struct journal_file f;
+            if (journal_file_open(&d, numbers[i], JOURNAL_READ, &f) != 0)
+                continue;
+            journal_file_close(&f);
+            if (f.made_ns + CLOCKS_APART_NS > time_ns)
+                break;
+            sequence = f.first_sequence;
+        }
+        free(numbers);
+    }
+    journal_dir_close(&d);
+    return sequence;
+}

@@ -35,4 +35,7 @@ int history_next(struct durable_history *h, struct journal_record *out, struct h
 /* Where it has read up to. */
 void history_place(const struct durable_history *h, uint64_t *file, uint64_t *unit);
 
+/* The first sequence of the first file that may have a message sent at that time, or later. */
+uint64_t history_begin_of(const char *path, uint64_t time_ns);
+
 #endif
