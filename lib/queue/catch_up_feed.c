@@ -119,6 +119,9 @@ static bool take_cell(struct actor *a, uint32_t *cell) {
     if (pool_take(&a->pool, cell))
         return true;
     pool_flush(&a->pool);
+    /* What was settled is free when that is recorded: perhaps by ourselves, just now. */
+    if (!MUTANT(past_room_unrecorded) && durable_drive(a) == DRIVE_IDLE && pool_take(&a->pool, cell))
+        return true;
     return pool_search(&a->pool, actor_now_ms(a), cell);
 }
 
