@@ -68,15 +68,14 @@ static a64 *fed_of(const struct rp_consumer *c) { return &c->actor.segment->grou
 
 /* ---- reading ---- */
 
-/* Has the reader come to where the point was? Else what it did not find may be there by now. */
-static bool read_all(const struct segment *s, const struct past *p, uint64_t point) {
-    struct durable_point at = point_of(point);
-    uint64_t file, unit, number = writer_file(s, at);
+/* Has the reader come to where the point was, file `number`? Else what it did not find may be there by now. */
+static bool read_all(const struct segment *s, const struct past *p, uint64_t number, uint64_t point) {
+    uint64_t file, unit;
     history_place(p->history, &file, &unit);
     if (MUTANT(past_end_believed))
         return true;
     /* A snapshot that is to be written may say again what a failed sync has lost. */
-    return (file > number || (file == number && unit >= at.unit)) && !snapshot_is_wanted(s) &&
+    return (file > number || (file == number && unit >= point_of(point).unit)) && !snapshot_is_wanted(s) &&
            load_acquire(&s->control->journal_point, journaled) == point;
 }
 
@@ -84,6 +83,9 @@ static bool read_all(const struct segment *s, const struct past *p, uint64_t poi
 static enum step look_for(struct feeding *x, uint64_t n, uint64_t end, uint64_t point, uint64_t *q) {
     const struct segment *s = x->consumer->actor.segment;
     struct past *p = x->past;
+    const uint64_t number = writer_file(s, point_of(point));
+    if (!MUTANT(past_reads_on))
+        history_until(p->history, number, point_of(point).unit);
     for (;;) {
         *q = p->record.sequence - s->control->journal_first;
         if (p->has && (int64_t)(*q - n) >= 0)
@@ -92,7 +94,7 @@ static enum step look_for(struct feeding *x, uint64_t n, uint64_t end, uint64_t 
         int result = history_next(p->history, &p->record, &gap);
         p->has = result == 0;
         if (result == RP_EMPTY)
-            return read_all(s, p, point) ? STEP_END : STEP_LATER;
+            return read_all(s, p, number, point) ? STEP_END : STEP_LATER;
         if (result == RP_LAPPED) {
             counter_add_shared(&s->groups[x->consumer->group].dropped, gap.count);
         } else if (result < 0) {

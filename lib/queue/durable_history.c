@@ -20,6 +20,8 @@ struct durable_history {
     struct journal_record waiting; /* this one, or */
     int then;                      /* RP_LAPPED, or how it ends */
     bool follows;
+    bool ends; /* behind this place: */
+    uint64_t end_file, end_unit;
     struct history_gap gap;
 };
 
@@ -79,6 +81,18 @@ void history_close(struct durable_history *h) {
 void history_place(const struct durable_history *h, uint64_t *file, uint64_t *unit) {
     *file = h->history.open ? h->history.scan.file.number : 0;
     *unit = h->history.scan.at.unit;
+}
+
+void history_until(struct durable_history *h, uint64_t file, uint64_t unit) {
+    h->ends = true;
+    h->end_file = file;
+    h->end_unit = unit;
+}
+
+static bool at_its_end(const struct durable_history *h) {
+    uint64_t file, unit;
+    history_place(h, &file, &unit);
+    return h->ends && (file > h->end_file || (file == h->end_file && unit >= h->end_unit));
 }
 
 static int wrong(const struct durable_history *h, const struct journal_record *record, int result, const char *what) {
@@ -163,7 +177,7 @@ static int take(struct durable_history *h, const struct journal_record *record) 
 }
 
 static int more(struct durable_history *h) {
-    int result = journal_history_batch(&h->history);
+    int result = at_its_end(h) ? JOURNAL_END : journal_history_batch(&h->history);
     switch (result) {
     case JOURNAL_RECORD: return 0;
     case JOURNAL_HISTORY_FILE:

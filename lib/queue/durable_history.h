@@ -5,7 +5,7 @@
  * Nearly always that is the order of the files. A file says with its head and its groups from which sequence on its messages are new; one with a lower sequence is said again, because a snapshot was written. Mostly it was
  * given already. Not after a sync that failed: then what the file before lost is said again, in no order. So those that were not given are held, and given in order when the snapshot ends, or something new, or nothing, comes.
  *
- * Beside a queue the last ones may be such of which nobody was told that they count. The simulator has a reader of its own.
+ * Beside a queue the last ones may be such of which nobody was told that they count, unless it is said how far they do. The simulator has a reader of its own.
  */
 #ifndef RP_QUEUE_DURABLE_HISTORY_H
 #define RP_QUEUE_DURABLE_HISTORY_H
@@ -31,6 +31,11 @@ struct history_gap {
  * may never have been of messages; it goes on with the next. Else as history_open, for good.
  */
 int history_next(struct durable_history *h, struct journal_record *out, struct history_gap *gap);
+
+/*
+ * From now on nothing is read behind there: what lies behind may not count, and another may write over it, unseen by who has read it.
+ */
+void history_until(struct durable_history *h, uint64_t file, uint64_t unit);
 
 /* Where it has read up to. */
 void history_place(const struct durable_history *h, uint64_t *file, uint64_t *unit);

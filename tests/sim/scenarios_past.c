@@ -18,6 +18,7 @@ static struct rp_queue_options options(uint32_t capacity, uint32_t sync) {
     o.journal = "/sim";
     o.sync = sync;
     o.sync_interval_ns = MS;
+    o.retain_bytes = JOURNAL_FILES; /* all stay, for groups that are made */
     o.max_groups = 2;
     o.max_participants = 3;
     sim_journal_syncs = sync == RP_SYNC_ALWAYS;
@@ -109,10 +110,8 @@ static void setup_small(void) {
     make(&o, 2, 2);
     make_group(G1, OLDEST);
 }
-static const struct sim_program past_small = {.name = "past-small",
-                                              .about = "two receivers of a group that is behind, and a lane of two slots",
-                                              PAST_PAIR(setup_small, body_feed),
-                                              .lane_slots = 2};
+static const struct sim_program past_small = {
+    .name = "past-small", .about = "two receivers of a group that is behind, in little memory", PAST_PAIR(setup_small, body_feed)};
 
 /* ---- catching up ---- */
 
@@ -138,19 +137,22 @@ static const struct sim_program past_interval = {.name = "past-interval",
                                                  PAST_PAIR(setup_interval, body_send)};
 
 /* What a dead writer wrote was read; it does not count, and another writes over it. */
-static void body_rewrite(unsigned me) {
+static void rewrite(unsigned me, unsigned group) {
     struct desk d;
-    open_in(&d, me == 0 ? 0 : G1);
+    open_in(&d, me == 0 ? 0 : group);
     sim_ready();
     if (me == 0) {
         witness_send(&d, 0);
     } else {
         scenario_receive_and_ack(&d, 2);
         witness_send(&d, 0);
+        witness_sweep(&d); /* finds the other dead */
         scenario_receive_and_ack(&d, 2);
     }
     done_close(&d);
 }
+static void body_rewrite(unsigned me) { rewrite(me, G1); }
+static void body_rewrite_default(unsigned me) { rewrite(me, 0); }
 static const struct sim_program past_rewrite = {.name = "past-rewrite",
                                                 .about = "two senders, one of whom catches up meanwhile, and goes on after the other",
                                                 PAST_PAIR(setup_one, body_rewrite)};
@@ -445,6 +447,37 @@ static void body_only(unsigned me) {
 static const struct sim_program past_only = {
     .name = "past-only", .about = "a sender, and the only group, which is behind", PAST_PAIR(setup_only, body_only)};
 
+/* The last that counts was for groups that are gone, and is not recorded: a reader looks for it behind. There lies what a dead writer wrote, until another writes over it. */
+static void setup_hole(void) {
+    struct rp_queue_options o = options(3, RP_SYNC_NONE);
+    witness_create(&o, &(struct witness_expectations){.groups = true});
+    scenario_preload(1);
+    struct rp_group_options g;
+    rp_group_options_init(&g, sizeof g);
+    g.start = RP_START_OLDEST;
+    rp_queue *q;
+    rp_producer *p;
+    witness_must(rp_queue_open("sim", NULL, &q), "rp_queue_open");
+    witness_must(rp_producer_open(q, NULL, &p), "rp_producer_open");
+    witness_must(rp_group_create(q, "other", NULL), "rp_group_create");
+    witness_must(rp_group_remove(q, "default"), "rp_group_remove");
+    witness_must(rp_send_async(p, "nobody's", 8, NULL), "rp_send_async");
+    witness_must(rp_group_remove(q, "other"), "rp_group_remove");
+    witness_must(rp_group_create(q, "default", &g), "rp_group_create");
+    rp_producer_close(p);
+    witness_must(rp_queue_close(q), "rp_queue_close");
+}
+static const struct sim_program past_hole = {.name = "past-hole",
+                                             .about = "a receiver looks for what is not there, where a dead writer wrote",
+                                             .participants = 2,
+                                             .setup = setup_hole,
+                                             .body = body_rewrite_default,
+                                             FINISH,
+                                             .bare = true,
+                                             .long_runs = true,
+                                             .share = 2,
+                                             .budget = {.preemptions = 2, .kills = 1}};
+
 /* ---- files, lanes ---- */
 
 /* Files went that nobody needs, but for those of a group that is behind. */
@@ -496,12 +529,19 @@ static const struct sim_program past_keys = {
     .name = "past-keys", .about = "two receivers of a group that is behind in a keyed queue", PAST_PAIR(setup_keys, body_keys)};
 static const struct sim_program past_key_full = {.name = "past-key-full",
                                                  .about = "the same, and a lane has two slots",
-                                                 PAST_PAIR(setup_keys, body_keys),
+                                                 .participants = 2,
+                                                 .setup = setup_keys,
+                                                 .body = body_keys,
+                                                 FINISH,
+                                                 .bare = true,
+                                                 .long_runs = true,
+                                                 .share = 2,
+                                                 .budget = {.preemptions = 2, .kills = 1},
                                                  .lane_slots = 2};
 
 const struct sim_program *const scenarios_past[] = {&past_feed,   &past_live,    &past_sequence, &past_small,    &past_send,
                                                     &past_none,   &past_interval, &past_rewrite, &past_late,     &past_near,
                                                     &past_stream, &past_wakes,   &past_record,   &past_snapshot, &past_unsynced,
                                                     &past_letters, &past_create, &past_early,    &past_replace,  &past_again,
-                                                    &past_turn,   &past_only,    &past_retain,   &past_keys,     &past_key_full,
+                                                    &past_turn,   &past_only,    &past_retain,   &past_keys,     &past_key_full, &past_hole,
                                                     NULL};

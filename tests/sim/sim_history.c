@@ -32,6 +32,8 @@ struct durable_history {
     bool giving, waits, follows;
     int then;
     struct history_gap gap;
+    bool ends; /* behind this place: */
+    uint64_t end_file, end_unit;
 };
 
 static const struct sim_journal_file *file(uint64_t number) {
@@ -97,6 +99,12 @@ void history_place(const struct durable_history *h, uint64_t *number, uint64_t *
     *unit = STORE_HEAD_UNITS + h->read;
 }
 
+void history_until(struct durable_history *h, uint64_t number, uint64_t unit) {
+    h->ends = true;
+    h->end_file = number;
+    h->end_unit = unit;
+}
+
 /* ---- batches ---- */
 
 static uint64_t sum(uint64_t chain, const unsigned char *data, uint32_t bytes) {
@@ -114,6 +122,8 @@ static uint64_t sum_of(const struct sim_journal_file *f, uint32_t batches) {
 
 /* The next batch, or file. 0; RP_EMPTY: there is none yet */
 static int more(struct durable_history *h) {
+    if (h->ends && (h->number > h->end_file || (h->number == h->end_file && STORE_HEAD_UNITS + h->read >= h->end_unit)))
+        return RP_EMPTY;
     sim_platform_point(SIM_PURE, "read the journal");
     const struct sim_journal_file *f = file(h->number), *next = file(h->number + 1);
     uint32_t end = next != NULL ? next->previous_end - STORE_HEAD_UNITS : JOURNAL_WRITES;

@@ -76,6 +76,8 @@ int history_next(struct durable_history *h, struct journal_record *out, struct h
     return -ENOTSUP;
 }
 
+void history_until(struct durable_history *h, uint64_t file, uint64_t unit) { (void)h, (void)file, (void)unit; }
+
 void history_place(const struct durable_history *h, uint64_t *file, uint64_t *unit) {
     (void)h;
     *file = *unit = 0;
