@@ -20,7 +20,7 @@ static struct rp_queue_options options(uint32_t capacity, uint32_t sync) {
     o.sync_interval_ns = MS;
     o.retain_bytes = JOURNAL_FILES; /* all stay, for groups that are made */
     o.max_groups = 2;
-    o.max_participants = 3;
+    o.max_participants = 4;
     sim_journal_syncs = sync == RP_SYNC_ALWAYS;
     return o;
 }
@@ -137,22 +137,19 @@ static const struct sim_program past_interval = {.name = "past-interval",
                                                  PAST_PAIR(setup_interval, body_send)};
 
 /* What a dead writer wrote was read; it does not count, and another writes over it. */
-static void rewrite(unsigned me, unsigned group) {
+static void body_rewrite(unsigned me) {
     struct desk d;
-    open_in(&d, me == 0 ? 0 : group);
+    open_in(&d, me == 0 ? 0 : G1);
     sim_ready();
     if (me == 0) {
         witness_send(&d, 0);
     } else {
         scenario_receive_and_ack(&d, 2);
         witness_send(&d, 0);
-        witness_sweep(&d); /* finds the other dead */
         scenario_receive_and_ack(&d, 2);
     }
     done_close(&d);
 }
-static void body_rewrite(unsigned me) { rewrite(me, G1); }
-static void body_rewrite_default(unsigned me) { rewrite(me, 0); }
 static const struct sim_program past_rewrite = {.name = "past-rewrite",
                                                 .about = "two senders, one of whom catches up meanwhile, and goes on after the other",
                                                 PAST_PAIR(setup_one, body_rewrite)};
@@ -287,10 +284,12 @@ static void body_far(unsigned me) {
 static const struct sim_program past_snapshot = {
     .name = "past-snapshot", .about = "a snapshot while a group is behind", PAST_PAIR(setup_far, body_far)};
 
+/* What others had done with, and was not on disk yet, is gone for it: nobody has that any more. */
 static void setup_unsynced(void) {
     struct rp_queue_options o = options(3, RP_SYNC_INTERVAL);
     make(&o, 2, 1);
     make_group(G1, OLDEST);
+    witness.expect.expires = 3;
     sim_journal.fail_syncs = 1;
 }
 static const struct sim_program past_unsynced = {
@@ -467,11 +466,23 @@ static void setup_hole(void) {
     rp_producer_close(p);
     witness_must(rp_queue_close(q), "rp_queue_close");
 }
+static void body_hole(unsigned me) {
+    struct desk d;
+    open_in(&d, 0);
+    sim_ready();
+    if (me == 2) {
+        scenario_receive_and_ack(&d, 3);
+    } else {
+        witness_send(&d, 0);
+        witness_sweep(&d); /* finds the other dead */
+    }
+    done_close(&d);
+}
 static const struct sim_program past_hole = {.name = "past-hole",
                                              .about = "a receiver looks for what is not there, where a dead writer wrote",
-                                             .participants = 2,
+                                             .participants = 3,
                                              .setup = setup_hole,
-                                             .body = body_rewrite_default,
+                                             .body = body_hole,
                                              FINISH,
                                              .bare = true,
                                              .long_runs = true,
