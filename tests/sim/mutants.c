@@ -329,6 +329,7 @@ static const struct mutant {
     {"past_ends_robbed", "past-late", "who has lost the role says that a group has caught up"},
     {"past_no_sweep", "past-feed", "sweeps leave what was fed to who feeds next"},
     {"past_said_early", "past-record", "a batch says how far a group came before it looks at what was settled"},
+    {"past_settles_unsaid", "past-early", "a batch says what a group settled of which it does not say that there is one"},
     {"past_end_believed", "past-hole", "a reader who finds no more believes that there is no more"},
     {"past_reads_on", "past-hole", "a reader reads what does not count yet"},
     {"past_stage_owned", "past-feed", "a cell that is fed is OWNED until it is committed"},

@@ -362,7 +362,7 @@ static const struct sim_program past_early = {.name = "past-early",
                                               .bare = true,
                                               .long_runs = true,
                                               .share = 2,
-                                              .budget = {.preemptions = 3}};
+                                              .budget = {.preemptions = 2}};
 
 static void replace(unsigned me, bool past) {
     struct desk d;
