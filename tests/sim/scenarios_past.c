@@ -25,6 +25,11 @@ static struct rp_queue_options options(uint32_t capacity, uint32_t sync) {
     return o;
 }
 
+static void flush(struct desk *d) {
+    sim_call("rp_flush");
+    sim_return(rp_flush(d->producer) == 0);
+}
+
 /* So many messages were sent, and acked by the group "default", and freed. */
 static void fill(unsigned messages, unsigned acked) {
     struct desk d;
@@ -33,8 +38,7 @@ static void fill(unsigned messages, unsigned acked) {
         witness_send(&d, 0);
         scenario_receive_and_ack(&d, i < acked);
     }
-    sim_call("rp_flush");
-    sim_return(rp_flush(d.producer) == 0);
+    flush(&d);
     witness_close(&d);
 }
 static void make_group(unsigned group, uint64_t start) {
@@ -113,6 +117,40 @@ static void setup_small(void) {
 static const struct sim_program past_small = {
     .name = "past-small", .about = "two receivers of a group that is behind, in little memory", PAST_PAIR(setup_small, body_feed)};
 
+/* The cell of one message is soon that of the next. */
+static void body_reuse(unsigned me) {
+    struct desk d;
+    (void)me;
+    open_in(&d, G1);
+    sim_ready();
+    scenario_receive_and_ack(&d, 1);
+    flush(&d);
+    witness_close(&d);
+    sim_done();
+}
+static const struct sim_program past_reuse = {
+    .name = "past-reuse", .about = "two receivers of a group that is behind, and a cell that is free again", PAST_PAIR(setup_one, body_reuse)};
+
+/* The last cell that was fed is free, and is fed again. */
+static void setup_half(void) {
+    setup_of(RP_SYNC_ALWAYS, 4);
+    struct desk d;
+    open_in(&d, G1);
+    scenario_receive_and_ack(&d, 2);
+    flush(&d);
+    witness_close(&d);
+}
+static const struct sim_program past_half = {.name = "past-half",
+                                             .about = "two receivers of a group that has half of it, and in whose word a cell is that is free",
+                                             .participants = 2,
+                                             .setup = setup_half,
+                                             .body = body_feed,
+                                             FINISH,
+                                             .bare = true,
+                                             .long_runs = true,
+                                             .share = 2,
+                                             .budget = {.preemptions = 2, .kills = 1}};
+
 /* ---- catching up ---- */
 
 static void body_send(unsigned me) {
@@ -162,15 +200,25 @@ static void body_late(unsigned me) {
     if (me == 0) {
         witness_send(&d, 0);
     } else {
-        scenario_receive_and_ack(&d, 1);
         sim_linger();
         witness_send(&d, 0);
         scenario_receive_and_ack(&d, 2);
     }
     done_close(&d);
 }
-static const struct sim_program past_late = {
-    .name = "past-late", .about = "a writer is late when a group has caught up", PAST_LATE(setup_one, body_late)};
+static const struct sim_program past_late = {.name = "past-late",
+                                             .about = "a writer is late, and a group comes to where he believes it has caught up",
+                                             .participants = 2,
+                                             .setup = setup_one,
+                                             .body = body_late,
+                                             FINISH,
+                                             .bare = true,
+                                             .long_runs = true,
+                                             .share = 2,
+                                             .budget = {.preemptions = 2, .jumps = 1},
+                                             .jumps_ns = {PAST_ROLE_MS * MS}};
+static const struct sim_program past_late_dead = {
+    .name = "past-late-dead", .about = "the same, and one of the two dies or stops", PAST_LATE(setup_one, body_late)};
 
 /* The group has all but the last. */
 static void setup_near(void) {
@@ -253,13 +301,20 @@ static void body_record(unsigned me) {
         scenario_receive_and_ack(&d, 2);
     } else {
         witness_sweep(&d);
-        sim_call("rp_flush");
-        sim_return(rp_flush(d.producer) == 0);
+        flush(&d);
     }
     done_close(&d);
 }
-static const struct sim_program past_record = {
-    .name = "past-record", .about = "acks of a group that is behind, and who records them", PAST_PAIR(setup_two, body_record)};
+static const struct sim_program past_record = {.name = "past-record",
+                                               .about = "acks of a group that is behind, and who records them",
+                                               .participants = 2,
+                                               .setup = setup_two,
+                                               .body = body_record,
+                                               FINISH,
+                                               .bare = true,
+                                               .long_runs = true,
+                                               .share = 2,
+                                               .budget = {.preemptions = 2, .kills = 1}};
 
 /* More was fed than is to lie between two snapshots. */
 static void setup_far(void) {
@@ -283,6 +338,16 @@ static void body_far(unsigned me) {
 }
 static const struct sim_program past_snapshot = {
     .name = "past-snapshot", .about = "a snapshot while a group is behind", PAST_PAIR(setup_far, body_far)};
+
+/* Nobody had done with any: all is said again. */
+static void setup_unsynced_live(void) {
+    struct rp_queue_options o = options(3, RP_SYNC_INTERVAL);
+    make(&o, 2, 0);
+    make_group(G1, OLDEST);
+    sim_journal.fail_syncs = 1;
+}
+static const struct sim_program past_unsynced_live = {
+    .name = "past-unsynced-live", .about = "a sync fails, and what a group needs is written again", PAST_PAIR(setup_unsynced_live, body_send)};
 
 /* What others had done with, and was not on disk yet, is gone for it: nobody has that any more. */
 static void setup_unsynced(void) {
@@ -554,5 +619,5 @@ const struct sim_program *const scenarios_past[] = {&past_feed,   &past_live,   
                                                     &past_none,   &past_interval, &past_rewrite, &past_late,     &past_near,
                                                     &past_stream, &past_wakes,   &past_record,   &past_snapshot, &past_unsynced,
                                                     &past_letters, &past_create, &past_early,    &past_replace,  &past_again,
-                                                    &past_turn,   &past_only,    &past_retain,   &past_keys,     &past_key_full, &past_hole,
+                                                    &past_turn,   &past_only,    &past_retain,   &past_keys,     &past_key_full, &past_hole, &past_reuse, &past_half, &past_late_dead, &past_unsynced_live,
                                                     NULL};
