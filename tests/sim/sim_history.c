@@ -134,19 +134,15 @@ static int more(struct durable_history *h) {
             begin_file(h, later, true);
         else
             result = RP_EMPTY;
-    } else if ((h->read < end && f->written[h->read] != 0) || h->read > end) {
-        if (h->read > end || sum_of(f, h->read) != h->chain) {
-            h->read = 0;
-            h->chain = 0;
-        }
+    } else if (h->read > end || ((next != NULL || (h->read < end && f->written[h->read] != 0)) && sum_of(f, h->read) != h->chain)) {
+        h->read = 0; /* again, until the same lead to the same place */
+        h->chain = 0;
+    } else if (h->read < end && f->written[h->read] != 0) {
         h->bytes = f->written[h->read];
         memcpy(h->batch, f->data[h->read], h->bytes);
         h->at = JOURNAL_BATCH_HEAD_BYTES;
         h->chain = sum(h->chain, h->batch, h->bytes);
         h->read++;
-    } else if (next != NULL && sum_of(f, h->read) != h->chain) {
-        h->read = 0;
-        h->chain = 0;
     } else if (next != NULL) {
         begin_file(h, h->number + 1, false);
     } else {
