@@ -50,6 +50,11 @@ uint32_t catch_up_untold(const struct segment *s) {
     return untold;
 }
 
+void catch_up_wake(const struct segment *s) {
+    for (uint32_t rest = catch_up_behind(s); rest != 0; rest &= rest - 1)
+        group_wake(s, (unsigned)__builtin_ctz(rest), 1);
+}
+
 uint64_t catch_up_left(const struct segment *s, unsigned group) {
     if (!(active_past(s) >> group & 1))
         return 0;

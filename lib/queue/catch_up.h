@@ -66,6 +66,9 @@ static inline uint32_t catch_up_mask(const struct segment *s, uint32_t groups, u
 uint32_t catch_up_behind(const struct segment *s);
 uint32_t catch_up_untold(const struct segment *s);
 
+/* The point has moved: wakes a receiver of each that is behind. */
+void catch_up_wake(const struct segment *s);
+
 /* How many messages are to be fed to it still, at most. 0: it is no such group, or has caught up. */
 uint64_t catch_up_left(const struct segment *s, unsigned group);
 

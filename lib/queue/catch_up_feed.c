@@ -69,15 +69,14 @@ static a64 *fed_of(const struct rp_consumer *c) { return &c->actor.segment->grou
 
 /* ---- reading ---- */
 
-/* Has the reader come to where the point was? Else what it did not find may be there by now. */
-static bool read_all(const struct segment *s, const struct past *p, uint64_t point) {
-    struct durable_point at = point_of(point);
-    uint64_t file, unit, number = writer_file(s, at);
+/* Has the reader come to where the point was, file `number`? Else what it did not find may be there by now. */
+static bool read_all(const struct segment *s, const struct past *p, uint64_t number, uint64_t point) {
+    uint64_t file, unit;
     history_place(p->history, &file, &unit);
     if (MUTANT(past_end_believed))
         return true;
     /* A snapshot that is to be written may say again what a failed sync has lost. */
-    return (file > number || (file == number && unit >= at.unit)) && !snapshot_is_wanted(s) &&
+    return (file > number || (file == number && unit >= point_of(point).unit)) && !snapshot_is_wanted(s) &&
            load_acquire(&s->control->journal_point, journaled) == point;
 }
 
@@ -85,6 +84,9 @@ static bool read_all(const struct segment *s, const struct past *p, uint64_t poi
 static enum step look_for(struct feeding *x, uint64_t n, uint64_t end, uint64_t point, uint64_t *q) {
     const struct segment *s = x->consumer->actor.segment;
     struct past *p = x->past;
+    const uint64_t number = writer_file(s, point_of(point));
+    if (!MUTANT(past_reads_on))
+        history_until(p->history, number, point_of(point).unit);
     for (;;) {
         *q = p->record.sequence - s->control->journal_first;
         if (p->has && (int64_t)(*q - n) >= 0)
@@ -93,7 +95,7 @@ static enum step look_for(struct feeding *x, uint64_t n, uint64_t end, uint64_t 
         int result = history_next(p->history, &p->record, &gap);
         p->has = result == 0;
         if (result == RP_EMPTY)
-            return read_all(s, p, point) ? STEP_END : STEP_LATER;
+            return read_all(s, p, number, point) ? STEP_END : STEP_LATER;
         if (result == RP_LAPPED) {
             counter_add_shared(&s->groups[x->consumer->group].dropped, gap.count);
         } else if (result < 0) {
@@ -120,7 +122,7 @@ static bool pass(const struct rp_consumer *c, uint64_t fed, uint64_t position) {
 static bool take_cell(struct actor *a, unsigned group, uint32_t *cell) {
     if (reserve_take(a, group, cell))
         return true;
-    return durable_drive(a) == DRIVE_IDLE && reserve_take(a, group, cell);
+    return !MUTANT(past_room_unrecorded) && durable_drive(a) == DRIVE_IDLE && reserve_take(a, group, cell);
 }
 
 /* Its payload is there: the cell is STAGED, `fed` moves, the cell is COMMITTED. False: another was faster. */
@@ -297,30 +299,6 @@ bool catch_up_promising(const struct rp_consumer *c) {
 
 /* ---- where to begin ---- */
 
-/* The first sequence of the first file that may have a message sent at that time: each says when it was made, by a clock that may have been set since. */
-static uint64_t begin_of(const char *path, uint64_t time_ns) {
-    enum { CLOCKS_APART_NS = 1000000000 };
-    uint64_t *numbers, sequence = 1;
-    struct journal_dir d;
-    size_t count;
-    if (journal_dir_open(path, NULL, &d) < 0)
-        return 1;
-    if (journal_dir_list(&d, &numbers, &count) == 0) {
-        for (size_t i = 0; i < count; i++) {
-            struct journal_file f;
-            if (journal_file_open(&d, numbers[i], JOURNAL_READ, &f) != 0)
-                continue;
-            journal_file_close(&f);
-            if (f.made_ns + CLOCKS_APART_NS > time_ns)
-                break;
-            sequence = f.first_sequence;
-        }
-        free(numbers);
-    }
-    journal_dir_close(&d);
-    return sequence;
-}
-
 /* The sequence of the first message from `from` on, sent at this time or later; `next`, if it is not below that. Or why it cannot be told. */
 static int find(const struct segment *s, uint64_t from, uint64_t time_ns, uint64_t next, uint64_t *found) {
     struct durable_history *h;
@@ -348,7 +326,7 @@ int catch_up_find(struct actor *a, const struct rp_group_options *o, uint64_t *p
     if (o->start == RP_START_SEQUENCE && o->start_at > next)
         return fail(-ERANGE, "queue '%s': message %llu was not sent yet, the next is %llu", queue, (unsigned long long)o->start_at,
                     (unsigned long long)next);
-    uint64_t from = o->start == RP_START_SEQUENCE ? o->start_at : o->start == RP_START_TIME ? begin_of(s->journal->path, time_ns) : 1;
+    uint64_t from = o->start == RP_START_SEQUENCE ? o->start_at : o->start == RP_START_TIME ? history_begin_of(s->journal->path, time_ns) : 1;
     int result = find(s, from, time_ns, next, &first);
     *position = first - s->control->journal_first;
     if (result == 0 && next - first >= UINT64_C(1) << (FED_POSITION_BITS - 2))

@@ -316,6 +316,18 @@ static bool begin(struct actor *a, struct batch *b, uint64_t position, bool need
     return !(needed || catch_up_untold(a->segment) != 0) || add_groups(a, b, position);
 }
 
+/*
+ * Have the groups changed since it was said what they are? One that began in the past since then may have settled something already, which nobody who reads this would know what to do with: all that the batch has is put in once more.
+ */
+static bool begins_anew(const struct segment *s, struct batch *b, const struct journal_batch *empty) {
+    bool same = b->says_groups ? b->groups == durable_groups_key(s) : durable_said_groups(s);
+    if (same || past_groups(s) == 0 || MUTANT(past_settles_unsaid))
+        return false;
+    batch_mark_again(s, b);
+    b->records = *empty;
+    return true;
+}
+
 bool batch_fill(struct actor *a, struct batch *b, uint64_t position, bool first) {
     const struct segment *s = a->segment;
     struct index_ring ring = durable_ring(s);
@@ -323,15 +335,18 @@ bool batch_fill(struct actor *a, struct batch *b, uint64_t position, bool first)
     uint64_t end = position;
     while (!MUTANT(durable_end_last) && !ring_ends_at(&ring, end))
         end++;
-    const bool needed = first || !durable_said_groups(s);
-    if (!begin(a, b, position, needed)) {
-        b->more = true;
-        return b->records.records > 0;
-    }
-    while (MUTANT(durable_end_last) && !ring_ends_at(&ring, end))
-        end++;
-    b->more = !ids_add_left(b, s);
-    b->more = !add_marked(a, b) || b->more;
+    bool needed = first || !durable_said_groups(s);
+    const struct journal_batch empty = b->records;
+    do {
+        if (!begin(a, b, position, needed)) {
+            b->more = true;
+            return b->records.records > 0;
+        }
+        while (MUTANT(durable_end_last) && !ring_ends_at(&ring, end))
+            end++;
+        b->more = !ids_add_left(b, s);
+        b->more = !add_marked(a, b) || b->more;
+    } while (begins_anew(s, b, &empty) && (needed = true));
     say_past(s, b, position, NULL);
     add_messages(a, b, end);
     return b->records.records > (b->says_groups && !needed) || b->end != position;
@@ -343,11 +358,15 @@ static bool say_snapshot(struct batch *b, uint16_t ends) {
 
 bool batch_fill_live(struct actor *a, struct batch *b, uint64_t position, bool first, bool begins, const uint64_t *fed, uint32_t *next) {
     const struct segment *s = a->segment;
-    const uint32_t cells = s->layout.cell_count, all = cells + ids_count(s);
-    if (!begin(a, b, position, first || !durable_said_groups(s)) || (begins && !say_snapshot(b, 0)))
-        return false;
-    while (*next < all && (*next < cells ? add_state(a, b, *next, true) : ids_add_live(b, s, *next - cells)))
-        ++*next;
+    const uint32_t cells = s->layout.cell_count, all = cells + ids_count(s), from = *next;
+    const struct journal_batch empty = b->records;
+    do {
+        *next = from;
+        if (!begin(a, b, position, first || !durable_said_groups(s)) || (begins && !say_snapshot(b, 0)))
+            return false;
+        while (*next < all && (*next < cells ? add_state(a, b, *next, true) : ids_add_live(b, s, *next - cells)))
+            ++*next;
+    } while (begins_anew(s, b, &empty));
     bool ends = *next >= all && say_snapshot(b, 1);
     say_past(s, b, position, ends ? fed : NULL);
     return ends;

@@ -63,14 +63,15 @@ void writer_drop_files(struct writer *x, uint64_t point) {
     a64 *oldest = &s->control->journal_oldest;
     uint64_t needed = load_relaxed(&s->control->journal_needed, hint), bytes, lowest = lowest_live(s, position, &bytes);
     const uint64_t ids = ids_bytes(s);
-    if (ids == 0 || MUTANT(durable_id_dropped))
+    const bool untold = catch_up_untold(s) != 0; /* what such a group settled may be said in any file since the last snapshot */
+    if ((ids == 0 || MUTANT(durable_id_dropped)) && (!untold || MUTANT(past_needs_less)))
         needed = store_needed(x->store, needed, number, lowest + MUTANT(durable_drops_too_far));
     writer_needs(s, needed);
     /* Groups that are behind need more than who starts; but not to know what lives. */
     const uint64_t oldest_now = load_relaxed(oldest, hint), behind = writer_past_lowest(s, durable_sequence(s, position));
     /* What is known now goes when the next file's head says it: so whoever starts knows which files must be there. */
     uint64_t said = MUTANT(durable_drops_unsaid) ? needed : store_said(x->store);
-    if (catch_up_untold(s) != 0 && !MUTANT(past_drops_files) && oldest_now != 0 && oldest_now < said)
+    if (untold && !MUTANT(past_drops_files) && oldest_now != 0 && oldest_now < said)
         said = store_first(x->store, oldest_now, said, behind);
     store_relaxed(oldest, store_drop(x->store, oldest_now, said), hint);
     uint64_t again = 2 + 3 * (bytes + ids) / s->parameters.journal_file_bytes;

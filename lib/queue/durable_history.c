@@ -20,6 +20,8 @@ struct durable_history {
     struct journal_record waiting; /* this one, or */
     int then;                      /* RP_LAPPED, or how it ends */
     bool follows;
+    bool ends; /* behind this place: */
+    uint64_t end_file, end_unit;
     struct history_gap gap;
 };
 
@@ -79,6 +81,18 @@ void history_close(struct durable_history *h) {
 void history_place(const struct durable_history *h, uint64_t *file, uint64_t *unit) {
     *file = h->history.open ? h->history.scan.file.number : 0;
     *unit = h->history.scan.at.unit;
+}
+
+void history_until(struct durable_history *h, uint64_t file, uint64_t unit) {
+    h->ends = true;
+    h->end_file = file;
+    h->end_unit = unit;
+}
+
+static bool at_its_end(const struct durable_history *h) {
+    uint64_t file, unit;
+    history_place(h, &file, &unit);
+    return h->ends && (file > h->end_file || (file == h->end_file && unit >= h->end_unit));
 }
 
 static int wrong(const struct durable_history *h, const struct journal_record *record, int result, const char *what) {
@@ -163,7 +177,7 @@ static int take(struct durable_history *h, const struct journal_record *record) 
 }
 
 static int more(struct durable_history *h) {
-    int result = journal_history_batch(&h->history);
+    int result = at_its_end(h) ? JOURNAL_END : journal_history_batch(&h->history);
     switch (result) {
     case JOURNAL_RECORD: return 0;
     case JOURNAL_HISTORY_FILE:
@@ -211,4 +225,30 @@ int history_next(struct durable_history *h, struct journal_record *out, struct h
         if (result < 0)
             return h->then = result;
     }
+}
+
+/* ---- where to begin ---- */
+
+/* Each file says when it was made, by a clock that may have been set since. */
+uint64_t history_begin_of(const char *path, uint64_t time_ns) {
+    enum { CLOCKS_APART_NS = 1000000000 };
+    uint64_t *numbers, sequence = 1;
+    struct journal_dir d;
+    size_t count;
+    if (journal_dir_open(path, NULL, &d) < 0)
+        return 1;
+    if (journal_dir_list(&d, &numbers, &count) == 0) {
+        for (size_t i = 0; i < count; i++) {
+            struct journal_file f;
+            if (journal_file_open(&d, numbers[i], JOURNAL_READ, &f) != 0)
+                continue;
+            journal_file_close(&f);
+            if (f.made_ns + CLOCKS_APART_NS > time_ns)
+                break;
+            sequence = f.first_sequence;
+        }
+        free(numbers);
+    }
+    journal_dir_close(&d);
+    return sequence;
 }

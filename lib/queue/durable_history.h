@@ -5,7 +5,7 @@
  * Nearly always that is the order of the files. A file says with its head and its groups from which sequence on its messages are new; one with a lower sequence is said again, because a snapshot was written. Mostly it was
  * given already. Not after a sync that failed: then what the file before lost is said again, in no order. So those that were not given are held, and given in order when the snapshot ends, or something new, or nothing, comes.
  *
- * Beside a queue the last ones may be such of which nobody was told that they count. The simulator has a reader of its own.
+ * Beside a queue the last ones may be such of which nobody was told that they count, unless it is said how far they do. The simulator has a reader of its own.
  */
 #ifndef RP_QUEUE_DURABLE_HISTORY_H
 #define RP_QUEUE_DURABLE_HISTORY_H
@@ -32,7 +32,15 @@ struct history_gap {
  */
 int history_next(struct durable_history *h, struct journal_record *out, struct history_gap *gap);
 
+/*
+ * From now on nothing is read behind there: what lies behind may not count, and another may write over it, unseen by who has read it.
+ */
+void history_until(struct durable_history *h, uint64_t file, uint64_t unit);
+
 /* Where it has read up to. */
 void history_place(const struct durable_history *h, uint64_t *file, uint64_t *unit);
+
+/* The first sequence of the first file that may have a message sent at that time, or later. */
+uint64_t history_begin_of(const char *path, uint64_t time_ns);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "durable_role.h"
+#include "catch_up.h"
 #include <limits.h>
 
 enum {
@@ -72,6 +73,8 @@ int durable_recover(struct actor *a, uint32_t dead) {
         return 0;
     if (!MUTANT(durable_marks_die))
         batch_mark_all(s); /* what he was about to mark, or had taken to record */
+    if (catch_up_holds(s) && !MUTANT(past_dead_holds)) /* perhaps for him; another asks again */
+        catch_up_hold(s, 0);
     a64 *role = &s->control->journal_role;
     uint64_t w = load_seq_cst(role, journal_role);
     if (MUTANT(durable_dead_keeps_role) || bits(w, 0, 10) != dead + 1 || !cas_seq_cst(role, &w, 0, journal_role))

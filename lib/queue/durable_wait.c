@@ -33,12 +33,12 @@ static bool groups_recorded(const struct waiting *w) { return durable_said_group
 static int look(const struct waiting *w) {
     if (w->done == NULL)
         return durable_sync(w->actor);
-    if (w->done(w)) {
+    enum durable_drive drive = w->done(w) ? DRIVE_BUSY : durable_drive(w->actor);
+    if (!w->done(w))
+        return drive == DRIVE_FAILED ? durable_refuse(w->actor) : STILL;
+    if (drive == DRIVE_BUSY)
         durable_move(w->actor); /* who wrote it may not have come to that: who sent it finds it in its lane */
-        return 0;
-    }
-    enum durable_drive drive = durable_drive(w->actor);
-    return w->done(w) ? 0 : drive == DRIVE_FAILED ? durable_refuse(w->actor) : STILL;
+    return 0;
 }
 
 static int wait_until(const struct waiting *w) {

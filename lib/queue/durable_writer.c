@@ -103,6 +103,8 @@ static void count(struct writer *x, const struct batch *b) {
         store_relaxed(&s->control->journal_failed, 0, hint);
     durable_move(a);
     wake_waiters(s);
+    if (!MUTANT(past_wakes_nobody))
+        catch_up_wake(s);
     batch_settle(a, b);
 }
 

@@ -149,7 +149,7 @@ int sweep_walk(struct actor *a, uint64_t now_ms, bool mend_bits) {
     raise_heads(s);
     if (spills(s))
         done += spill_sweep(a);
-    if (durable(s) && !MUTANT(past_no_sweep))
+    if (durable(s))
         catch_up_sweep(a);
     for (unsigned g = 0; g < groups; g++) {
         if (dead_count(s, g) != walk.dead[g])
@@ -172,7 +172,7 @@ static int walk_slice(struct actor *a, uint64_t now_ms) {
     int done = walk_cells(a, (uint32_t)from, (uint32_t)to, &walk);
     if (spills(s))
         done += spill_sweep(a);
-    if (durable(s) && !MUTANT(past_no_sweep))
+    if (durable(s))
         catch_up_sweep(a);
     raise_heads(a->segment);
     return done;

@@ -36,6 +36,7 @@ const struct sim_program *const *const scenario_lists[] = {
     scenarios_exchange,
     scenarios_durable,
     scenarios_durable_ids,
+    scenarios_past,
     scenarios_ring,
     NULL,
 };

@@ -44,6 +44,7 @@ extern const struct sim_program *const scenarios_spill[];
 extern const struct sim_program *const scenarios_exchange[];
 extern const struct sim_program *const scenarios_durable[];
 extern const struct sim_program *const scenarios_durable_ids[];
+extern const struct sim_program *const scenarios_past[];
 extern const struct sim_program *const scenarios_ring[];
 /* All of them; ends with NULL. */
 extern const struct sim_program *const *const scenario_lists[];

@@ -54,6 +54,19 @@ static struct told {
     bool removed;            /* it was, and not made again */
 } told, snapshot, *into = &told;
 static uint64_t generations[MAX_GROUPS];
+static struct record_groups groups;
+enum { HISTORY = 512 };
+static struct past_message {
+    uint64_t sequence;
+    uint32_t tag;
+} history[HISTORY];
+static unsigned history_count;
+/* What groups that began in the past have settled, as lib/replay/fold.h has it. */
+static struct aside {
+    uint64_t sequence;
+    uint32_t groups;
+} aside[MESSAGES];
+static unsigned aside_count;
 
 static struct known *find(uint64_t sequence) {
     for (unsigned i = 0; i < into->count; i++)
@@ -71,30 +84,74 @@ static void read_message(uint64_t sequence, const unsigned char *at, size_t byte
         if (into->count == MESSAGES)
             sim_fail("too many messages in the journal");
         k = &into->messages[into->count++];
+        *k = (struct known){.sequence = sequence};
     }
-    uint32_t groups = 0;
+    uint32_t known = 0;
     for (uint32_t rest = m.groups; rest != 0; rest &= rest - 1)
-        groups |= generations[__builtin_ctz(rest)] != 0 ? rest & -rest : 0;
-    if (groups != m.groups)
-        sim_fail("message %u is for the groups %#x, of which the journal knows %#x", (unsigned)sequence, m.groups, groups);
-    *k = (struct known){.sequence = sequence, .id = m.id, .groups = m.groups, .waits = m.flags & RP_DUMP_WAITING};
+        known |= generations[__builtin_ctz(rest)] != 0 ? rest & -rest : 0;
+    if (known != m.groups)
+        sim_fail("message %u is for the groups %#x, of which the journal knows %#x", (unsigned)sequence, m.groups, known);
+    /* It may come twice in a snapshot, in two cells: one that was fed to a group. */
+    known = into == &snapshot ? k->groups : 0;
+    *k = (struct known){.sequence = sequence, .id = m.id, .groups = m.groups | known, .waits = m.flags & RP_DUMP_WAITING};
     memcpy(&k->tag, m.data, sizeof k->tag);
 }
 
-static void read_groups(const unsigned char *at, size_t bytes) {
-    struct record_groups g;
+static uint32_t aside_of(uint64_t sequence) {
+    for (unsigned i = 0; i < aside_count; i++)
+        if (aside[i].sequence == sequence)
+            return aside[i].groups;
+    return 0;
+}
+
+/* Between the two, of a group that began in the past, what is said of settlements is noted aside. */
+static uint32_t fed_to(uint64_t sequence) {
+    uint32_t fed = 0;
+    for (uint32_t i = 0; i < groups.count; i++) {
+        const struct record_group *g = &groups.groups[i];
+        if (g->past != PAST_NONE && sequence >= g->told && sequence < g->fed)
+            fed |= UINT32_C(1) << g->index;
+    }
+    return fed;
+}
+
+static void settle_aside(uint64_t sequence, uint32_t settled) {
+    unsigned i = 0;
+    while (i < aside_count && aside[i].sequence != sequence)
+        i++;
+    if (settled == 0 || (i == aside_count && aside_count == MESSAGES))
+        return;
+    if (i == aside_count)
+        aside[aside_count++] = (struct aside){.sequence = sequence};
+    aside[i].groups |= settled;
+}
+
+static void forget_aside(uint32_t gone) {
+    unsigned kept = 0;
+    for (unsigned i = 0; i < aside_count; i++) {
+        aside[i].groups &= fed_to(aside[i].sequence) & ~gone;
+        if (aside[i].groups != 0)
+            aside[kept++] = aside[i];
+    }
+    aside_count = kept;
+}
+
+static void read_groups(const unsigned char *at, size_t bytes, uint16_t flags) {
     uint64_t now[MAX_GROUPS] = {0};
-    if (!record_groups_read(at, bytes, &g))
+    uint32_t gone = 0;
+    if (!record_groups_read(at, bytes, flags, &groups))
         sim_fail("the record of groups is damaged");
-    for (uint32_t i = 0; i < g.count; i++)
-        now[g.groups[i].index] = g.groups[i].generation;
+    for (uint32_t i = 0; i < groups.count; i++)
+        now[groups.groups[i].index] = groups.groups[i].generation;
     for (unsigned i = 0; i < MAX_GROUPS; i++) {
         for (unsigned k = 0; k < MESSAGES && now[i] != generations[i]; k++) {
             told.messages[k].groups &= ~(UINT32_C(1) << i);
             snapshot.messages[k].groups &= ~(UINT32_C(1) << i);
         }
+        gone |= now[i] != generations[i] ? UINT32_C(1) << i : 0;
         generations[i] = now[i];
     }
+    forget_aside(gone);
 }
 
 static void went(struct known *k, uint32_t of) {
@@ -104,15 +161,19 @@ static void went(struct known *k, uint32_t of) {
     }
 }
 
-static void read_record(uint16_t type, bool ends, uint64_t sequence, const unsigned char *at, size_t bytes) {
+static void read_record(uint16_t type, uint16_t flags, uint64_t sequence, const unsigned char *at, size_t bytes) {
+    const bool ends = flags != 0;
+    if (flags > 1)
+        sim_fail("a record of type %u has the flags %#x", type, flags);
     if (type == RECORD_GROUPS) {
-        read_groups(at, bytes);
+        read_groups(at, bytes, flags);
     } else if (type == RECORD_MESSAGE) {
         read_message(sequence, at, bytes);
     } else if (type == RECORD_SETTLED) {
         for (; bytes >= RECORD_SETTLED_BYTES; bytes -= RECORD_SETTLED_BYTES, at += RECORD_SETTLED_BYTES) {
             struct record_settled r;
             record_settled_read(at, &r);
+            settle_aside(r.sequence, r.groups != RECORD_ALL_GROUPS ? fed_to(r.sequence) & r.groups : 0);
             struct known *k = find(r.sequence);
             if (k == NULL)
                 continue;
@@ -202,13 +263,104 @@ static void read_all(void) {
     }
 }
 
+/* ---- groups that began in the past ---- */
+
+/* What would be for them, if the machine were started anew: all that the files have, each once. After read_all. */
+static void read_history(void) {
+    history_count = 0;
+    for (unsigned i = 0; i < JOURNAL_FILES; i++) {
+        const struct sim_journal_file *f = &sim_journal.files[i], *next = f->number != 0 ? file(f->number + 1) : NULL;
+        unsigned end = next != NULL ? next->previous_end - STORE_HEAD_UNITS : JOURNAL_WRITES;
+        for (unsigned k = 0; f->number != 0 && k < end && f->written[k] != 0; k++)
+            for (uint32_t at = JOURNAL_BATCH_HEAD_BYTES; at < f->written[k];) {
+                const unsigned char *head = f->data[k] + at;
+                struct record_message m;
+                size_t payload = get32(head + RECORD_BYTES);
+                if (get16(head + RECORD_TYPE) == RECORD_MESSAGE && record_message_read(head + JOURNAL_RECORD_HEAD_BYTES, payload, &m)) {
+                    if (history_count == HISTORY)
+                        sim_fail("too many messages in all files of the journal");
+                    struct past_message *p = &history[history_count++];
+                    p->sequence = get64(head + RECORD_SEQUENCE);
+                    memcpy(&p->tag, m.data, sizeof p->tag);
+                }
+                at += (uint32_t)journal_record_bytes(payload);
+            }
+    }
+}
+
+static const struct record_group *group_named(const char *name) {
+    for (uint32_t i = 0; i < groups.count; i++)
+        if (strcmp(groups.groups[i].name, name) == 0)
+            return &groups.groups[i];
+    return NULL;
+}
+
+/* Would the group get the message, or once more? */
+static bool lives_for(const struct record_group *g, uint32_t tag) {
+    for (unsigned i = 0; i < told.count; i++)
+        if (told.messages[i].tag == tag && told.messages[i].groups >> g->index & 1)
+            return true;
+    for (unsigned i = 0; i < history_count && g->past != PAST_NONE; i++) {
+        uint64_t sequence = history[i].sequence;
+        if (history[i].tag != tag || sequence < g->told)
+            continue;
+        if (sequence < g->fed ? !(aside_of(sequence) >> g->index & 1) : g->past == PAST_BEHIND)
+            return true;
+    }
+    return false;
+}
+
+/* Of a group that nobody removed, or may have: all that it gets and did not ack is there; and, if `recorded`, nothing that it did. */
+static void check_past(unsigned group, bool recorded) {
+    const struct event *made = witness_group_event(group, GROUP_CREATE);
+    const struct record_group *g = group_named(witness_group_name(group));
+    if (made == NULL || made->result != 0 || made->past == 0 || witness_group_may_be_gone(group) || witness.expect.purges ||
+        witness.expect.drops)
+        return;
+    if (g == NULL)
+        sim_fail("group g%u was made, and is not in the journal", group);
+    for (const struct event *e = witness.events; e < witness.events + witness.count; e++) {
+        bool acked = false, perhaps = false;
+        if (e->kind != SEND || e->result != 0 || !witness_past_gets(made, e) || e->ttl_ns != 0 || e->delay_ns != 0)
+            continue;
+        for (const struct event *f = witness.events; f < witness.events + witness.count; f++)
+            if (f->tag == e->tag && f->group == group && f->kind == ACK) {
+                acked = acked || f->result == 0;
+                perhaps = perhaps || f->result == UNKNOWN;
+            }
+        bool lives = lives_for(g, e->tag);
+        if (!acked && !perhaps && !lives)
+            sim_fail("message %x was not acked in group g%u, and the journal has it no more: past %u, told %u, fed %u", e->tag, group,
+                     g->past, (unsigned)g->told, (unsigned)g->fed);
+        if (acked && recorded && lives)
+            sim_fail("message %x was acked in group g%u, and lives in the journal: past %u, told %u, fed %u", e->tag, group, g->past,
+                     (unsigned)g->told, (unsigned)g->fed);
+    }
+}
+
+void sim_journal_check_past(bool recorded) {
+    read_all();
+    read_history();
+    for (unsigned g = 1; g < WITNESS_GROUPS && sim_journal_syncs; g++)
+        check_past(g, recorded);
+}
+
 /* ---- judging ---- */
+
+/* Is it in the past of the default group? */
+static bool past_default(uint32_t tag) {
+    const struct record_group *g = group_named(witness_group_name(0));
+    if (g == NULL || g->past == PAST_NONE)
+        return false;
+    read_history();
+    return lives_for(g, tag);
+}
 
 static enum journal_says says(uint32_t tag) {
     for (unsigned i = 0; i < told.count; i++)
         if (told.messages[i].tag == tag)
-            return told.messages[i].groups != 0 || told.messages[i].waits ? JOURNAL_LIVE : JOURNAL_SETTLED;
-    return JOURNAL_UNKNOWN;
+            return told.messages[i].groups != 0 || told.messages[i].waits || past_default(tag) ? JOURNAL_LIVE : JOURNAL_SETTLED;
+    return past_default(tag) ? JOURNAL_LIVE : JOURNAL_UNKNOWN;
 }
 
 enum journal_says sim_journal_of(uint32_t tag) {
@@ -329,7 +481,7 @@ void sim_journal_check_dead(rp_queue *q) {
 }
 
 void sim_journal_check_empty(void) {
-    read_all();
+    sim_journal_check_past(true);
     for (unsigned i = 0; i < told.count; i++)
         if (told.messages[i].groups != 0 || told.messages[i].waits)
             sim_fail("at the end message %x lives on in the journal, for the groups %#x", told.messages[i].tag,

@@ -51,6 +51,8 @@ void sim_journal_check_ids(void);
 void sim_journal_check(void);
 /* Mended and flushed: what is a dead letter here is one there. */
 void sim_journal_check_dead(rp_queue *q);
+/* Groups that began in the past would have all that they did not ack, and `recorded`, what they did, if all is: nothing else. */
+void sim_journal_check_past(bool recorded);
 /* At the end: nothing is left. */
 void sim_journal_check_empty(void);
 

@@ -157,6 +157,17 @@ uint64_t store_said(const struct durable_store *st) {
     return said;
 }
 
+uint64_t store_first(const struct durable_store *st, uint64_t from, uint64_t to, uint64_t sequence) {
+    (void)st;
+    for (; from < to; from++) {
+        const struct sim_journal_file *next = file(from + 1);
+        if (next != NULL && (int64_t)(next->first - sequence) > 0)
+            break;
+    }
+    sim_learn(from);
+    return from;
+}
+
 /* So many files are kept as the queue says bytes. */
 uint64_t store_drop(struct durable_store *st, uint64_t oldest, uint64_t needed) {
     const uint64_t keep = st->segment->parameters.retain_bytes;

@@ -17,7 +17,7 @@ void witness_learn(const struct event *e) {
     sim_learn(e->end_ns ^ e->until_ns << 1);
     sim_learn((uint64_t)e->kind << 32 | e->tag);
     sim_learn((uint64_t)e->group << 56 ^ (uint64_t)e->once << 48 ^ e->id << 16 ^ (uint64_t)(uint32_t)e->result << 8 ^
-              e->acquisitions << 4 ^ e->deliveries);
+              e->acquisitions << 4 ^ e->deliveries ^ (uint64_t)e->past << 40);
 }
 
 struct event *witness_append(enum event_kind kind, uint32_t tag) {

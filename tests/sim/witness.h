@@ -91,6 +91,8 @@ enum { WITNESS_GROUPS = 4 };
 int witness_group_create(struct desk *d, unsigned group);
 struct rp_group_options;
 int witness_group_create_with(struct desk *d, unsigned group, const struct rp_group_options *o);
+/* It begins with this sequence, or, 0, with the oldest there is, which is then the first that was sent. */
+int witness_group_create_past(struct desk *d, unsigned group, uint64_t start);
 int witness_group_remove(struct desk *d, unsigned group);
 /* The consumer is one of this group from now on. -ENOENT: there is no such group; the desk has no consumer then. */
 int witness_group_consumer(struct desk *d, unsigned group);

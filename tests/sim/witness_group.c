@@ -3,6 +3,7 @@
 #include "witness_log.h"
 
 #include <errno.h>
+#include <ringpost/group.h>
 #include <stdio.h>
 
 const char *witness_group_name(unsigned group) {
@@ -26,11 +27,26 @@ __attribute__((no_sanitize("thread"))) const struct event *witness_group_event(u
 
 bool witness_group_may_be_gone(unsigned group) { return witness_group_event(group, GROUP_REMOVE) != NULL; }
 
+int witness_group_create_past(struct desk *d, unsigned group, uint64_t start) {
+    struct rp_group_options o;
+    rp_group_options_init(&o, sizeof o);
+    o.start = start != 0 ? RP_START_SEQUENCE : RP_START_OLDEST;
+    o.start_at = start;
+    return witness_group_create_with(d, group, &o);
+}
+
+bool witness_past_gets(const struct event *made, const struct event *send) {
+    return made->past != 0 && (send->who != SIM_CREATOR || (send->tag & 0xffff) >= made->past);
+}
+
 int witness_group_create(struct desk *d, unsigned group) { return witness_group_create_with(d, group, NULL); }
 
 int witness_group_create_with(struct desk *d, unsigned group, const struct rp_group_options *o) {
     struct event *e = witness_begin(GROUP_CREATE, 0, "rp_group_create");
     e->group = (uint8_t)group;
+    if (o != NULL && o->start != RP_START_NEWEST)
+        e->past = o->start == RP_START_SEQUENCE ? (uint32_t)o->start_at : 1;
+    witness_learn(e);
     int result = witness_end(e, rp_group_create(d->queue, witness_group_name(group), o), true);
     if (result != -EEXIST && result != -ENOSPC)
         witness_must(result, "rp_group_create");

@@ -42,6 +42,7 @@ struct event {
     uint8_t lane;      /* of a send: its key, its priority or its shard; of a pause or resume: the sides */
     uint8_t once;      /* of a send: its id; 0: none */
     uint32_t tag;
+    uint32_t past;   /* of a group that was made: it began in the past, with this sequence; 0: it did not */
     uint64_t number; /* of a send: its sequence; 0: none */
     uint64_t id;     /* of a message that is being sent: written by the library */
     uint32_t acquisitions, deliveries;
@@ -92,6 +93,9 @@ void witness_must(int result, const char *what);
 const struct event *witness_group_event(unsigned group, enum event_kind kind);
 /* May the group have been removed? A removal has begun. */
 bool witness_group_may_be_gone(unsigned group);
+
+/* Does a group that was made like this get what was sent, whenever? Sequences of what is sent in setup are known: there the creator of the queue sends alone, all that it tries, and begins with 1. */
+bool witness_past_gets(const struct event *made, const struct event *send);
 
 /* As rp_group_create calls it; NULL: "default". */
 const char *witness_group_name(unsigned group);
