@@ -6,6 +6,7 @@
 #include "lane.h"
 #include "lookup.h"
 #include "schedule.h"
+#include "verdict.h"
 
 /* Orders of places within a lane: in it; committed, and not in it yet; waiting, by time. */
 #define PLACE_ENTERING ((UINT64_C(1) << 63) - 1)
@@ -46,21 +47,18 @@ bool dump_still(const struct segment *s, uint32_t c, uint64_t w) {
 }
 
 bool dump_settled(const struct segment *s, uint64_t message) {
-    uint64_t c = message >> GENERATION_BITS, before = message & GENERATION_MASK;
-    if (c >= s->layout.cell_count)
+    uint32_t c;
+    uint64_t w;
+    if (!message_cell(s, message, &c, &w))
         return false;
-    uint64_t w = load_acquire(&segment_cell(s, (uint32_t)c)->word, cell_word);
-    bool is_its =
-        (cell_is_published(w) || cell_state(w) == CELL_JOURNALED) && cell_generation(w) == ((before + 1) & GENERATION_MASK);
-    return cell_generation(w) != before && !is_its;
+    bool is_its = (cell_is_published(w) || cell_state(w) == CELL_JOURNALED) && message_is(message, w);
+    return !message_is_to_come(message, w) && !is_its;
 }
 
 bool dump_waits(const struct segment *s, uint64_t message) {
-    uint64_t c = message >> GENERATION_BITS;
-    if (c >= s->layout.cell_count)
-        return false;
-    uint64_t w = load_acquire(&segment_cell(s, (uint32_t)c)->word, cell_word);
-    return durable_waits(s, (uint32_t)c, w) && cell_generation(w) == ((message + 1) & GENERATION_MASK);
+    uint32_t c;
+    uint64_t w;
+    return message_cell(s, message, &c, &w) && durable_waits(s, c, w) && message_is(message, w);
 }
 
 /* Keyed: do only groups need it that wait until it can go to its lane's end, or in which it is dead? Then nothing of it is left in the lane. */

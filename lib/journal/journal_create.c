@@ -123,9 +123,7 @@ int journal_file_create(const struct journal_dir *d, const struct journal_file_o
 }
 
 int journal_file_prepare(const struct journal_dir *d, uint64_t bytes, enum journal_mode mode) {
-    int there = file_open(d->fd, JOURNAL_SPARE_NAME, FILE_READ);
-    if (there >= 0)
-        file_close(there);
+    int there = journal_look_for(d, JOURNAL_SPARE_NAME);
     if (there != -ENOENT)
         return there < 0 ? journal_failed(d, there, "open", JOURNAL_SPARE_NAME) : 0;
     char name[JOURNAL_NAME_MAX];
@@ -141,13 +139,6 @@ int journal_file_prepare(const struct journal_dir *d, uint64_t bytes, enum journ
 }
 
 /* ---- and making them spare ---- */
-
-static bool there_is_spare(const struct journal_dir *d) {
-    int fd = file_open(d->fd, JOURNAL_SPARE_NAME, FILE_READ);
-    if (fd >= 0)
-        file_close(fd);
-    return fd != -ENOENT;
-}
 
 /*
  * Under a private name. Who was stopped in a write to it may go on at any time: then it is left alone. Whoever was about to open it by its number finds, from here on, none; as long as it had that, nobody was to be
@@ -171,7 +162,7 @@ int journal_file_drop(const struct journal_dir *d, uint64_t number, uint64_t byt
     char name[JOURNAL_NAME_MAX], private[JOURNAL_NAME_MAX];
     journal_file_name(number, name);
     journal_private_name(private);
-    if (there_is_spare(d))
+    if (journal_look_for(d, JOURNAL_SPARE_NAME) != -ENOENT)
         return journal_dir_drop(d, number);
     int renamed = file_rename(d->fd, name, private);
     if (renamed < 0 && renamed != -ENOENT)

@@ -64,13 +64,6 @@ static int open_named(const struct journal_dir *d, const char *name) {
     return fd == -EAGAIN ? file_open(d->fd, name, FILE_READ) : fd;
 }
 
-static bool is_gone(const struct journal_dir *d, const char *name) {
-    int fd = file_open(d->fd, name, FILE_READ);
-    if (fd >= 0)
-        file_close(fd);
-    return fd == -ENOENT;
-}
-
 static int open_mode(const struct journal_dir *d, const char *name, enum journal_mode mode, bool *direct) {
     int fd = -EINVAL;
     *direct = mode == JOURNAL_DIRECT;
@@ -98,7 +91,7 @@ int journal_file_open_why(const struct journal_dir *d, uint64_t number, enum jou
     if (f->fd < 0)
         return journal_failed(d, f->fd, "open", name);
     int result = read_head(d, f, why);
-    if (result < 0 && is_gone(d, name)) {
+    if (result < 0 && journal_look_for(d, name) == -ENOENT) {
         *why = NULL;
         file_close(f->fd);
         return journal_failed(d, -ENOENT, "open", name);

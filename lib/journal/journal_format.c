@@ -93,3 +93,11 @@ int journal_write_all(int fd, const void *data, size_t bytes, uint64_t at) {
 int journal_failed(const struct journal_dir *d, int result, const char *what, const char *name) {
     return fail(result, "journal '%.120s': %s%s%s: %s", d->path, what, name ? " " : "", name ? name : "", rp_error_text(result));
 }
+
+int journal_look_for(const struct journal_dir *d, const char *name) {
+    int fd = file_open(d->fd, name, FILE_READ);
+    if (fd < 0)
+        return fd;
+    file_close(fd);
+    return 0;
+}

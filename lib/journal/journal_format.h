@@ -131,6 +131,9 @@ int journal_write_all(int fd, const void *data, size_t bytes, uint64_t at);
 /* Says what failed, with which file. `name` NULL: the directory. -> result */
 int journal_failed(const struct journal_dir *d, int result, const char *what, const char *name);
 
+/* Is there a file of this name? 0; -ENOENT; errno of opening it. */
+int journal_look_for(const struct journal_dir *d, const char *name);
+
 /* Makes the batch what is written at `at`, filled up to a multiple of `multiple`. -> its bytes */
 size_t journal_batch_end(struct journal_batch *b, const struct journal_file *f, const struct journal_point *at, size_t multiple);
 

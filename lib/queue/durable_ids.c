@@ -3,19 +3,19 @@
 #include "durable_record.h"
 #include "id_table.h"
 #include "identity.h"
+#include "verdict.h"
 
 /* ---- ids of messages ---- */
 
 /* Does the message that was written down (verdict.h) count, up to `end`? Asked by who has the role, of one that was sent or is under way. */
 static bool counts(const struct segment *s, uint64_t message, uint64_t end) {
-    uint64_t c = message >> GENERATION_BITS, generation = (message + 1) & GENERATION_MASK;
-    if (c >= s->layout.cell_count || MUTANT(durable_id_early))
+    uint32_t c;
+    uint64_t w, position;
+    if (!message_cell(s, message, &c, &w) || MUTANT(durable_id_early))
         return true; /* of an earlier life */
-    uint64_t w = load_acquire(&segment_cell(s, (uint32_t)c)->word, cell_word);
-    if (cell_generation(w) != generation)
-        return cell_generation(w) != (message & GENERATION_MASK);
-    uint64_t position;
-    bool entered = durable_entered(s, (uint32_t)c, generation, &position);
+    if (!message_is(message, w))
+        return !message_is_to_come(message, w);
+    bool entered = durable_entered(s, c, cell_generation(w), &position);
     return cell_state(w) != CELL_JOURNALED || (entered && (int64_t)(position - end) < 0);
 }
 
@@ -114,15 +114,15 @@ static bool read_sequence(const struct segment *s, const struct identity *e, uin
  */
 __attribute__((no_sanitize("thread"))) static bool before_the_last(const struct segment *s, uint32_t place, uint64_t from,
                                                                    uint64_t *sequence) {
-    uint64_t message = load_acquire(&s->identities[place].message, identity), position, c = message >> GENERATION_BITS;
-    if (c >= s->layout.cell_count || MUTANT(durable_sequence_unentered))
+    uint64_t message = load_acquire(&s->identities[place].message, identity), position, w;
+    uint32_t c;
+    if (!message_cell(s, message, &c, &w) || MUTANT(durable_sequence_unentered))
         return true;
-    const struct cell *cell = segment_cell(s, (uint32_t)c);
-    const struct extra *extra = segment_extra(s, (uint32_t)c);
-    uint64_t w = load_acquire(&cell->word, cell_word), generation = cell_generation(w);
-    if (cell_state(w) != CELL_JOURNALED || generation != ((message + 1) & GENERATION_MASK) ||
-        !(field_read(&cell->flags) & CELL_NUMBERED) || extra->producer != place ||
-        (durable_entered(s, (uint32_t)c, generation, &position) && (int64_t)(position - from) < 0))
+    const struct cell *cell = segment_cell(s, c);
+    const struct extra *extra = segment_extra(s, c);
+    if (cell_state(w) != CELL_JOURNALED || !message_is(message, w) || !(field_read(&cell->flags) & CELL_NUMBERED) ||
+        extra->producer != place ||
+        (durable_entered(s, c, cell_generation(w), &position) && (int64_t)(position - from) < 0))
         return true;
     uint64_t before = extra->sequence_before;
     fence_acquire();

@@ -2,6 +2,7 @@
 /* Waiting for the journal: who waits writes, if nobody else is at it. So several share a write, and the next one has what came meanwhile. */
 #include "durable_batch.h"
 #include "sweep.h"
+#include "verdict.h"
 #include "wait.h"
 #include <errno.h>
 
@@ -64,12 +65,9 @@ static int wait_until(const struct waiting *w) {
 
 /* -> whether the message waits for the journal, and where: behind *end. */
 static bool find(const struct segment *s, uint64_t message, uint64_t *end) {
-    uint64_t c = message >> GENERATION_BITS;
-    if (c >= s->layout.cell_count)
-        return false;
-    uint64_t w = load_acquire(&segment_cell(s, (uint32_t)c)->word, cell_word);
-    if (cell_state(w) != CELL_JOURNALED || cell_generation(w) != ((message + 1) & GENERATION_MASK) ||
-        !durable_enter(s, (uint32_t)c, end))
+    uint32_t c;
+    uint64_t w;
+    if (!message_cell(s, message, &c, &w) || cell_state(w) != CELL_JOURNALED || !message_is(message, w) || !durable_enter(s, c, end))
         return false; /* it went on: it counts */
     ++*end;
     return true;

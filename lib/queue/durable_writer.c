@@ -108,18 +108,6 @@ static void count(struct writer *x, const struct batch *b) {
     batch_settle(a, b);
 }
 
-/*
- * A file's first batch counts, which says what groups there are: only now older files may go, and not before it is on disk. Without it nobody would know that the queue was ever written to. The first file of a life, too: else
- * each life would leave one.
- */
-static enum round drop_round(struct writer *x) {
-    int result = store_sync(x->store);
-    if (result < 0)
-        return sync_failed(x, result);
-    writer_drop_files(x, x->point);
-    return ROUND_AGAIN;
-}
-
 /* The role is another's, who marked all when he took it; since then the batch took marks that he does not know. */
 static enum round lost(const struct segment *s) {
     if (!MUTANT(durable_lost_marks_die))
@@ -151,7 +139,9 @@ static enum round write_round(struct writer *x, uint64_t point, const struct bat
         return lost(s);
     count(x, b);
     x->point = point_word(p);
-    return begins ? drop_round(x) : ROUND_AGAIN;
+    if (begins) /* it says what groups there are: only now older files may go. The first file of a life, too: else each life would leave one */
+        writer_drop_files(x, x->point);
+    return ROUND_AGAIN;
 }
 
 /*
@@ -207,10 +197,7 @@ static enum round snapshot_round(struct writer *x, uint64_t point, uint64_t posi
     x->snapshot_next = next;
     if (!ended)
         return ROUND_AGAIN;
-    int result = store_sync(x->store);
-    if (result < 0)
-        return sync_failed(x, result);
-    x->snapshot = false;
+    x->snapshot = false; /* it need not be on disk: nobody goes by it before the next file's head says so, and that is made when this one is */
     writer_past_told(x);
     snapshot_was_written(s, x->snapshot_asked);
     if (load_relaxed(&s->control->journal_needed, hint) < x->snapshot_file)

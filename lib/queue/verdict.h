@@ -23,6 +23,20 @@ static inline uint64_t message_word(const struct segment *s, uint32_t c) {
     return (uint64_t)c << GENERATION_BITS | cell_generation(load_relaxed(&segment_cell(s, c)->word, own));
 }
 
+/* The cell of a message that was written down, and its word now. False: it has none; a consumer's id, or one of an earlier life. */
+static inline bool message_cell(const struct segment *s, uint64_t message, uint32_t *c, uint64_t *w) {
+    uint64_t cell = message >> GENERATION_BITS;
+    if (cell >= s->layout.cell_count)
+        return false;
+    *c = (uint32_t)cell;
+    *w = load_acquire(&segment_cell(s, *c)->word, cell_word);
+    return true;
+}
+
+/* With this word: it was not sent yet, or never will be. And: the cell carries it, sent. */
+static inline bool message_is_to_come(uint64_t message, uint64_t w) { return cell_generation(w) == (message & GENERATION_MASK); }
+static inline bool message_is(uint64_t message, uint64_t w) { return cell_generation(w) == ((message + 1) & GENERATION_MASK); }
+
 /* Was it sent? Asked under proof of the sender's death. */
 bool message_was_sent(const struct segment *s, uint64_t message, uint32_t dead);
 
