@@ -256,7 +256,7 @@ struct seat {
     a64 name[2];
     a64 dead_changes; /* changes of dead counts that this process is at; see dead_count.h */
     a64 locked_bytes; /* of the segment, by this process */
-    uint64_t reserved;
+    a64 robbed;       /* durable queues: it lost the writer's role, and may not know: lib/queue/durable_role.h */
     _Alignas(LINE) a64 counters[COUNTER_LINES][COUNTERS_PER_LINE];
 };
 

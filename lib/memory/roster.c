@@ -28,6 +28,7 @@ static void describe(struct seat *seat) {
     store_relaxed(&seat->name[1], name.words[1], own);
     store_release(&seat->dead_changes, 0, dead_changes); /* what a dead one left */
     store_relaxed(&seat->locked_bytes, 0, stat);
+    store_release(&seat->robbed, 0, journal_role);
     store_relaxed(&seat->pid, process_pid(), own);
     store_relaxed(&seat->attached_wall_ns, clock_wall_ns(), own);
 }

@@ -45,6 +45,9 @@ bool role_take_writer(struct writer *x) {
         bool over = role_until(w) <= now || role_until(w) - now > (uint64_t)LEASE_MS << DOUBLINGS_MOST;
         if (!over)
             return false;
+        uint32_t victim = (uint32_t)bits(w, 0, 10) - 1;
+        if (victim < a->segment->parameters.max_participants) /* before he can notice, who takes it back */
+            store_seq_cst(&a->segment->seats[victim].robbed, 1, journal_role);
         if (!MUTANT(durable_no_seal) && !shut_out(x, point))
             return false;
         x->robbed = true;
@@ -64,7 +67,17 @@ bool role_renew(struct writer *x) {
 
 void role_leave(struct writer *x) {
     uint64_t w = x->role;
+    const struct actor *a = x->actor;
+    if (a->seat < a->segment->parameters.max_participants)
+        store_seq_cst(&a->segment->seats[a->seat].robbed, 0, journal_role); /* what we took we have marked again */
     (void)cas_seq_cst(&x->actor->segment->control->journal_role, &w, 0, journal_role);
+}
+
+bool role_marks_may_be_taken(const struct segment *s) {
+    for (uint32_t i = 0; i < s->parameters.max_participants; i++)
+        if (load_seq_cst(&s->seats[i].robbed, journal_role) != 0)
+            return !MUTANT(durable_marks_stolen);
+    return false;
 }
 
 int durable_recover(struct actor *a, uint32_t dead) {
@@ -73,6 +86,8 @@ int durable_recover(struct actor *a, uint32_t dead) {
         return 0;
     if (!MUTANT(durable_marks_die))
         batch_mark_all(s); /* what he was about to mark, or had taken to record */
+    if (dead < s->parameters.max_participants)
+        store_seq_cst(&s->seats[dead].robbed, 0, journal_role);
     if (catch_up_holds(s) && !MUTANT(past_dead_holds)) /* perhaps for him; another asks again */
         catch_up_hold(s, 0);
     a64 *role = &s->control->journal_role;

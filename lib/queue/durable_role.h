@@ -29,6 +29,11 @@ bool role_take_writer(struct writer *x);
 bool role_renew(struct writer *x);
 void role_leave(struct writer *x);
 
+/*
+ * Who lost the role and does not know it yet may still take marks of what was settled, and nobody sees them before he goes on. As long as there is such a one, what is marked is not all that is to be recorded.
+ */
+bool role_marks_may_be_taken(const struct segment *s);
+
 /* ---- files: durable_files.c ---- */
 
 /* The full number of the point's file. */

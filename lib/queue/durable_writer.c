@@ -343,6 +343,8 @@ int durable_sync(struct actor *a) {
     if (result == 0) {
         enum round round;
         unsigned rounds = 0;
+        if (role_marks_may_be_taken(a->segment))
+            (void)snapshot_ask(a->segment); /* which goes by no marks */
         do
             round = go(&x);
         while (round <= ROUND_SEALED &&

@@ -295,6 +295,7 @@ static const struct mutant {
     {"durable_settles_first", "durable-receive", "what a batch settles is freed before it counts"},
     {"durable_lost_marks_die", "durable-letters", "who lost the role forgets what he had taken to record"},
     {"durable_robbed_marks_die", "durable-robbed", "who takes the role over does not mark again what the other had taken"},
+    {"durable_marks_stolen", "durable-robbed", "who flushes believes that what was settled is marked, while one who lost the role may have the marks"},
     {"durable_sync_robbed", "durable-robbed",
      "who flushes does not ask whether the role is still his when he finds nothing to write"},
     {"durable_failed_marks_die", "durable-letters-broken", "what a write that failed had taken to record is not marked again"},
