@@ -44,7 +44,7 @@ void writer_past_begins(struct writer *x) {
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
         x->snapshot_told[g] = load_acquire(&s->groups[g].told, cursor);
         x->snapshot_fed[g] = load_acquire(&s->groups[g].fed, cursor);
-        if (untold >> g & 1 && !MUTANT(past_snapshot_staged))
+        if (untold >> g & 1)
             (void)catch_up_help(x->actor, g, x->snapshot_fed[g]);
     }
 }

@@ -44,7 +44,8 @@ void past_books_choose(struct rp_group_options *o) {
     uint32_t n = books->sent == 0 ? 0 : 1 + books_roll(books->sent), how = books_roll(3);
     const struct book_message *m = &books->messages[n];
     o->start = RP_START_OLDEST;
-    if (n == 0 || !m->in_files || how == 0)
+    /* What somebody has written who was stopped then counts for nobody yet. */
+    if (n == 0 || !m->in_files || !(m->returned || m->safe) || how == 0)
         return;
     o->start = how == 1 ? RP_START_SEQUENCE : RP_START_TIME;
     o->start_at = how == 1 ? m->sequence : m->sent_ns;
