@@ -292,13 +292,14 @@ static const struct sim_program past_wakes = {.name = "past-wakes",
 
 /* ---- what the journal says ---- */
 
-/* Acks of what was fed, recorded by whoever sweeps. */
+/* Acks of what was fed, recorded by whoever sweeps. One stays behind: else a snapshot would say all again. */
+static void setup_five(void) { setup_of(RP_SYNC_ALWAYS, 5); }
 static void body_record(unsigned me) {
     struct desk d;
     open_in(&d, G1);
     sim_ready();
     if (me == 0) {
-        scenario_receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 3);
     } else {
         witness_sweep(&d);
         flush(&d);
@@ -308,13 +309,13 @@ static void body_record(unsigned me) {
 static const struct sim_program past_record = {.name = "past-record",
                                                .about = "acks of a group that is behind, and who records them",
                                                .participants = 2,
-                                               .setup = setup_two,
+                                               .setup = setup_five,
                                                .body = body_record,
                                                FINISH,
                                                .bare = true,
                                                .long_runs = true,
                                                .share = 2,
-                                               .budget = {.preemptions = 2, .kills = 1}};
+                                               .budget = {.preemptions = 2}};
 
 /* More was fed than is to lie between two snapshots. */
 static void setup_far(void) {
@@ -481,6 +482,43 @@ static const struct sim_program past_turn = {.name = "past-turn",
                                              .about = "a sender, and an ordinary group whose place one gets that begins in the past",
                                              PAST_PAIR(setup_ordinary, body_turn)};
 
+/* And what is in the journal was not moved yet: its lane was full. */
+static void setup_turn_keys(void) {
+    struct rp_queue_options o = options(4, RP_SYNC_ALWAYS);
+    struct desk d;
+    o.lanes = 1;
+    witness_create(&o, &(struct witness_expectations){.groups = true, .queues_up = true});
+    witness_open(&d);
+    witness_group_create(&d, G1);
+    for (unsigned i = 0; i < 4; i++)
+        witness_send_in(&d, 1, 0);
+    witness_close(&d);
+}
+static void body_turn_keys(unsigned me) {
+    struct desk d;
+    open_in(&d, 0);
+    sim_ready();
+    if (me == 0) {
+        scenario_receive_and_ack(&d, 2);
+        witness_sweep(&d);
+    } else {
+        witness_group_remove(&d, G1);
+        witness_group_create_past(&d, G2, OLDEST);
+    }
+    done_close(&d);
+}
+static const struct sim_program past_turn_keys = {.name = "past-turn-keys",
+                                                  .about = "the same, and messages wait for a place in their lane",
+                                                  .participants = 2,
+                                                  .setup = setup_turn_keys,
+                                                  .body = body_turn_keys,
+                                                  FINISH,
+                                                  .bare = true,
+                                                  .long_runs = true,
+                                                  .share = 2,
+                                                  .budget = {.preemptions = 2},
+                                                  .lane_slots = 2};
+
 /* The only group begins in the past: what is sent is for nobody until it has caught up. */
 static void setup_only(void) {
     struct rp_queue_options o = options(3, RP_SYNC_ALWAYS);
@@ -539,7 +577,8 @@ static void body_hole(unsigned me) {
         scenario_receive_and_ack(&d, 3);
     } else {
         witness_send(&d, 0);
-        witness_sweep(&d); /* finds the other dead */
+        if (me == 1)
+            witness_sweep(&d); /* finds the other dead */
     }
     done_close(&d);
 }
@@ -552,6 +591,7 @@ static const struct sim_program past_hole = {.name = "past-hole",
                                              .bare = true,
                                              .long_runs = true,
                                              .share = 2,
+                                             .killable = 1,
                                              .budget = {.preemptions = 2, .kills = 1}};
 
 /* ---- files, lanes ---- */
@@ -619,5 +659,5 @@ const struct sim_program *const scenarios_past[] = {&past_feed,   &past_live,   
                                                     &past_none,   &past_interval, &past_rewrite, &past_late,     &past_near,
                                                     &past_stream, &past_wakes,   &past_record,   &past_snapshot, &past_unsynced,
                                                     &past_letters, &past_create, &past_early,    &past_replace,  &past_again,
-                                                    &past_turn,   &past_only,    &past_retain,   &past_keys,     &past_key_full, &past_hole, &past_reuse, &past_half, &past_late_dead, &past_unsynced_live,
+                                                    &past_turn,   &past_only,    &past_retain,   &past_keys,     &past_key_full, &past_hole, &past_reuse, &past_half, &past_turn_keys, &past_late_dead, &past_unsynced_live,
                                                     NULL};
