@@ -340,6 +340,19 @@ static void body_far(unsigned me) {
 static const struct sim_program past_snapshot = {
     .name = "past-snapshot", .about = "a snapshot while a group is behind", PAST_PAIR(setup_far, body_far)};
 
+static void body_unsynced(unsigned me) {
+    struct desk d;
+    open_in(&d, me == 0 ? 0 : G1);
+    sim_ready();
+    if (me == 0) {
+        witness_send(&d, 0);
+        flush(&d);
+    } else {
+        scenario_receive_and_ack(&d, 3);
+    }
+    done_close(&d);
+}
+
 /* Nobody had done with any: all is said again. */
 static void setup_unsynced_live(void) {
     struct rp_queue_options o = options(3, RP_SYNC_INTERVAL);
@@ -348,7 +361,7 @@ static void setup_unsynced_live(void) {
     sim_journal.fail_syncs = 1;
 }
 static const struct sim_program past_unsynced_live = {
-    .name = "past-unsynced-live", .about = "a sync fails, and what a group needs is written again", PAST_PAIR(setup_unsynced_live, body_send)};
+    .name = "past-unsynced-live", .about = "a sync fails, and what a group needs is written again", PAST_PAIR(setup_unsynced_live, body_unsynced)};
 
 /* What others had done with, and was not on disk yet, is gone for it: nobody has that any more. */
 static void setup_unsynced(void) {
@@ -359,7 +372,7 @@ static void setup_unsynced(void) {
     sim_journal.fail_syncs = 1;
 }
 static const struct sim_program past_unsynced = {
-    .name = "past-unsynced", .about = "a sync fails while a group is behind", PAST_PAIR(setup_unsynced, body_send)};
+    .name = "past-unsynced", .about = "a sync fails while a group is behind", PAST_PAIR(setup_unsynced, body_unsynced)};
 
 /* Letters of a group that is behind. */
 static void setup_letters(void) {
@@ -620,6 +633,21 @@ static void body_retain(unsigned me) {
 static const struct sim_program past_retain = {
     .name = "past-retain", .about = "files that a group needs which is behind", PAST_PAIR(setup_retain, body_retain)};
 
+/* What the group acked is recorded in files that nobody else needs. */
+static void setup_files(void) {
+    struct rp_queue_options o = options(3, RP_SYNC_ALWAYS);
+    make(&o, 4, 4);
+    make_group(G1, OLDEST);
+    struct desk d;
+    open_in(&d, G1);
+    scenario_receive_and_ack(&d, 2);
+    flush(&d);
+    witness_close(&d);
+    fill(JOURNAL_WRITES, UINT_MAX);
+}
+static const struct sim_program past_files = {
+    .name = "past-files", .about = "files that a start needs to know what a group did which is behind", PAST_PAIR(setup_files, body_send)};
+
 static void setup_keys(void) {
     struct rp_queue_options o = options(4, RP_SYNC_ALWAYS);
     o.lanes = 2;
@@ -659,5 +687,5 @@ const struct sim_program *const scenarios_past[] = {&past_feed,   &past_live,   
                                                     &past_none,   &past_interval, &past_rewrite, &past_late,     &past_near,
                                                     &past_stream, &past_wakes,   &past_record,   &past_snapshot, &past_unsynced,
                                                     &past_letters, &past_create, &past_early,    &past_replace,  &past_again,
-                                                    &past_turn,   &past_only,    &past_retain,   &past_keys,     &past_key_full, &past_hole, &past_reuse, &past_half, &past_turn_keys, &past_late_dead, &past_unsynced_live,
+                                                    &past_turn,   &past_only,    &past_retain,   &past_keys,     &past_key_full, &past_hole, &past_reuse, &past_half, &past_files, &past_turn_keys, &past_late_dead, &past_unsynced_live,
                                                     NULL};
