@@ -72,7 +72,7 @@ int durable_recover(struct actor *a, uint32_t dead) {
     if (!durable(s))
         return 0;
     if (!MUTANT(durable_marks_die))
-        batch_mark_all(s); /* what he was about to mark, or had taken to record */
+        batch_mark_all(s);                             /* what he was about to mark, or had taken to record */
     if (catch_up_holds(s) && !MUTANT(past_dead_holds)) /* perhaps for him; another asks again */
         catch_up_hold(s, 0);
     a64 *role = &s->control->journal_role;

@@ -9,8 +9,8 @@
 enum { PAST_ROLE_MS = 600, G1 = 1, G2 = 2, OLDEST = 0 };
 
 #define PAST_PAIR(make, does) PAIR(make, does), .bare = true, .long_runs = true, .share = 2
-#define PAST_LATE(make, does)                                                                                           \
-    .participants = 2, .setup = make, .body = does, FINISH, .bare = true, .long_runs = true, .share = 2,                \
+#define PAST_LATE(make, does)                                                                            \
+    .participants = 2, .setup = make, .body = does, FINISH, .bare = true, .long_runs = true, .share = 2, \
     .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1}, .jumps_ns = {PAST_ROLE_MS * MS}
 
 static struct rp_queue_options options(uint32_t capacity, uint32_t sync) {
@@ -97,7 +97,8 @@ static void body_live(unsigned me) {
     done_close(&d);
 }
 static const struct sim_program past_live = {.name = "past-live",
-                                             .about = "a receiver of a group that is behind, and one of another that has the same still",
+                                             .about =
+                                                 "a receiver of a group that is behind, and one of another that has the same still",
                                              PAST_PAIR(setup_live, body_live)};
 
 /* It begins with the second of three. */
@@ -128,8 +129,9 @@ static void body_reuse(unsigned me) {
     witness_close(&d);
     sim_done();
 }
-static const struct sim_program past_reuse = {
-    .name = "past-reuse", .about = "two receivers of a group that is behind, and a cell that is free again", PAST_PAIR(setup_one, body_reuse)};
+static const struct sim_program past_reuse = {.name = "past-reuse",
+                                              .about = "two receivers of a group that is behind, and a cell that is free again",
+                                              PAST_PAIR(setup_one, body_reuse)};
 
 /* The last cell that was fed is free, and is fed again. */
 static void setup_half(void) {
@@ -140,16 +142,17 @@ static void setup_half(void) {
     flush(&d);
     witness_close(&d);
 }
-static const struct sim_program past_half = {.name = "past-half",
-                                             .about = "two receivers of a group that has half of it, and in whose word a cell is that is free",
-                                             .participants = 2,
-                                             .setup = setup_half,
-                                             .body = body_feed,
-                                             FINISH,
-                                             .bare = true,
-                                             .long_runs = true,
-                                             .share = 2,
-                                             .budget = {.preemptions = 2, .kills = 1}};
+static const struct sim_program past_half = {
+    .name = "past-half",
+    .about = "two receivers of a group that has half of it, and in whose word a cell is that is free",
+    .participants = 2,
+    .setup = setup_half,
+    .body = body_feed,
+    FINISH,
+    .bare = true,
+    .long_runs = true,
+    .share = 2,
+    .budget = {.preemptions = 2, .kills = 1}};
 
 /* ---- catching up ---- */
 
@@ -189,7 +192,8 @@ static void body_rewrite(unsigned me) {
     done_close(&d);
 }
 static const struct sim_program past_rewrite = {.name = "past-rewrite",
-                                                .about = "two senders, one of whom catches up meanwhile, and goes on after the other",
+                                                .about =
+                                                    "two senders, one of whom catches up meanwhile, and goes on after the other",
                                                 PAST_PAIR(setup_one, body_rewrite)};
 
 /* Who is done, and who writes: also when he is stopped in between, and another has the role. */
@@ -360,8 +364,9 @@ static void setup_unsynced_live(void) {
     make_group(G1, OLDEST);
     sim_journal.fail_syncs = 1;
 }
-static const struct sim_program past_unsynced_live = {
-    .name = "past-unsynced-live", .about = "a sync fails, and what a group needs is written again", PAST_PAIR(setup_unsynced_live, body_unsynced)};
+static const struct sim_program past_unsynced_live = {.name = "past-unsynced-live",
+                                                      .about = "a sync fails, and what a group needs is written again",
+                                                      PAST_PAIR(setup_unsynced_live, body_unsynced)};
 
 /* What others had done with, and was not on disk yet, is gone for it: nobody has that any more. */
 static void setup_unsynced(void) {
@@ -415,8 +420,9 @@ static void body_create(unsigned me) {
     }
     done_close(&d);
 }
-static const struct sim_program past_create = {
-    .name = "past-create", .about = "a group is made with a start in the past while somebody sends", PAST_PAIR(setup_no_group, body_create)};
+static const struct sim_program past_create = {.name = "past-create",
+                                               .about = "a group is made with a start in the past while somebody sends",
+                                               PAST_PAIR(setup_no_group, body_create)};
 
 /* It is fed and acks before its maker said in the journal that it is there. */
 static void body_early(unsigned me) {
@@ -492,7 +498,8 @@ static void body_turn(unsigned me) {
     done_close(&d);
 }
 static const struct sim_program past_turn = {.name = "past-turn",
-                                             .about = "a sender, and an ordinary group whose place one gets that begins in the past",
+                                             .about =
+                                                 "a sender, and an ordinary group whose place one gets that begins in the past",
                                              PAST_PAIR(setup_ordinary, body_turn)};
 
 /* And what is in the journal was not moved yet: its lane was full. */
@@ -645,8 +652,9 @@ static void setup_files(void) {
     witness_close(&d);
     fill(JOURNAL_WRITES, UINT_MAX);
 }
-static const struct sim_program past_files = {
-    .name = "past-files", .about = "files that a start needs to know what a group did which is behind", PAST_PAIR(setup_files, body_send)};
+static const struct sim_program past_files = {.name = "past-files",
+                                              .about = "files that a start needs to know what a group did which is behind",
+                                              PAST_PAIR(setup_files, body_send)};
 
 static void setup_keys(void) {
     struct rp_queue_options o = options(4, RP_SYNC_ALWAYS);
@@ -683,9 +691,9 @@ static const struct sim_program past_key_full = {.name = "past-key-full",
                                                  .budget = {.preemptions = 2, .kills = 1},
                                                  .lane_slots = 2};
 
-const struct sim_program *const scenarios_past[] = {&past_feed,   &past_live,    &past_sequence, &past_small,    &past_send,
-                                                    &past_none,   &past_interval, &past_rewrite, &past_late,     &past_near,
-                                                    &past_stream, &past_wakes,   &past_record,   &past_snapshot, &past_unsynced,
-                                                    &past_letters, &past_create, &past_early,    &past_replace,  &past_again,
-                                                    &past_turn,   &past_only,    &past_retain,   &past_keys,     &past_key_full, &past_hole, &past_reuse, &past_half, &past_files, &past_turn_keys, &past_late_dead, &past_unsynced_live,
-                                                    NULL};
+const struct sim_program *const scenarios_past[] = {
+    &past_feed,     &past_live,      &past_sequence,  &past_small,         &past_send,    &past_none,   &past_interval,
+    &past_rewrite,  &past_late,      &past_near,      &past_stream,        &past_wakes,   &past_record, &past_snapshot,
+    &past_unsynced, &past_letters,   &past_create,    &past_early,         &past_replace, &past_again,  &past_turn,
+    &past_only,     &past_retain,    &past_keys,      &past_key_full,      &past_hole,    &past_reuse,  &past_half,
+    &past_files,    &past_turn_keys, &past_late_dead, &past_unsynced_live, NULL};
