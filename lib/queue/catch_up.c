@@ -171,8 +171,7 @@ void catch_up_begin(struct actor *a, unsigned group, const uint64_t *start) {
 }
 
 void catch_up_adopt(const struct segment *s, unsigned group, uint64_t told, uint64_t fed, bool done) {
-    const uint64_t first = s->control->journal_first,
-                   generation = group_generation(load_relaxed(&s->groups[group].word, init));
+    const uint64_t first = s->control->journal_first, generation = group_generation(load_relaxed(&s->groups[group].word, init));
     store_relaxed(&s->groups[group].told, fed_word(false, generation, told - first, NO_CELL), init);
     store_relaxed(fed_at(s, group), fed_word(done, generation, fed - first, NO_CELL), init);
     uint64_t past = load_relaxed(&s->control->journal_past, init);

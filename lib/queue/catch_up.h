@@ -24,7 +24,11 @@
  *
  * A crash leaves: a STAGED cell that `fed` names: recovery or a sweep commits it. One that it does not name: free. Of the machine: each batch says `told` and `fed` as they were after it read what was settled; so who brings the queue back reads what lies between
  * the two once more, takes from it what the journal says is settled, and goes on from `fed` (lib/replay/past.c). A snapshot says all that was fed and is not settled, and is when `told` moves; it is asked for when the group is done, and when the two are far apart.
- * Files from `told` on stay.
+ * Files from `told` on stay; and those with what such a group settled are needed until a snapshot says it again, like those with ids. A batch never says what a group settled without saying that there is one: it is begun anew if one was
+ * made meanwhile.
+ *
+ * A reader reads no further than the point: what lies behind it may be a dead writer's, and he would not see that another writes over it. Files may go between the look for a start and the moment when the group is there; then it begins with what is left.
+ * What a sync that failed has lost is written again if it lives for somebody; else it is gone, also for those who are behind.
  */
 #ifndef RP_QUEUE_CATCH_UP_H
 #define RP_QUEUE_CATCH_UP_H

@@ -85,8 +85,7 @@ static enum step look_for(struct feeding *x, uint64_t n, uint64_t end, uint64_t 
     const struct segment *s = x->consumer->actor.segment;
     struct past *p = x->past;
     const uint64_t number = writer_file(s, point_of(point));
-    if (!MUTANT(past_reads_on))
-        history_until(p->history, number, point_of(point).unit);
+    history_until(p->history, number, point_of(point).unit);
     for (;;) {
         *q = p->record.sequence - s->control->journal_first;
         if (p->has && (int64_t)(*q - n) >= 0)

@@ -43,7 +43,8 @@ static void drain(struct desk *d) {
     struct rp_queue_stats s;
     rp_queue_stats(d->queue, &s);
     sim_fail("after %d rounds of mending there are %llu ready, %llu leased, %llu delayed, %llu behind", (int)ROUNDS,
-             (unsigned long long)s.ready, (unsigned long long)s.leased, (unsigned long long)s.delayed, (unsigned long long)behind(d));
+             (unsigned long long)s.ready, (unsigned long long)s.leased, (unsigned long long)s.delayed,
+             (unsigned long long)behind(d));
 }
 
 /* All groups are served, one is removed and another takes its place. */

@@ -355,7 +355,8 @@ static void judge_empty(void) {
         return;
     for
         EACH(e) {
-            if (e->kind != EMPTY || e->result != RP_EMPTY || !seen(e) || (sim_journal.on && !sim_journal_syncs)) /* else sends may return before */
+            if (e->kind != EMPTY || e->result != RP_EMPTY || !seen(e) ||
+                (sim_journal.on && !sim_journal_syncs)) /* else sends may return before */
                 continue;
         for
             EACH(f)

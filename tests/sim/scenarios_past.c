@@ -9,8 +9,8 @@
 enum { PAST_ROLE_MS = 600, G1 = 1, G2 = 2, OLDEST = 0 };
 
 #define PAST_PAIR(make, does) PAIR(make, does), .bare = true, .long_runs = true, .share = 2
-#define PAST_LATE(make, does)                                                                                           \
-    .participants = 2, .setup = make, .body = does, FINISH, .bare = true, .long_runs = true, .share = 2,                \
+#define PAST_LATE(make, does)                                                                            \
+    .participants = 2, .setup = make, .body = does, FINISH, .bare = true, .long_runs = true, .share = 2, \
     .budget = {.preemptions = 2, .kills = 1, .freezes = 1, .jumps = 1}, .jumps_ns = {PAST_ROLE_MS * MS}
 
 static struct rp_queue_options options(uint32_t capacity, uint32_t sync) {
@@ -97,7 +97,8 @@ static void body_live(unsigned me) {
     done_close(&d);
 }
 static const struct sim_program past_live = {.name = "past-live",
-                                             .about = "a receiver of a group that is behind, and one of another that has the same still",
+                                             .about =
+                                                 "a receiver of a group that is behind, and one of another that has the same still",
                                              PAST_PAIR(setup_live, body_live)};
 
 /* It begins with the second of three. */
@@ -128,8 +129,9 @@ static void body_reuse(unsigned me) {
     witness_close(&d);
     sim_done();
 }
-static const struct sim_program past_reuse = {
-    .name = "past-reuse", .about = "two receivers of a group that is behind, and a cell that is free again", PAST_PAIR(setup_one, body_reuse)};
+static const struct sim_program past_reuse = {.name = "past-reuse",
+                                              .about = "two receivers of a group that is behind, and a cell that is free again",
+                                              PAST_PAIR(setup_one, body_reuse)};
 
 /* The last cell that was fed is free, and is fed again. */
 static void setup_half(void) {
@@ -140,16 +142,17 @@ static void setup_half(void) {
     flush(&d);
     witness_close(&d);
 }
-static const struct sim_program past_half = {.name = "past-half",
-                                             .about = "two receivers of a group that has half of it, and in whose word a cell is that is free",
-                                             .participants = 2,
-                                             .setup = setup_half,
-                                             .body = body_feed,
-                                             FINISH,
-                                             .bare = true,
-                                             .long_runs = true,
-                                             .share = 2,
-                                             .budget = {.preemptions = 2, .kills = 1}};
+static const struct sim_program past_half = {
+    .name = "past-half",
+    .about = "two receivers of a group that has half of it, and in whose word a cell is that is free",
+    .participants = 2,
+    .setup = setup_half,
+    .body = body_feed,
+    FINISH,
+    .bare = true,
+    .long_runs = true,
+    .share = 2,
+    .budget = {.preemptions = 2, .kills = 1}};
 
 /* ---- catching up ---- */
 
@@ -189,7 +192,8 @@ static void body_rewrite(unsigned me) {
     done_close(&d);
 }
 static const struct sim_program past_rewrite = {.name = "past-rewrite",
-                                                .about = "two senders, one of whom catches up meanwhile, and goes on after the other",
+                                                .about =
+                                                    "two senders, one of whom catches up meanwhile, and goes on after the other",
                                                 PAST_PAIR(setup_one, body_rewrite)};
 
 /* Who is done, and who writes: also when he is stopped in between, and another has the role. */
@@ -292,13 +296,14 @@ static const struct sim_program past_wakes = {.name = "past-wakes",
 
 /* ---- what the journal says ---- */
 
-/* Acks of what was fed, recorded by whoever sweeps. */
+/* Acks of what was fed, recorded by whoever sweeps. One stays behind: else a snapshot would say all again. */
+static void setup_five(void) { setup_of(RP_SYNC_ALWAYS, 5); }
 static void body_record(unsigned me) {
     struct desk d;
     open_in(&d, G1);
     sim_ready();
     if (me == 0) {
-        scenario_receive_and_ack(&d, 2);
+        scenario_receive_and_ack(&d, 3);
     } else {
         witness_sweep(&d);
         flush(&d);
@@ -308,13 +313,13 @@ static void body_record(unsigned me) {
 static const struct sim_program past_record = {.name = "past-record",
                                                .about = "acks of a group that is behind, and who records them",
                                                .participants = 2,
-                                               .setup = setup_two,
+                                               .setup = setup_five,
                                                .body = body_record,
                                                FINISH,
                                                .bare = true,
                                                .long_runs = true,
                                                .share = 2,
-                                               .budget = {.preemptions = 2, .kills = 1}};
+                                               .budget = {.preemptions = 2}};
 
 /* More was fed than is to lie between two snapshots. */
 static void setup_far(void) {
@@ -339,6 +344,19 @@ static void body_far(unsigned me) {
 static const struct sim_program past_snapshot = {
     .name = "past-snapshot", .about = "a snapshot while a group is behind", PAST_PAIR(setup_far, body_far)};
 
+static void body_unsynced(unsigned me) {
+    struct desk d;
+    open_in(&d, me == 0 ? 0 : G1);
+    sim_ready();
+    if (me == 0) {
+        witness_send(&d, 0);
+        flush(&d);
+    } else {
+        scenario_receive_and_ack(&d, 3);
+    }
+    done_close(&d);
+}
+
 /* Nobody had done with any: all is said again. */
 static void setup_unsynced_live(void) {
     struct rp_queue_options o = options(3, RP_SYNC_INTERVAL);
@@ -346,8 +364,9 @@ static void setup_unsynced_live(void) {
     make_group(G1, OLDEST);
     sim_journal.fail_syncs = 1;
 }
-static const struct sim_program past_unsynced_live = {
-    .name = "past-unsynced-live", .about = "a sync fails, and what a group needs is written again", PAST_PAIR(setup_unsynced_live, body_send)};
+static const struct sim_program past_unsynced_live = {.name = "past-unsynced-live",
+                                                      .about = "a sync fails, and what a group needs is written again",
+                                                      PAST_PAIR(setup_unsynced_live, body_unsynced)};
 
 /* What others had done with, and was not on disk yet, is gone for it: nobody has that any more. */
 static void setup_unsynced(void) {
@@ -358,7 +377,7 @@ static void setup_unsynced(void) {
     sim_journal.fail_syncs = 1;
 }
 static const struct sim_program past_unsynced = {
-    .name = "past-unsynced", .about = "a sync fails while a group is behind", PAST_PAIR(setup_unsynced, body_send)};
+    .name = "past-unsynced", .about = "a sync fails while a group is behind", PAST_PAIR(setup_unsynced, body_unsynced)};
 
 /* Letters of a group that is behind. */
 static void setup_letters(void) {
@@ -401,8 +420,9 @@ static void body_create(unsigned me) {
     }
     done_close(&d);
 }
-static const struct sim_program past_create = {
-    .name = "past-create", .about = "a group is made with a start in the past while somebody sends", PAST_PAIR(setup_no_group, body_create)};
+static const struct sim_program past_create = {.name = "past-create",
+                                               .about = "a group is made with a start in the past while somebody sends",
+                                               PAST_PAIR(setup_no_group, body_create)};
 
 /* It is fed and acks before its maker said in the journal that it is there. */
 static void body_early(unsigned me) {
@@ -478,8 +498,46 @@ static void body_turn(unsigned me) {
     done_close(&d);
 }
 static const struct sim_program past_turn = {.name = "past-turn",
-                                             .about = "a sender, and an ordinary group whose place one gets that begins in the past",
+                                             .about =
+                                                 "a sender, and an ordinary group whose place one gets that begins in the past",
                                              PAST_PAIR(setup_ordinary, body_turn)};
+
+/* And what is in the journal was not moved yet: its lane was full. */
+static void setup_turn_keys(void) {
+    struct rp_queue_options o = options(4, RP_SYNC_ALWAYS);
+    struct desk d;
+    o.lanes = 1;
+    witness_create(&o, &(struct witness_expectations){.groups = true, .queues_up = true});
+    witness_open(&d);
+    witness_group_create(&d, G1);
+    for (unsigned i = 0; i < 4; i++)
+        witness_send_in(&d, 1, 0);
+    witness_close(&d);
+}
+static void body_turn_keys(unsigned me) {
+    struct desk d;
+    open_in(&d, 0);
+    sim_ready();
+    if (me == 0) {
+        scenario_receive_and_ack(&d, 2);
+        witness_sweep(&d);
+    } else {
+        witness_group_remove(&d, G1);
+        witness_group_create_past(&d, G2, OLDEST);
+    }
+    done_close(&d);
+}
+static const struct sim_program past_turn_keys = {.name = "past-turn-keys",
+                                                  .about = "the same, and messages wait for a place in their lane",
+                                                  .participants = 2,
+                                                  .setup = setup_turn_keys,
+                                                  .body = body_turn_keys,
+                                                  FINISH,
+                                                  .bare = true,
+                                                  .long_runs = true,
+                                                  .share = 2,
+                                                  .budget = {.preemptions = 2},
+                                                  .lane_slots = 2};
 
 /* The only group begins in the past: what is sent is for nobody until it has caught up. */
 static void setup_only(void) {
@@ -539,7 +597,8 @@ static void body_hole(unsigned me) {
         scenario_receive_and_ack(&d, 3);
     } else {
         witness_send(&d, 0);
-        witness_sweep(&d); /* finds the other dead */
+        if (me == 1)
+            witness_sweep(&d); /* finds the other dead */
     }
     done_close(&d);
 }
@@ -552,6 +611,7 @@ static const struct sim_program past_hole = {.name = "past-hole",
                                              .bare = true,
                                              .long_runs = true,
                                              .share = 2,
+                                             .killable = 1,
                                              .budget = {.preemptions = 2, .kills = 1}};
 
 /* ---- files, lanes ---- */
@@ -579,6 +639,22 @@ static void body_retain(unsigned me) {
 }
 static const struct sim_program past_retain = {
     .name = "past-retain", .about = "files that a group needs which is behind", PAST_PAIR(setup_retain, body_retain)};
+
+/* What the group acked is recorded in files that nobody else needs. */
+static void setup_files(void) {
+    struct rp_queue_options o = options(3, RP_SYNC_ALWAYS);
+    make(&o, 4, 4);
+    make_group(G1, OLDEST);
+    struct desk d;
+    open_in(&d, G1);
+    scenario_receive_and_ack(&d, 2);
+    flush(&d);
+    witness_close(&d);
+    fill(JOURNAL_WRITES, UINT_MAX);
+}
+static const struct sim_program past_files = {.name = "past-files",
+                                              .about = "files that a start needs to know what a group did which is behind",
+                                              PAST_PAIR(setup_files, body_send)};
 
 static void setup_keys(void) {
     struct rp_queue_options o = options(4, RP_SYNC_ALWAYS);
@@ -615,9 +691,9 @@ static const struct sim_program past_key_full = {.name = "past-key-full",
                                                  .budget = {.preemptions = 2, .kills = 1},
                                                  .lane_slots = 2};
 
-const struct sim_program *const scenarios_past[] = {&past_feed,   &past_live,    &past_sequence, &past_small,    &past_send,
-                                                    &past_none,   &past_interval, &past_rewrite, &past_late,     &past_near,
-                                                    &past_stream, &past_wakes,   &past_record,   &past_snapshot, &past_unsynced,
-                                                    &past_letters, &past_create, &past_early,    &past_replace,  &past_again,
-                                                    &past_turn,   &past_only,    &past_retain,   &past_keys,     &past_key_full, &past_hole, &past_reuse, &past_half, &past_late_dead, &past_unsynced_live,
-                                                    NULL};
+const struct sim_program *const scenarios_past[] = {
+    &past_feed,     &past_live,      &past_sequence,  &past_small,         &past_send,    &past_none,   &past_interval,
+    &past_rewrite,  &past_late,      &past_near,      &past_stream,        &past_wakes,   &past_record, &past_snapshot,
+    &past_unsynced, &past_letters,   &past_create,    &past_early,         &past_replace, &past_again,  &past_turn,
+    &past_only,     &past_retain,    &past_keys,      &past_key_full,      &past_hole,    &past_reuse,  &past_half,
+    &past_files,    &past_turn_keys, &past_late_dead, &past_unsynced_live, NULL};

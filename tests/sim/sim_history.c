@@ -22,9 +22,9 @@ struct kept {
 
 struct durable_history {
     uint64_t from, given, ahead;
-    uint64_t number; /* of the file; 0: none */
-    uint32_t read;   /* batches */
-    uint64_t chain;  /* sum of them */
+    uint64_t number;    /* of the file; 0: none */
+    uint32_t read;      /* batches */
+    uint64_t chain;     /* sum of them */
     uint32_t at, bytes; /* in this one: */
     unsigned char batch[JOURNAL_BATCH];
     struct kept held[HELD], waiting, last;
@@ -128,7 +128,8 @@ static int more(struct durable_history *h) {
     const struct sim_journal_file *f = file(h->number), *next = file(h->number + 1);
     uint32_t end = next != NULL ? next->previous_end - STORE_HEAD_UNITS : JOURNAL_WRITES;
     int result = 0;
-    if (f == NULL) { /* it was removed; what is read then is there as long as it is open, and here it is not: the next one there is */
+    if (f ==
+        NULL) { /* it was removed; what is read then is there as long as it is open, and here it is not: the next one there is */
         uint64_t later = first_from(h->number + 1);
         if (later != 0)
             begin_file(h, later, true);

@@ -276,7 +276,8 @@ static void read_history(void) {
                 const unsigned char *head = f->data[k] + at;
                 struct record_message m;
                 size_t payload = get32(head + RECORD_BYTES);
-                if (get16(head + RECORD_TYPE) == RECORD_MESSAGE && record_message_read(head + JOURNAL_RECORD_HEAD_BYTES, payload, &m)) {
+                if (get16(head + RECORD_TYPE) == RECORD_MESSAGE &&
+                    record_message_read(head + JOURNAL_RECORD_HEAD_BYTES, payload, &m)) {
                     if (history_count == HISTORY)
                         sim_fail("too many messages in all files of the journal");
                     struct past_message *p = &history[history_count++];
@@ -330,11 +331,11 @@ static void check_past(unsigned group, bool recorded) {
             }
         bool lives = lives_for(g, e->tag);
         if (!acked && !perhaps && !lives)
-            sim_fail("message %x was not acked in group g%u, and the journal has it no more: past %u, told %u, fed %u", e->tag, group,
-                     g->past, (unsigned)g->told, (unsigned)g->fed);
+            sim_fail("message %x was not acked in group g%u, and the journal has it no more: past %u, told %u, fed %u", e->tag,
+                     group, g->past, (unsigned)g->told, (unsigned)g->fed);
         if (acked && recorded && lives)
-            sim_fail("message %x was acked in group g%u, and lives in the journal: past %u, told %u, fed %u", e->tag, group, g->past,
-                     (unsigned)g->told, (unsigned)g->fed);
+            sim_fail("message %x was acked in group g%u, and lives in the journal: past %u, told %u, fed %u", e->tag, group,
+                     g->past, (unsigned)g->told, (unsigned)g->fed);
     }
 }
 

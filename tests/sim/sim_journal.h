@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A journal for the simulator: files of a few writes each, in the program's memory, behind lib/queue/durable_store.h. A write is a step at which its writer may be killed or stopped; then it lands, whatever became of the role
+ * A journal for the simulator: files of a few writes each, in the program's memory, behind lib/queue/durable_store.h and durable_history.h. A write is a step at which its writer may be killed or stopped; then it lands, whatever became of the role
  * meanwhile, as a real one would. What must not happen is looked for at once: a write over a batch that counts, two who make the same file with different ends.
  *
  * Whether what is there is what it should be is asked as if the machine were started anew at that moment.

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For worlds without files: queue/durable_store.h and durable_history.h that have none. Queues there are not durable. */
-#include "durable_history.h"
+/* For worlds without files: queue/durable_store.h that has none. Queues there are not durable. */
 #include "durable_store.h"
 #include "error.h"
 #include <errno.h>
@@ -62,28 +61,4 @@ uint64_t store_drop(struct durable_store *st, uint64_t oldest, uint64_t needed) 
 uint64_t store_first(const struct durable_store *st, uint64_t from, uint64_t to, uint64_t sequence) {
     (void)st, (void)to, (void)sequence;
     return from;
-}
-
-int history_open(struct durable_history **out, const char *path, const unsigned char *id, uint64_t from, bool follow) {
-    (void)out, (void)path, (void)id, (void)from, (void)follow;
-    return fail(-ENOTSUP, "there are no files here");
-}
-
-void history_close(struct durable_history *h) { (void)h; }
-
-int history_next(struct durable_history *h, struct journal_record *out, struct history_gap *gap) {
-    (void)h, (void)out, (void)gap;
-    return -ENOTSUP;
-}
-
-void history_until(struct durable_history *h, uint64_t file, uint64_t unit) { (void)h, (void)file, (void)unit; }
-
-void history_place(const struct durable_history *h, uint64_t *file, uint64_t *unit) {
-    (void)h;
-    *file = *unit = 0;
-}
-
-uint64_t history_begin_of(const char *path, uint64_t time_ns) {
-    (void)path, (void)time_ns;
-    return 1;
 }
