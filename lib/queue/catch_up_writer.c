@@ -42,6 +42,9 @@ void writer_past_begins(struct writer *x) {
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
         x->snapshot_told[g] = load_acquire(&s->groups[g].told, cursor);
         x->snapshot_fed[g] = load_acquire(&s->groups[g].fed, cursor);
+        /* The snapshot says what is COMMITTED: what was fed before it begins must be. */
+        if (past_groups(s) >> g & 1 && !MUTANT(past_snapshot_staged))
+            (void)catch_up_help(x->actor, g, x->snapshot_fed[g]);
     }
 }
 
