@@ -36,6 +36,7 @@ struct rebuild {
     uint64_t paused;
     uint32_t cursor;                     /* cells below are used, or of a shard */
     uint32_t shard_cursors[SHARDS_MOST]; /* the same from the beginning of each range */
+    uint32_t reserved;                   /* those of the reserve below are used, too, when no others are left */
     uint32_t cells;                      /* all that were used are below */
     uint32_t producers;
     uint32_t lane_turn;

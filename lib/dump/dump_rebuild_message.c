@@ -32,6 +32,11 @@ static int take_cell(struct rebuild *r, uint32_t lane, uint32_t *c) {
     }
     while (r->cursor < s->layout.cell_count && cell_state(load_relaxed(&segment_cell(s, r->cursor)->word, init)) != CELL_FREE)
         r->cursor++;
+    while (r->cursor == s->layout.cell_count && r->reserved < reserve_cells(p, &s->layout)) { /* some may have been in these */
+        *c = r->reserved++;
+        if (cell_state(load_relaxed(&segment_cell(s, *c)->word, init)) == CELL_FREE)
+            return 0;
+    }
     if (r->cursor == s->layout.cell_count)
         return fail(RP_FULL, "queue '%.80s' is full with capacity %u: the %s has more messages", r->name, p->capacity, r->source);
     *c = r->cursor++;

@@ -112,21 +112,6 @@ int catch_up_recover_cell(struct actor *a, uint32_t c, uint64_t w) {
     return 1;
 }
 
-uint64_t catch_up_purge(struct actor *a, unsigned group) {
-    const struct segment *s = a->segment;
-    uint64_t fed, end, passed;
-    do {
-        passed = catch_up_left(s, group);
-        fed = load_acquire(fed_at(s, group), cursor);
-        end = point_now(s);
-        if (passed == 0 || fed_done(fed) || catch_up_help(a, group, fed) != REQUEUE_IN)
-            return 0;
-    } while (!cas_seq_cst(fed_at(s, group), &fed, fed_word(false, fed_generation(fed), end, NO_CELL), cursor));
-    /* The journal says what was settled, and of these nothing: only a snapshot tells that they are over. A flush waits for it. */
-    (void)snapshot_ask(s);
-    return passed;
-}
-
 /* ---- a group's begin ---- */
 
 static void change_past(const struct segment *s, uint32_t set, uint32_t clear) {

@@ -84,9 +84,6 @@ void catch_up_sweep(struct actor *a);
 /* A dead one's STAGED cell is committed, or free. -> things done. */
 int catch_up_recover_cell(struct actor *a, uint32_t c, uint64_t w);
 
-/* Passes all that it was not fed yet. -> how many messages, at most. */
-uint64_t catch_up_purge(struct actor *a, unsigned group);
-
 /* ---- a group's begin: who makes it is CREATING its place ---- */
 
 /* `start`: the position with which it begins; NULL: as others do. Afterwards nobody is left who takes it for the group that was there before. */

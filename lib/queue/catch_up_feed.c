@@ -185,7 +185,7 @@ static enum step put(struct feeding *x, uint64_t fed, uint64_t q) {
         return STEP_NO_ROOM;
     if (result == 0)
         return feed(x, fed, q, lane) ? STEP_DONE : STEP_AGAIN;
-    if (pass(c, fed, q + 1)) { /* the queue was made anew with less room for a message; as when it is purged */
+    if (pass(c, fed, q + 1)) { /* the queue was made anew with less room for a message. Its files say that it was fed, until a snapshot says otherwise */
         counter_add_shared(&s->groups[c->group].dropped, 1);
         (void)snapshot_ask(s);
     }

@@ -40,11 +40,10 @@ void writer_tend_past(struct writer *x) {
 /* What was fed last may be STAGED still, and is no message for who looks at cells: it is brought on first. */
 void writer_past_begins(struct writer *x) {
     const struct segment *s = x->actor->segment;
-    const uint32_t untold = catch_up_untold(s);
     for (unsigned g = 0; g < s->parameters.max_groups; g++) {
         x->snapshot_told[g] = load_acquire(&s->groups[g].told, cursor);
         x->snapshot_fed[g] = load_acquire(&s->groups[g].fed, cursor);
-        if (untold >> g & 1)
+        if (past_groups(s) >> g & 1 && !MUTANT(past_snapshot_staged))
             (void)catch_up_help(x->actor, g, x->snapshot_fed[g]);
     }
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "catch_up.h"
 #include "dead.h"
 #include "delivery.h"
 #include "error.h"
@@ -19,9 +18,7 @@ RP_API int rp_queue_purge(rp_queue *q, const char *group, unsigned states) {
         return fail(-EINVAL, "rp_queue_purge: unknown states %#x", states);
     struct actor a;
     actor_open(&a, q);
-    uint64_t spilled = !(states & RP_STATE_READY)  ? 0
-                       : durable(&q->segment) ? catch_up_purge(&a, g.index)
-                                              : spill_purge(&a, g.index);
+    uint64_t spilled = states & RP_STATE_READY ? spill_purge(&a, g.index) : 0;
     int purged = spilled < INT32_MAX / 2 ? (int)spilled : INT32_MAX / 2;
     for (uint32_t c = 0; c < q->segment.layout.cell_count; c++) {
         struct found f, tried = {.word = 0};

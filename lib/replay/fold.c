@@ -26,7 +26,7 @@ static bool sequence_seen(struct fold *f, uint64_t sequence) {
 
 /* ---- groups ---- */
 
-static const struct record_group *group_in(const struct record_groups *g, uint32_t index) {
+static struct record_group *group_in(struct record_groups *g, uint32_t index) {
     for (uint32_t i = 0; i < g->count; i++)
         if (g->groups[i].index == index)
             return &g->groups[i];
@@ -90,9 +90,12 @@ static int fold_groups(struct fold *f, const struct journal_record *r) {
     if (now.next_id > NUMBER_MOST || now.next_sequence > NUMBER_MOST)
         return damaged(f, r, "the next message cannot be");
     for (uint32_t i = 0; i < f->groups.count; i++) {
-        const struct record_group *before = &f->groups.groups[i], *same = group_in(&now, before->index);
+        const struct record_group *before = &f->groups.groups[i];
+        struct record_group *same = group_in(&now, before->index);
         if (same == NULL || same->generation != before->generation)
             gone |= UINT32_C(1) << before->index;
+        else if (same->told < before->told && !MUTANT(past_told_back)) /* a writer died before he could say that his snapshot had its end */
+            same->told = before->told < same->fed ? before->told : same->fed;
     }
     forget_groups(&f->told.live, gone);
     forget_groups(&f->snapshot.live, gone);

@@ -24,10 +24,10 @@ static uint32_t wanted(const struct fold *f, uint64_t sequence) {
     return aside == NULL || MUTANT(past_settled_again) ? groups : groups & ~aside->pending;
 }
 
-static int put(struct fold *f, const struct journal_record *r) {
+static int put(struct fold *f, const struct journal_record *r, uint32_t most) {
     struct record_message m;
     uint32_t groups = wanted(f, r->sequence);
-    if (groups == 0 || !record_message_read(r->payload, r->bytes, &m) || !past_message_counts(&m, f->now_ns))
+    if (groups == 0 || !record_message_read(r->payload, r->bytes, &m) || !past_message_counts(&m, f->now_ns) || m.bytes > most)
         return 0;
     struct live_message *live = live_find(&f->told.live, r->sequence);
     if (live == NULL && (live = live_put(&f->told.live, r->sequence, r->payload, (uint32_t)r->bytes)) == NULL)
@@ -56,7 +56,7 @@ static void give_up_at(struct fold *f, uint64_t sequence) {
     }
 }
 
-int past_read(struct fold *f) {
+int past_read(struct fold *f, uint32_t most) {
     uint64_t from = UINT64_MAX, to = 0;
     struct durable_history *h;
     for (uint32_t i = 0; i < f->groups.count; i++) {
@@ -85,7 +85,7 @@ int past_read(struct fold *f) {
         if (result != 0 || r.sequence >= to)
             break;
         reached = r.sequence + 1;
-        if (put(f, &r) < 0) {
+        if (put(f, &r, most) < 0) {
             result = fail(-ENOMEM, "journal '%.100s': no memory for its messages", f->path);
             break;
         }

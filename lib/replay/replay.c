@@ -261,7 +261,7 @@ static int fill(struct queue_contents *c, void *memory, uint64_t bytes) {
     if (result == 0)
         result = fold_journal(&x->fold, &x->dir);
     if (result == 0)
-        result = past_read(&x->fold);
+        result = past_read(&x->fold, x->options.message_bytes);
     if (result == 0)
         result = fill_segment(x, memory, bytes);
     return result;

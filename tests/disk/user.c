@@ -369,12 +369,16 @@ static void purge_group(struct user *u, unsigned g) {
         since[n] = m->changed;
         m->of[g].may |= m->of[g].may & (STATE_DEAD - STATE_LIVE) ? STATE_GONE : 0;
     }
+    struct rp_group_info info = {.behind = 0};
+    for (uint32_t i = 0; rp_group_next(u->q, i, &info) == 0 && strcmp(info.name, name) != 0; i = info.index + 1) {
+    }
+    const bool behind = strcmp(info.name, name) == 0 && info.behind > 0; /* what it was not fed yet stays */
     int result = rp_queue_purge(u->q, name, RP_STATE_READY);
     books_say("user %u purges group %u: %d", u->who, g, result);
     for (uint32_t n = 1; n <= books->sent; n++) {
         struct book_message *m = &books->messages[n];
         struct book_state *s = &m->of[g];
-        bool ready = m->safe && !m->delayed && !m->open && m->changed == since[n] && !s->leased;
+        bool ready = !behind && m->safe && !m->delayed && !m->open && m->changed == since[n] && !s->leased;
         if (s->now != STATE_DEAD && s->now != STATE_GONE) /* one that failed may wait to come again */
             s->now = ready && s->now == STATE_LIVE ? STATE_GONE : 0;
         m->changed = ++books->time; /* also under the hands of who is stopped while he sends it */

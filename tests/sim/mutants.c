@@ -330,6 +330,7 @@ static const struct mutant {
     {"past_keeps_fed", "past-again", "a group begins where the one before it in its place was"},
     {"past_drops_files", "past-retain", "files go that a group needs which is behind"},
     {"past_needs_less", "past-files", "files are not needed any more with what a group settled"},
+    {"past_snapshot_staged", "past-retain", "a snapshot begins while a cell that was fed is not yet committed"},
     {"past_ends_robbed", "past-late", "who has lost the role says that a group has caught up"},
     {"past_said_early", "past-record", "a batch says how far a group came before it looks at what was settled"},
     {"past_settles_unsaid", "past-early", "a batch says what a group settled of which it does not say that there is one"},
