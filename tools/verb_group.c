@@ -26,15 +26,17 @@ static int group_create(int argc, char **argv) {
             "--overflow", &options.overflow, "POLICY", group_parse_overflow, EXPECTS_GROUP_OVERFLOW,
             "what a send does to the group's messages when the queue is full: block, drop-oldest, dead, or queue: as the queue's "
             "(queue)"),
-        CLI_PARSED("--from", &options, "WHERE", parse_from, "newest, oldest, " PLACE_EXPECTS,
-                   "with which message it begins: newest, the next one; oldest, the first in the queue's journal; the one with this "
-                   "sequence, or sent at this time or later (newest)"),
+        CLI_PARSED(
+            "--from", &options, "WHERE", parse_from, "newest, oldest, " PLACE_EXPECTS,
+            "with which message it begins: newest, the next one; oldest, the first in the queue's journal; the one with this "
+            "sequence, or sent at this time or later (newest)"),
         CLI_SWITCH("--json", 0, &json, "as a JSON object"),
     };
     const struct usage usage = {
         .verb = "group create",
         .synopsis = "NAME GROUP [--overflow POLICY] [--from WHERE] [--json]",
-        .about = "Makes a consumer group. It gets every message that is sent from now on, whatever other groups do with it; and, if the queue\n"
+        .about = "Makes a consumer group. It gets every message that is sent from now on, whatever other groups do with it; and, "
+                 "if the queue\n"
                  "has a journal and --from says so, what was sent before, each message once, in order.",
         .examples = "  ringpost group create orders audit\n  ringpost group create orders replay --from \"2h ago\"",
         .flags = flags,

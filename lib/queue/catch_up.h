@@ -40,14 +40,16 @@
 
 enum { FED_POSITION_BITS = 34, FED_GENERATION_BITS = 7 };
 static inline uint64_t fed_word(bool done, uint64_t generation, uint64_t position, uint32_t cell) {
-    return (uint64_t)done << 63 | bits(generation, 0, FED_GENERATION_BITS) << 56 | bits(position, 0, FED_POSITION_BITS) << 22 | cell;
+    return (uint64_t)done << 63 | bits(generation, 0, FED_GENERATION_BITS) << 56 | bits(position, 0, FED_POSITION_BITS) << 22 |
+           cell;
 }
 static inline bool fed_done(uint64_t w) { return w >> 63; }
 static inline uint64_t fed_generation(uint64_t w) { return bits(w, 56, FED_GENERATION_BITS); }
 static inline uint32_t fed_cell(uint64_t w) { return (uint32_t)bits(w, 0, 22); }
 /* `near`: a position not 2^33 away. */
 static inline uint64_t fed_position(uint64_t w, uint64_t near) {
-    return near + (uint64_t)((int64_t)((bits(w, 22, FED_POSITION_BITS) - near) << (64 - FED_POSITION_BITS)) >> (64 - FED_POSITION_BITS));
+    return near +
+           (uint64_t)((int64_t)((bits(w, 22, FED_POSITION_BITS) - near) << (64 - FED_POSITION_BITS)) >> (64 - FED_POSITION_BITS));
 }
 static inline bool fed_is_of(uint64_t w, uint64_t generation) {
     return fed_generation(w) == bits(generation, 0, FED_GENERATION_BITS);

@@ -21,7 +21,7 @@ enum { AT_ONCE = 32, ENDS_MOST = 8 };
 #endif
 enum {
     LOOKS = 3, /* at a journal in which something is missing that a snapshot will say */
-    TRIES = 4,       /* at the writer's role, each for at most */
+    TRIES = 4, /* at the writer's role, each for at most */
     TRY_NS = 20000000
 };
 
@@ -36,7 +36,9 @@ struct past {
     unsigned ends;   /* how often we had fed all that there was, and more had come when we came back */
 };
 
-struct past *past_new(void) { return calloc(1, sizeof(struct past)); }
+struct past *past_new(void) {
+    return calloc(1, sizeof(struct past));
+}
 
 static void leave_journal(struct past *p) {
     if (p->history == NULL)
@@ -162,8 +164,8 @@ static enum step put(struct feeding *x, uint64_t fed, uint64_t q) {
     struct record_message m;
     uint32_t lane;
     if (!record_message_read(p->record.payload, p->record.bytes, &m)) {
-        x->why = fail(RP_CORRUPT, "journal '%.100s': message %llu cannot be", s->journal->path,
-                      (unsigned long long)p->record.sequence);
+        x->why =
+            fail(RP_CORRUPT, "journal '%.100s': message %llu cannot be", s->journal->path, (unsigned long long)p->record.sequence);
         return STEP_BROKEN;
     }
     if (!past_message_counts(&m, clock_wall_ns())) {
@@ -185,7 +187,9 @@ static enum step put(struct feeding *x, uint64_t fed, uint64_t q) {
         return STEP_NO_ROOM;
     if (result == 0)
         return feed(x, fed, q, lane) ? STEP_DONE : STEP_AGAIN;
-    if (pass(c, fed, q + 1)) { /* the queue was made anew with less room for a message. Its files say that it was fed, until a snapshot says otherwise */
+    if (pass(
+            c, fed,
+            q + 1)) { /* the queue was made anew with less room for a message. Its files say that it was fed, until a snapshot says otherwise */
         counter_add_shared(&s->groups[c->group].dropped, 1);
         (void)snapshot_ask(s);
     }
@@ -325,7 +329,9 @@ int catch_up_find(struct actor *a, const struct rp_group_options *o, uint64_t *p
     if (o->start == RP_START_SEQUENCE && o->start_at > next)
         return fail(-ERANGE, "queue '%s': message %llu was not sent yet, the next is %llu", queue, (unsigned long long)o->start_at,
                     (unsigned long long)next);
-    uint64_t from = o->start == RP_START_SEQUENCE ? o->start_at : o->start == RP_START_TIME ? history_begin_of(s->journal->path, time_ns) : 1;
+    uint64_t from = o->start == RP_START_SEQUENCE ? o->start_at
+                    : o->start == RP_START_TIME   ? history_begin_of(s->journal->path, time_ns)
+                                                  : 1;
     int result = find(s, from, time_ns, next, &first);
     *position = first - s->control->journal_first;
     if (result == 0 && next - first >= UINT64_C(1) << (FED_POSITION_BITS - 2))

@@ -55,7 +55,8 @@ void writer_past_told(const struct writer *x) {
         unsigned g = (unsigned)__builtin_ctz(rest);
         uint64_t before = x->snapshot_told[g], fed = x->snapshot_fed[g];
         if (fed_generation(before) == fed_generation(fed))
-            (void)cas_acq_rel(&s->groups[g].told, &before, fed_word(false, fed_generation(fed), fed_position(fed, 0), NO_CELL), cursor);
+            (void)cas_acq_rel(&s->groups[g].told, &before, fed_word(false, fed_generation(fed), fed_position(fed, 0), NO_CELL),
+                              cursor);
     }
 }
 

@@ -22,6 +22,7 @@ struct drain {
     uint32_t seat; /* the next to look at, and after the seats */
     uint32_t cell;
     bool spill; /* it was empty after that */
+    bool fed;   /* no group is behind, nor will be: since the cells were done */
     bool dead;  /* letters count */
 };
 
@@ -66,6 +67,13 @@ static int look(void *context) {
             d->spill = files_are_drained(s);
         while (d->spill && d->cell < s->layout.cell_count && cell_is_done(d, d->cell))
             d->cell++;
+        /* What waited for the journal when the files were asked may be for a group that is behind, and come into a cell that was passed: so files and cells are asked once more, now that nothing waits. */
+        if (d->cell == s->layout.cell_count && !d->fed && durable(s) && past_groups(s) != 0) {
+            d->spill = d->fed = files_are_drained(s);
+            d->cell = 0;
+            if (d->fed)
+                continue;
+        }
         uint64_t now = pause_load(s);
         if (!(now & PAUSED_SEND))
             return -ECANCELED;
@@ -73,7 +81,7 @@ static int look(void *context) {
             return d->cell == s->layout.cell_count ? 0 : RP_EMPTY;
         d->word = now;
         d->seat = d->cell = 0;
-        d->spill = false;
+        d->spill = d->fed = false;
     }
 }
 

@@ -40,6 +40,16 @@ static size_t deliveries_of(const struct live_message *m, struct rp_dump_deliver
     return count;
 }
 
+/* As it was fed to whom it is for (lib/queue/catch_up_cell.c): the queue's lanes may be others than when it was sent. */
+static void fit(const struct rebuild *r, struct rp_dump_message *m) {
+    const uint32_t levels = segment_levels(&r->segment);
+    if (!r->segment.parameters.keyed) {
+        m->flags &= ~(uint32_t)RP_DUMP_KEYED;
+        m->key_bytes = 0;
+        m->lane = r->from->priorities > 1 && m->lane >= levels ? levels - 1 : m->lane;
+    }
+}
+
 static int put_message(struct rebuild *r, struct live_message *from) {
     struct rp_dump_delivery deliveries[MAX_GROUPS];
     struct record_message m;
@@ -62,8 +72,14 @@ static int put_message(struct rebuild *r, struct live_message *from) {
         .deliveries = deliveries,
         .delivery_count = deliveries_of(from, deliveries),
     };
+    if (from->past)
+        fit(r, &to);
     int result = rebuild_message(r, &to, &where);
     from->cell = where.cell;
+    if (result == RP_TOO_BIG && from->past) { /* who was fed it passed it */
+        from->cell = NO_CELL;
+        return 0;
+    }
     return result;
 }
 

@@ -7,6 +7,7 @@
 #define RP_REPLAY_LIVE_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A record about it, as it was read. */
@@ -23,6 +24,7 @@ struct live_message {
     uint32_t pending;                 /* groups that need it; 0: it waits for its time */
     uint32_t bytes;                   /* of its record, which follows */
     uint32_t cell;                    /* once it has one */
+    bool past;                        /* it was settled by all that it was sent for: of a queue that may have been another then */
     unsigned char record[];
 };
 

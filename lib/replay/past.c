@@ -24,14 +24,17 @@ static uint32_t wanted(const struct fold *f, uint64_t sequence) {
     return aside == NULL || MUTANT(past_settled_again) ? groups : groups & ~aside->pending;
 }
 
-static int put(struct fold *f, const struct journal_record *r, uint32_t most) {
+static int put(struct fold *f, const struct journal_record *r) {
     struct record_message m;
     uint32_t groups = wanted(f, r->sequence);
-    if (groups == 0 || !record_message_read(r->payload, r->bytes, &m) || !past_message_counts(&m, f->now_ns) || m.bytes > most)
+    if (groups == 0 || !record_message_read(r->payload, r->bytes, &m) || !past_message_counts(&m, f->now_ns))
         return 0;
     struct live_message *live = live_find(&f->told.live, r->sequence);
-    if (live == NULL && (live = live_put(&f->told.live, r->sequence, r->payload, (uint32_t)r->bytes)) == NULL)
-        return -ENOMEM;
+    if (live == NULL) {
+        if ((live = live_put(&f->told.live, r->sequence, r->payload, (uint32_t)r->bytes)) == NULL)
+            return -ENOMEM;
+        live->past = true;
+    }
     live->pending |= groups;
     const struct live_message *aside = live_find(&f->aside, r->sequence);
     for (const struct live_delivery *d = aside != NULL ? aside->deliveries : NULL; d != NULL; d = d->next)
@@ -56,7 +59,7 @@ static void give_up_at(struct fold *f, uint64_t sequence) {
     }
 }
 
-int past_read(struct fold *f, uint32_t most) {
+int past_read(struct fold *f) {
     uint64_t from = UINT64_MAX, to = 0;
     struct durable_history *h;
     for (uint32_t i = 0; i < f->groups.count; i++) {
@@ -85,7 +88,7 @@ int past_read(struct fold *f, uint32_t most) {
         if (result != 0 || r.sequence >= to)
             break;
         reached = r.sequence + 1;
-        if (put(f, &r, most) < 0) {
+        if (put(f, &r) < 0) {
             result = fail(-ENOMEM, "journal '%.100s': no memory for its messages", f->path);
             break;
         }

@@ -10,7 +10,7 @@
 /* Is there such a group? */
 bool past_any(const struct fold *f);
 
-/* After fold_journal. Messages of more than `most` bytes are left out: the group passed them, for they do not fit into the queue any more. 0; or why it cannot be read, with the detail set. */
-int past_read(struct fold *f, uint32_t most);
+/* After fold_journal. 0; or why it cannot be read, with the detail set. */
+int past_read(struct fold *f);
 
 #endif

@@ -224,7 +224,8 @@ static int settle_files(struct replaying *x, const struct segment *s, struct liv
     }
     s->journal->life = x->life;
     for (size_t i = 0; i < x->fold.told.live.count; i++)
-        durable_adopt(s, all[i]->cell, all[i]->sequence);
+        if (all[i]->cell != NO_CELL)
+            durable_adopt(s, all[i]->cell, all[i]->sequence);
     return 0;
 }
 
@@ -261,7 +262,7 @@ static int fill(struct queue_contents *c, void *memory, uint64_t bytes) {
     if (result == 0)
         result = fold_journal(&x->fold, &x->dir);
     if (result == 0)
-        result = past_read(&x->fold, x->options.message_bytes);
+        result = past_read(&x->fold);
     if (result == 0)
         result = fill_segment(x, memory, bytes);
     return result;

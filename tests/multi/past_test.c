@@ -418,10 +418,14 @@ static void test_beside_traffic(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        DURABLE_TEST(test_from_the_beginning), DURABLE_TEST(test_from_the_middle),
-        DURABLE_TEST(test_a_restart_in_the_middle), DURABLE_TEST(test_files_stay),
-        DURABLE_TEST(test_alone),              DURABLE_TEST(test_lanes),
-        DURABLE_TEST(test_removed_and_made_again), DURABLE_TEST(test_refused),
+        DURABLE_TEST(test_from_the_beginning),
+        DURABLE_TEST(test_from_the_middle),
+        DURABLE_TEST(test_a_restart_in_the_middle),
+        DURABLE_TEST(test_files_stay),
+        DURABLE_TEST(test_alone),
+        DURABLE_TEST(test_lanes),
+        DURABLE_TEST(test_removed_and_made_again),
+        DURABLE_TEST(test_refused),
         DURABLE_TEST(test_beside_traffic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
