@@ -52,11 +52,11 @@ RP_API void rp_group_options_init(struct rp_group_options *o, size_t size);
  *
  * With another start it gets what was sent since then, too, each message once and in the order in which they were sent, whatever other groups did with it, and then what is sent from now on. Its receivers read it from the
  * journal's files as they come to need it; until they have come to the present the group holds no memory but that of what they were given, and the files that it still needs stay, whatever rp_queue_options.retain_bytes
- * says. Not for it are messages that were sent with a delay or for a time, unless that comes after the group was made; those that expired; and those that no group was there for when they were sent. A receiver that has
- * nearly come to the present may ask senders to hold back for as long as it takes to read the rest, at most 100 ms.
+ * says. Not for it are messages that were sent with a delay or for a time, unless that comes after the group was made; those that expired; and those that no group was there for when they were sent. Receives read files, and so may
+ * block, also with a timeout of 0. A receiver that has nearly come to the present may ask senders to hold back for as long as it takes to read the rest, at most 100 ms.
  *
  * Errors: -EEXIST, -ENOSPC (all `max_groups` places are taken), -EINVAL
- * (name, option), -EROFS, RP_FORKED; with a start in the past -ENOTSUP (no journal), -ERANGE (that was not sent yet), and why the journal cannot be read. Any thread. Lock-free; steps are bounded by the number of cells.
+ * (name, option), -EROFS, RP_FORKED; with a start in the past -ENOTSUP (no journal), -ERANGE (that was not sent yet, or is in the future), and why the journal cannot be read. Any thread. Lock-free; steps are bounded by the number of cells.
  * To find a start it reads files, and so may block.
  * Crash: the group is there or not; a half-made one is cleared away by whoever recovers the dead. After a failure of the machine a group that was behind goes on where it was.
  */

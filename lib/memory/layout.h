@@ -20,7 +20,7 @@
 
 enum {
     LINE = 64,
-    LAYOUT_VERSION = 3,
+    LAYOUT_VERSION = 4,
     CELLS_PER_PARTICIPANT = 8, /* cells a process may keep out of circulation before they count against capacity */
     BELLS_PER_PARTICIPANT = 4, /* consumers with a descriptor, on average */
     COUNTER_LINES = 8,         /* handles of one process that count without an atomic read-modify-write */
@@ -304,7 +304,7 @@ struct extra {
     uint16_t key_bytes;
     uint16_t producer; /* CELL_NUMBERED: the place of its producer's id */
     uint32_t known;    /* CELL_HAS_ID: the entry of its id */
-    a64 spilled_at;      /* a refilled message: its place in the spill; or, fed from the journal's files, its position */
+    a64 spilled_at;      /* a refilled message: its place in the spill */
     unsigned char key[]; /* KEY_BYTES of them in keyed queues */
 };
 enum { KEY_BYTES = 128 };

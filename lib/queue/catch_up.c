@@ -64,6 +64,11 @@ uint64_t catch_up_left(const struct segment *s, unsigned group) {
 
 /* ---- cells on their way ---- */
 
+/* Is it the message of this position that the cell has, under this generation? Its place in the ring says so: no other message has the same. */
+static bool is_of(const struct segment *s, uint32_t c, uint64_t generation, uint64_t position) {
+    return load_acquire(&segment_extra(s, c)->journal, journal) == position_word(generation, 0, position);
+}
+
 enum requeue catch_up_help(struct actor *a, unsigned group, uint64_t fed) {
     const struct segment *s = a->segment;
     const uint32_t c = fed_cell(fed);
@@ -72,20 +77,25 @@ enum requeue catch_up_help(struct actor *a, unsigned group, uint64_t fed) {
     if (!segment_has_cell(s, c))
         return REQUEUE_DAMAGED;
     struct cell *cell = segment_cell(s, c);
+    const uint64_t position = fed_position(fed, point_now(s)) - 1;
     /* The word, then what the cell says of its place: if the CAS succeeds they belong together, and the cell is the one that is named. */
     uint64_t w = load_acquire(&cell->word, cell_word);
-    const uint64_t named = fed_word(fed_done(fed), fed_generation(fed), field_read(&segment_extra(s, c)->spilled_at) + 1, c);
-    if (cell_state(w) == CELL_STAGED && cell_pending(w) == UINT32_C(1) << group && (named == fed || MUTANT(past_help_any))) {
+    if (cell_state(w) == CELL_STAGED && cell_pending(w) == UINT32_C(1) << group &&
+        (is_of(s, c, cell_generation(w) + 1, position) || MUTANT(past_help_any))) {
         uint32_t flags = field_read(&cell->flags);
         uint64_t expires = flags & CELL_EXPIRES ? field_read(&segment_extra(s, c)->expires_ns) : 0;
         uint64_t next = cell_word(CELL_COMMITTED, NOBODY, cell_pending(w), cell_generation(w) + 1);
-        if (cas_seq_cst(&cell->word, &w, next, cell_word) && flags & CELL_EXPIRES)
-            schedule_timer(a, c, flags, expires, false);
+        if (cas_seq_cst(&cell->word, &w, next, cell_word)) {
+            w = next;
+            if (flags & CELL_EXPIRES)
+                schedule_timer(a, c, flags, expires, false);
+        }
     }
-    if (MUTANT(past_help_no_insert))
-        return REQUEUE_IN;
+    if (cell_state(w) != CELL_COMMITTED || !is_of(s, c, cell_generation(w), position) || MUTANT(past_help_no_insert))
+        return REQUEUE_IN; /* it was settled, and the cell is another's by now */
     enum requeue in = lane_exists(s, lane_of(s, c)) ? lane_insert(s, c) : REQUEUE_DAMAGED;
-    return in == REQUEUE_NOT_DUE ? REQUEUE_IN : in;
+    bool still = in == REQUEUE_IN || is_of(s, c, cell_generation(w), position);
+    return in == REQUEUE_NOT_DUE || !still ? REQUEUE_IN : in;
 }
 
 void catch_up_sweep(struct actor *a) {

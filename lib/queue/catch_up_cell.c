@@ -47,7 +47,7 @@ int past_fill(const struct segment *s, const char *queue, uint32_t c, const stru
     int result = m->header_bytes > 0 ? headers_measure(s, queue, m->bytes, &o, &content) : 0;
     if (result < 0)
         return result;
-    if (s->parameters.max_bytes > 0 && !byte_room_take(s, c, content))
+    if (s->parameters.max_bytes > 0 && !byte_room_change(s, c, byte_room_of(s, c), content)) /* it may hold what was tried before */
         return content > s->parameters.max_bytes ? RP_TOO_BIG : RP_FULL;
     memcpy(cell->payload, m->data, m->bytes);
     if (content != m->bytes && !headers_write(cell->payload, m->bytes, content, &o))
@@ -60,7 +60,8 @@ int past_fill(const struct segment *s, const char *queue, uint32_t c, const stru
     }
     if (m->flags & RP_DUMP_EXPIRES) {
         const uint64_t ahead = m->flags & RP_DUMP_BY_WALL ? 0 : load_relaxed(&s->control->wall_ahead_ns, hint);
-        field_write(&extra->expires_ns, m->expires_ns == UINT64_MAX ? UINT64_MAX : m->expires_ns - ahead);
+        const bool before = (int64_t)ahead >= 0 && m->expires_ns < ahead; /* clocks were set */
+        field_write(&extra->expires_ns, m->expires_ns == UINT64_MAX ? UINT64_MAX : before ? 0 : m->expires_ns - ahead);
         flags |= CELL_EXPIRES | (m->flags & RP_DUMP_BY_WALL ? CELL_BY_WALL : 0);
     }
     cell->id = m->id;

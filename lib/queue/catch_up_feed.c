@@ -28,7 +28,8 @@ enum {
 struct past {
     struct durable_history *history; /* NULL: not open */
     struct past_headers headers;
-    bool has; /* the message that was read last: */
+    uint64_t missing; /* of those before: their files are gone */
+    bool has;         /* the message that was read last: */
     struct journal_record record;
     bool ended;      /* the group is done */
     uint64_t seen;   /* `fed`, before we last looked at the lanes */
@@ -98,7 +99,7 @@ static enum step look_for(struct feeding *x, uint64_t n, uint64_t end, uint64_t 
         if (result == RP_EMPTY)
             return read_all(s, p, number, point) ? STEP_END : STEP_LATER;
         if (result == RP_LAPPED) {
-            counter_add_shared(&s->groups[x->consumer->group].dropped, gap.count);
+            p->missing += gap.count;
         } else if (result < 0) {
             x->why = result;
             return STEP_BROKEN;
@@ -113,10 +114,20 @@ static int open_journal(struct rp_consumer *c, uint64_t sequence) {
 
 /* ---- one message ---- */
 
+/* What was not there has been passed, by us. */
+static void count_missing(struct feeding *x) {
+    if (x->past->missing > 0)
+        counter_add_shared(&x->consumer->actor.segment->groups[x->consumer->group].dropped, x->past->missing);
+    x->past->missing = 0;
+}
+
 /* There is nothing for the group below `position`. False: another was faster. */
-static bool pass(const struct rp_consumer *c, uint64_t fed, uint64_t position) {
+static bool pass(struct feeding *x, uint64_t fed, uint64_t position) {
     uint64_t next = fed_word(false, fed_generation(fed), position, NO_CELL);
-    return cas_seq_cst(fed_of(c), &fed, next, cursor);
+    if (!cas_seq_cst(fed_of(x->consumer), &fed, next, cursor))
+        return false;
+    count_missing(x);
+    return true;
 }
 
 /* What was settled gives its memory back when that is recorded. */
@@ -135,19 +146,20 @@ static bool feed(struct feeding *x, uint64_t fed, uint64_t q, uint32_t lane) {
     struct extra *extra = segment_extra(s, x->cell);
     const uint64_t generation = cell_generation(load_relaxed(&cell->word, own));
     const uint32_t bit = UINT32_C(1) << c->group;
-    field_write(&extra->spilled_at, q);
     store_release(&extra->journal, position_word(generation + 1, 0, q), journal);
     store_release(&cell->position, position_word(generation + 1 + 2048, lane, 0), position);
     uint64_t staged = cell_word(MUTANT(past_stage_owned) ? CELL_OWNED : CELL_STAGED, a->seat, bit, generation);
     store_seq_cst(&cell->word, staged, cell_word);
     uint64_t next = fed_word(false, fed_generation(fed), q + 1, x->cell), expected = fed;
-    if (!cas_seq_cst(fed_of(c), &expected, next, cursor)) {
+    /* The word has little of the group's generation: who was stopped for very long does not get past the whole of it. */
+    if (!claim_in_group(c) || !cas_seq_cst(fed_of(c), &expected, next, cursor)) {
         if (!cas_seq_cst(&cell->word, &staged, cell_word(CELL_OWNED, a->seat, 0, generation), cell_word))
             x->cell = NO_CELL; /* its group is gone, and who cleared its place took the cell */
         return false;
     }
     x->cell = NO_CELL;
     x->count++;
+    count_missing(x);
     tally_add(&a->tally, COUNT_REFILLED, 1);
     if (catch_up_help(a, c->group, next) == REQUEUE_IN)
         x->past->helped = next;
@@ -169,7 +181,7 @@ static enum step put(struct feeding *x, uint64_t fed, uint64_t q) {
         return STEP_BROKEN;
     }
     if (!past_message_counts(&m, clock_wall_ns())) {
-        if (pass(c, fed, q + 1) && m.flags & RP_DUMP_EXPIRES && !(m.flags & (RP_DUMP_SCHEDULED | RP_DUMP_WAITING)))
+        if (pass(x, fed, q + 1) && m.flags & RP_DUMP_EXPIRES && !(m.flags & (RP_DUMP_SCHEDULED | RP_DUMP_WAITING)))
             counter_add_shared(&s->groups[c->group].expired, 1);
         return STEP_AGAIN;
     }
@@ -187,25 +199,31 @@ static enum step put(struct feeding *x, uint64_t fed, uint64_t q) {
         return STEP_NO_ROOM;
     if (result == 0)
         return feed(x, fed, q, lane) ? STEP_DONE : STEP_AGAIN;
-    if (pass(
-            c, fed,
-            q + 1)) { /* the queue was made anew with less room for a message. Its files say that it was fed, until a snapshot says otherwise */
+    /* The queue was made anew with less room for a message. Its files say that it was fed, until a snapshot says otherwise. */
+    if (pass(x, fed, q + 1)) {
         counter_add_shared(&s->groups[c->group].dropped, 1);
         (void)snapshot_ask(s);
     }
     return STEP_AGAIN;
 }
 
+static enum step damaged(struct feeding *x, uint64_t fed) {
+    const struct rp_consumer *c = x->consumer;
+    x->why = fail(RP_CORRUPT, "queue '%s': what group %u was fed of the past is damaged: %016llx", c->actor.queue->name, c->group,
+                  (unsigned long long)fed);
+    return STEP_BROKEN;
+}
+
 static enum step step(struct feeding *x) {
     struct rp_consumer *c = x->consumer;
     const struct segment *s = c->actor.segment;
     uint64_t fed = load_acquire(fed_of(c), cursor), q;
-    if (!fed_is_of(fed, c->group_generation))
-        return STEP_END;
+    if (!fed_is_of(fed, c->group_generation) || !claim_in_group(x->consumer)) /* broken() tells which */
+        return damaged(x, fed);
     if (fed != x->past->helped && !MUTANT(past_no_help)) {
         enum requeue helped = catch_up_help(&c->actor, c->group, fed);
         if (helped != REQUEUE_IN)
-            return STEP_NO_ROOM;
+            return helped == REQUEUE_FULL ? STEP_NO_ROOM : damaged(x, fed);
         x->past->helped = fed;
         x->helped = true;
     }
@@ -221,7 +239,7 @@ static enum step step(struct feeding *x) {
         return put(x, fed, q);
     if (look != STEP_END)
         return look;
-    (void)pass(c, fed, end);
+    (void)pass(x, fed, end);
     return STEP_AGAIN;
 }
 
@@ -284,7 +302,7 @@ int catch_up(struct rp_consumer *c) {
     p->seen = load_acquire(fed_of(c), cursor);
     if (p->ended)
         leave_journal(p);
-    if (last == STEP_BROKEN)
+    if (last == STEP_BROKEN && x.count == 0) /* else that comes when what was there has been received */
         return broken(&x);
     /* Was anything moved since before the lanes were found empty? Then it may be there. */
     bool moved = x.helped || p->seen != before;
@@ -329,6 +347,8 @@ int catch_up_find(struct actor *a, const struct rp_group_options *o, uint64_t *p
     if (o->start == RP_START_SEQUENCE && o->start_at > next)
         return fail(-ERANGE, "queue '%s': message %llu was not sent yet, the next is %llu", queue, (unsigned long long)o->start_at,
                     (unsigned long long)next);
+    if (time_ns > clock_wall_ns())
+        return fail(-ERANGE, "queue '%s': that time is to come", queue);
     uint64_t from = o->start == RP_START_SEQUENCE ? o->start_at
                     : o->start == RP_START_TIME   ? history_begin_of(s->journal->path, time_ns)
                                                   : 1;

@@ -27,6 +27,8 @@ void writer_tend_past(struct writer *x) {
     for (; untold != 0; untold &= untold - 1) {
         unsigned g = (unsigned)__builtin_ctz(untold);
         uint64_t fed = load_acquire(&s->groups[g].fed, cursor), told = load_acquire(&s->groups[g].told, cursor);
+        if (!fed_is_of(fed, group_known(s, g).generation)) /* damage: no snapshot would end that */
+            continue;
         if (!fed_done(fed))
             end(x, g, fed, position);
         fed = load_acquire(&s->groups[g].fed, cursor);
@@ -54,7 +56,7 @@ void writer_past_told(const struct writer *x) {
     for (uint32_t rest = past_groups(s); rest != 0; rest &= rest - 1) {
         unsigned g = (unsigned)__builtin_ctz(rest);
         uint64_t before = x->snapshot_told[g], fed = x->snapshot_fed[g];
-        if (fed_generation(before) == fed_generation(fed))
+        if (fed_is_of(fed, group_known(s, g).generation))
             (void)cas_acq_rel(&s->groups[g].told, &before, fed_word(false, fed_generation(fed), fed_position(fed, 0), NO_CELL),
                               cursor);
     }

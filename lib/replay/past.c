@@ -59,11 +59,33 @@ static void give_up_at(struct fold *f, uint64_t sequence) {
     }
 }
 
+/*
+ * A group that is behind goes back to where it was fed nothing any more that it settled, or that failed, or is said to be live: from there on it is fed once more, instead of having all of it live at once, which may be more than there is memory
+ * for, if most of it was passed.
+ */
+static void go_back(struct fold *f, struct record_group *g) {
+    const struct live *const tables[] = {&f->aside, &f->told.live};
+    uint64_t fed = g->told;
+    for (size_t i = 0; i < 2; i++) {
+        const struct live_message *m;
+        for (size_t at = 0; (m = live_next(tables[i], &at)) != NULL; at++) {
+            bool is_its = m->pending >> g->index & 1;
+            for (const struct live_delivery *d = m->deliveries; d != NULL; d = d->next)
+                is_its = is_its || d->group == g->index;
+            if (is_its && m->sequence >= fed && m->sequence < g->fed)
+                fed = m->sequence + 1;
+        }
+    }
+    g->fed = fed;
+}
+
 int past_read(struct fold *f) {
     uint64_t from = UINT64_MAX, to = 0;
     struct durable_history *h;
     for (uint32_t i = 0; i < f->groups.count; i++) {
-        const struct record_group *g = &f->groups.groups[i];
+        struct record_group *g = &f->groups.groups[i];
+        if (g->past == PAST_BEHIND)
+            go_back(f, g);
         if (g->past == PAST_NONE || g->told == g->fed)
             continue;
         from = g->told < from ? g->told : from;
