@@ -28,7 +28,7 @@
  * made meanwhile.
  *
  * A reader reads no further than the point: what lies behind it may be a dead writer's, and he would not see that another writes over it. Files may go between the look for a start and the moment when the group is there; then it begins with what is left.
- * What a sync that failed has lost is written again if it lives for somebody; else it is gone, also for those who are behind.
+ * What a sync that failed has lost is written again if it lives for somebody; else it is gone, also for those who are behind. A group is at most 2^33 messages behind.
  */
 #ifndef RP_QUEUE_CATCH_UP_H
 #define RP_QUEUE_CATCH_UP_H
