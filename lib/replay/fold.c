@@ -94,7 +94,7 @@ static int fold_groups(struct fold *f, const struct journal_record *r) {
         struct record_group *same = group_in(&now, before->index);
         if (same == NULL || same->generation != before->generation)
             gone |= UINT32_C(1) << before->index;
-        else if (same->told < before->told && !MUTANT(past_told_back)) /* a writer died before he could say that his snapshot had its end */
+        else if (same->told < before->told) /* a writer died before he could say that his snapshot had its end */
             same->told = before->told < same->fed ? before->told : same->fed;
     }
     forget_groups(&f->told.live, gone);

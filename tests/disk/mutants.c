@@ -42,7 +42,6 @@ static const struct mutant {
     {"durable_sync_never_due", "queue-power", "sync interval: what was written last is synced when more is written"},
     {"replay_end_unsynced", "queue-power", "what was read is not made sure of before the next life begins"},
     {"kept_unsynced", "queue-power", "the options have their name before they are on disk"},
-    {"past_told_back", "past-power", "a writer who died before he said so makes a start go by what the files said before his snapshot"},
     {"past_settled_again", "past-power", "what a group settled of what it was fed lives again"},
 };
 

@@ -419,6 +419,20 @@ static void life_after_life(void **state) {
     comes_to("1 2 3 4 5 6 7 8 9 ", "6 7 8 9 ");
 }
 
+/* A writer dies after the end of his snapshot, before he says so in memory: the next one says again what was true before. */
+static void told_goes_back(void **state) {
+    (void)state;
+    begin();
+    add_places(&x, 1);
+    add_texts(&x, 1, 6, A);
+    settle_all(&x, 1, 6, A);
+    a_and_b(&x, 1, 6);
+    settle_all(&x, 1, 5, B);
+    a_and_b(&x, 6, 6);
+    a_and_b(&x, 1, 6);
+    comes_to("", "6 ");
+}
+
 /* A purge takes what has come into memory. */
 static void purged(void **state) {
     (void)state;
@@ -476,6 +490,7 @@ int main(void) {
                                        REPLAY_TEST(damage_before_it),
                                        REPLAY_TEST(damage_and_it_has_ended),
                                        REPLAY_TEST(life_after_life),
+                                       REPLAY_TEST(told_goes_back),
                                        REPLAY_TEST(purged),
                                        REPLAY_TEST(what_cannot_be)};
     return cmocka_run_group_tests(tests, NULL, NULL);
