@@ -134,7 +134,7 @@ static bool pass(struct feeding *x, uint64_t fed, uint64_t position) {
 static bool take_cell(struct actor *a, unsigned group, uint32_t *cell) {
     if (reserve_take(a, group, cell))
         return true;
-    return !MUTANT(past_room_unrecorded) && durable_drive(a) == DRIVE_IDLE && reserve_take(a, group, cell);
+    return durable_drive(a) == DRIVE_IDLE && reserve_take(a, group, cell);
 }
 
 /* Its payload is there: the cell is STAGED, `fed` moves, the cell is COMMITTED. False: another was faster. */

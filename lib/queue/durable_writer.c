@@ -233,8 +233,8 @@ static enum round go(struct writer *x) {
     const uint64_t point = x->point = load_acquire(&s->control->journal_point, journaled);
     durable_move(x->actor);
     writer_tend_past(x);
-    if (x->robbed && !MUTANT(durable_robbed_marks_die))
-        batch_mark_all(s); /* what the other had taken to record */
+    if (x->robbed)
+        batch_mark_all(s); /* what the other had taken to record, lest it waits for him: who flushes does not rely on it */
     x->robbed = false;
     if (!point_of(point).sealed)
         return unsealed_round(x, point);

@@ -296,7 +296,6 @@ static const struct mutant {
     {"durable_no_room_forgotten", "durable-many", "what does not fit into a batch is not marked again"},
     {"durable_settles_first", "durable-receive", "what a batch settles is freed before it counts"},
     {"durable_lost_marks_die", "durable-letters", "who lost the role forgets what he had taken to record"},
-    {"durable_robbed_marks_die", "durable-robbed", "who takes the role over does not mark again what the other had taken"},
     {"durable_marks_stolen", "durable-robbed", "who flushes believes that what was settled is marked, while one who lost the role may have the marks"},
     {"durable_sync_robbed", "durable-robbed",
      "who flushes does not ask whether the role is still his when he finds nothing to write"},
@@ -341,7 +340,6 @@ static const struct mutant {
     {"past_empty_one_look", "past-feed", "a receiver says EMPTY though something was fed since he looked"},
     {"past_stale", "past-create", "what is for a group that has caught up is dropped because its sender did not see it"},
     {"past_wakes_nobody", "past-wakes", "a writer wakes no receiver of a group that is behind"},
-    {"past_room_unrecorded", "past-create", "a receiver who has no memory to feed records nothing"},
     {"past_dead_holds", "past-stream", "a dead one who asked writers to hold back is waited for"},
     {"durable_sweep_no_entry", "durable-send", "nobody enters a message whose sender died"},
     {0},
@@ -350,6 +348,8 @@ static const struct mutant {
 static uint64_t until_noticed(const struct mutant *m, const struct sim_program *p) {
     explore_mutant = m->name;
     uint64_t n = schedules_until_noticed(p, command.runs);
+    if (n == 0) /* few are so well hidden that all others need not be looked for as long */
+        n = schedules_until_noticed(p, 10 * command.runs);
     explore_mutant = NULL;
     return n;
 }
