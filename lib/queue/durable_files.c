@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From file to file: sealing, making the next, dropping those of which nothing is needed. */
+#include "byte_room.h"
 #include "catch_up.h"
 #include "durable_ids.h"
 #include "durable_role.h"
@@ -27,8 +28,7 @@ bool writer_seal_unsynced(struct writer *x, uint64_t point) {
 /* At most what a snapshot says of a message with this word. */
 static uint64_t record_bytes_most(const struct segment *s, uint32_t c, uint64_t w) {
     enum { MESSAGE_BYTES = 128 + KEY_BYTES, GROUP_BYTES = 256 };
-    uint64_t content = segment_cell(s, c)->bytes, room = segment_room(s);
-    return MESSAGE_BYTES + (content < room ? content : room) + GROUP_BYTES * (uint64_t)__builtin_popcount(cell_pending(w));
+    return MESSAGE_BYTES + byte_room_in(s, c) + GROUP_BYTES * (uint64_t)__builtin_popcount(cell_pending(w));
 }
 
 /* The sequence below which all messages are in no more use, and at most what would be said of those that are. */

@@ -356,7 +356,7 @@ static void judge_empty(void) {
     for
         EACH(e) {
             if (e->kind != EMPTY || e->result != RP_EMPTY || !seen(e) ||
-                (sim_journal.on && !sim_journal_syncs)) /* else sends may return before */
+                (sim_journal.there && !sim_journal_syncs)) /* else sends may return before */
                 continue;
         for
             EACH(f)

@@ -33,7 +33,8 @@ int replay_create(const char *name, const struct rp_queue_options *o, rp_queue *
 void sim_journal_begin(void) {
     sim_keep(&sim_journal, sizeof sim_journal);
     memset(&sim_journal, 0, sizeof sim_journal);
-    sim_journal.on = true;
+    sim_journal.there = true;
+    sim_journal.on = sim_journal_is_kept;
     sim_journal.files[0].number = sim_journal.files[0].needed = sim_journal.needed = 1;
 }
 

@@ -14,7 +14,8 @@
 enum { JOURNAL_FILES = 16, JOURNAL_WRITES = 6, JOURNAL_BATCH = 640 };
 
 struct sim_journal {
-    bool on;
+    bool there; /* the queue has one */
+    bool on;    /* and what is in it is looked at */
     uint32_t fail_writes; /* the next so many fail */
     uint32_t fail_files;
     uint32_t fail_syncs;
@@ -30,6 +31,7 @@ struct sim_journal {
     } files[JOURNAL_FILES];
 };
 extern struct sim_journal sim_journal;
+extern const bool sim_journal_is_kept; /* whoever is linked with it says so */
 
 /* How many files there are. */
 unsigned sim_journal_files(void);

@@ -5,6 +5,8 @@
 #include "sim_journal.h"
 #include <errno.h>
 
+const bool sim_journal_is_kept = true;
+
 struct durable_store {
     const struct segment *segment;
     uint64_t number;

@@ -162,7 +162,7 @@ void witness_create(const struct rp_queue_options *o, const struct witness_expec
     if (journaled.journal != NULL)
         sim_journal_begin();
     else
-        sim_journal.on = false;
+        sim_journal.there = sim_journal.on = false;
     witness_must(rp_queue_create("sim", &journaled, &q), "rp_queue_create");
     witness_must(rp_queue_close(q), "rp_queue_close");
 }
