@@ -75,7 +75,7 @@ void role_leave(struct writer *x) {
 
 bool role_marks_may_be_taken(const struct segment *s) {
     for (uint32_t i = 0; i < s->parameters.max_participants; i++)
-        if (load_seq_cst(&s->seats[i].robbed, journal_role) != 0)
+        if (load_relaxed(&s->seats[i].robbed, recheck) != 0) /* whoever set it had, or took, the role before us */
             return !MUTANT(durable_marks_stolen);
     return false;
 }
