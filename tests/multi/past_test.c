@@ -276,6 +276,24 @@ static void test_removed_and_made_again(void **state) {
     drop_queue(q);
 }
 
+/* What a group has still to come is left in the queue; nobody has to send anything for it. */
+static void test_drained(void **state) {
+    (void)state;
+    make_journal_in_memory();
+    struct rp_queue_options o = past_options(RP_SYNC_ALWAYS);
+    struct rp_drain_options drain;
+    rp_queue *q = make_queue(&o);
+    rp_drain_options_init(&drain, sizeof drain);
+    drain.timeout_ns = 0;
+    send_some(q, 1, 40);
+    succeeds(begin_at(q, "late", RP_START_OLDEST, 0));
+    assert_int_equal(rp_queue_drain(q, &drain), 40);
+    gets(q, "late", 1, 40);
+    drain.timeout_ns = 10 * SECOND;
+    assert_int_equal(rp_queue_drain(q, &drain), 0);
+    drop_queue(q);
+}
+
 static int write_nowhere(void *context, const void *data, size_t bytes) {
     (void)context, (void)data, (void)bytes;
     return 0;
@@ -426,6 +444,7 @@ int main(void) {
         DURABLE_TEST(test_lanes),
         DURABLE_TEST(test_removed_and_made_again),
         DURABLE_TEST(test_refused),
+        DURABLE_TEST(test_drained),
         DURABLE_TEST(test_beside_traffic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
