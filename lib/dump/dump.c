@@ -260,7 +260,8 @@ RP_API int rp_queue_dump(rp_queue *q, rp_dump_write write, void *context, const 
     if (behind != 0) {
         char group[GROUP_NAME_BYTES];
         group_name(&q->segment, (unsigned)__builtin_ctz(behind), group);
-        return fail(-EBUSY, "queue '%s': group '%s' has not caught up: what it needs of the past is in the journal only", q->name, group);
+        return fail(-EBUSY, "queue '%s': group '%s' has not caught up: what it needs of the past is in the journal only", q->name,
+                    group);
     }
     uint64_t now_ns = clock_wall_ns();
     d.cut = (struct dump_cut){.queue = q, .segment = s, .wall_ahead_ns = now_ns - segment_now_ns(s)};

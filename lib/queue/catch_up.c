@@ -106,20 +106,15 @@ void catch_up_sweep(struct actor *a) {
     }
 }
 
-int catch_up_recover_cell(struct actor *a, uint32_t c, uint64_t w) {
+bool catch_up_recover_cell(struct actor *a, uint32_t c, uint64_t w) {
     const struct segment *s = a->segment;
     unsigned group = cell_pending(w) == 0 ? MAX_GROUPS : (unsigned)__builtin_ctz(cell_pending(w));
-    if (group < s->parameters.max_groups) {
-        /* Did the CAS succeed? If so, and somebody went on, the cell is STAGED no more. */
-        uint64_t fed = load_seq_cst(fed_at(s, group), cursor);
-        if (fed_cell(fed) == c && !MUTANT(past_recover_frees) && catch_up_help(a, group, fed) != REQUEUE_DAMAGED &&
-            load_acquire(&segment_cell(s, c)->word, cell_word) != w)
-            return 1;
-    }
-    if (!cas_seq_cst(&segment_cell(s, c)->word, &w, cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)), cell_word))
-        return 0;
-    pool_freed(&a->pool, c);
-    return 1;
+    if (group >= s->parameters.max_groups)
+        return false;
+    /* Did the CAS succeed? If so, and somebody went on, the cell is STAGED no more. */
+    uint64_t fed = load_seq_cst(fed_at(s, group), cursor);
+    return fed_cell(fed) == c && !MUTANT(past_recover_frees) && catch_up_help(a, group, fed) != REQUEUE_DAMAGED &&
+           load_acquire(&segment_cell(s, c)->word, cell_word) != w;
 }
 
 /* ---- a group's begin ---- */

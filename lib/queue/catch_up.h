@@ -83,8 +83,8 @@ enum requeue catch_up_help(struct actor *a, unsigned group, uint64_t fed);
 
 /* Cells that nobody brings on because who fed them is stopped. */
 void catch_up_sweep(struct actor *a);
-/* A dead one's STAGED cell is committed, or free. -> things done. */
-int catch_up_recover_cell(struct actor *a, uint32_t c, uint64_t w);
+/* A dead one's STAGED cell is committed, if it was fed. False: it was not. */
+bool catch_up_recover_cell(struct actor *a, uint32_t c, uint64_t w);
 
 /* ---- a group's begin: who makes it is CREATING its place ---- */
 

@@ -50,8 +50,8 @@ static int prepare(struct rp_consumer *c, const struct rp_consumer_options *o, r
     c->lanes = calloc(c->lane_count, sizeof *c->lanes);
     c->spill = spills(s) ? spill_reader_new(c->lane_count) : NULL;
     c->past = past ? past_new() : NULL;
-    if (c->lanes == NULL || (spills(s) && c->spill == NULL) || (past && c->past == NULL) || c->views == NULL || (c->prefetch > 0 && c->ahead == NULL) ||
-        (o->ack == RP_ACK_NONE && c->copy == NULL))
+    if (c->lanes == NULL || (spills(s) && c->spill == NULL) || (past && c->past == NULL) || c->views == NULL ||
+        (c->prefetch > 0 && c->ahead == NULL) || (o->ack == RP_ACK_NONE && c->copy == NULL))
         return fail(-ENOMEM, "no memory for a consumer of queue '%s'", q->name);
     c->ack_mode = o->ack;
     c->serial = process_random(); /* a receipt of a consumer that was here before must not fit */

@@ -100,8 +100,8 @@ bool record_groups_read(const unsigned char *from, size_t bytes, uint16_t flags,
         from = get64(from, &paused);
         memcpy(one->name, from, GROUP_NAME_BYTES);
         from += GROUP_NAME_BYTES;
-        if (!read_past(&from, flags, one) || one->index >= MAX_GROUPS || seen >> one->index & 1 || one->overflow > RP_GROUP_DEAD || paused > 1 ||
-            one->name[GROUP_NAME_BYTES - 1] != 0 || !group_name_valid(one->name))
+        if (!read_past(&from, flags, one) || one->index >= MAX_GROUPS || seen >> one->index & 1 || one->overflow > RP_GROUP_DEAD ||
+            paused > 1 || one->name[GROUP_NAME_BYTES - 1] != 0 || !group_name_valid(one->name))
             return false;
         one->paused = paused != 0;
         seen |= UINT32_C(1) << one->index;

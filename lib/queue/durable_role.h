@@ -52,6 +52,12 @@ bool writer_seal_unsynced(struct writer *x, uint64_t point);
 enum { NEXT_LOST = 1, NEXT_UNSYNCED = 2 };
 int writer_next_file(struct writer *x, uint64_t sealed);
 
+/* Files below are needed by nobody from now on. */
+void writer_needs(const struct segment *s, uint64_t needed);
+
+/* The first batch of the point's file is on disk: files that nobody needs go, and if too many stay, a snapshot is asked for. */
+void writer_drop_files(struct writer *x, uint64_t point);
+
 /* ---- groups that began in the past: catch_up_writer.c ---- */
 
 /* Before each batch: those that have caught up are done. And all that was fed is to be said in a snapshot, if there is reason. */
@@ -63,13 +69,5 @@ void writer_past_told(const struct writer *x);
 
 /* The lowest sequence that the files must still have for groups that are behind; `sequence`, if that is lower. */
 uint64_t writer_past_lowest(const struct segment *s, uint64_t sequence);
-
-/* ---- files ---- */
-
-/* Files below are needed by nobody from now on. */
-void writer_needs(const struct segment *s, uint64_t needed);
-
-/* The first batch of the point's file is on disk: files that nobody needs go, and if too many stay, a snapshot is asked for. */
-void writer_drop_files(struct writer *x, uint64_t point);
 
 #endif

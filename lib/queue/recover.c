@@ -24,7 +24,8 @@ static int recover_cell(struct actor *a, uint32_t c, uint32_t dead) {
             return 0;
         }
     } else if (cell_state(w) == CELL_STAGED) {
-        return spills(s) ? spill_recover_cell(a, c, w) : catch_up_recover_cell(a, c, w);
+        if (spills(s) ? spill_recover_cell(a, c, w) : catch_up_recover_cell(a, c, w))
+            return 1;
     } else if (cell_state(w) != CELL_OWNED) {
         return 0;
     }

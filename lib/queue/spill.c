@@ -123,21 +123,16 @@ int spill_recover(struct actor *a, uint32_t dead) {
     return done;
 }
 
-int spill_recover_cell(struct actor *a, uint32_t c, uint64_t w) {
+bool spill_recover_cell(struct actor *a, uint32_t c, uint64_t w) {
     const struct segment *s = a->segment;
     unsigned group = cell_pending(w) == 0 ? MAX_GROUPS : (unsigned)__builtin_ctz(cell_pending(w));
     uint32_t lane = lane_of(s, c);
-    if (group < s->parameters.max_groups && lane_exists(s, lane)) {
-        /* Did the cursor's move succeed? If so, and somebody went on, the cell is STAGED no more. */
-        uint64_t cursor = load_seq_cst(spill_cursor_at(s, group, lane), cursor);
-        if (cursor_cell(cursor) == c && !MUTANT(spill_recover_frees) && spill_help(a, group, lane, cursor) != REQUEUE_DAMAGED &&
-            load_acquire(&segment_cell(s, c)->word, cell_word) != w)
-            return 1;
-    }
-    if (!cas_seq_cst(&segment_cell(s, c)->word, &w, cell_word(CELL_FREE, NOBODY, 0, cell_generation(w)), cell_word))
-        return 0;
-    pool_freed(&a->pool, c);
-    return 1;
+    if (group >= s->parameters.max_groups || !lane_exists(s, lane))
+        return false;
+    /* Did the cursor's move succeed? If so, and somebody went on, the cell is STAGED no more. */
+    uint64_t cursor = load_seq_cst(spill_cursor_at(s, group, lane), cursor);
+    return cursor_cell(cursor) == c && !MUTANT(spill_recover_frees) && spill_help(a, group, lane, cursor) != REQUEUE_DAMAGED &&
+           load_acquire(&segment_cell(s, c)->word, cell_word) != w;
 }
 
 /* ---- draining ---- */

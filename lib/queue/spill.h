@@ -118,9 +118,10 @@ bool spill_chunk(const struct actor *a, uint64_t offset);
 
 /* Whatever a sweep finds to do. -> things done. */
 int spill_sweep(struct actor *a);
-/* Of a dead process: what it wrote is sealed; a STAGED cell is committed or free. -> things done. */
+/* Of a dead process: what it wrote is sealed. -> things done. */
 int spill_recover(struct actor *a, uint32_t dead);
-int spill_recover_cell(struct actor *a, uint32_t c, uint64_t w);
+/* A dead one's STAGED cell is committed, if its group's cursor named it. False: it did not. */
+bool spill_recover_cell(struct actor *a, uint32_t c, uint64_t w);
 /* A group is about to begin in this place: at the end. Then anything STAGED for the one before goes. */
 void spill_group_begin(struct actor *a, unsigned group);
 void spill_group_clear(struct actor *a, unsigned group, uint32_t c);

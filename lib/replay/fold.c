@@ -33,8 +33,7 @@ static struct record_group *group_in(struct record_groups *g, uint32_t index) {
     return NULL;
 }
 
-/* The groups of which the message may have been fed, and is not said otherwise. */
-static uint32_t fed_to(const struct fold *f, uint64_t sequence) {
+uint32_t fold_fed_to(const struct fold *f, uint64_t sequence) {
     uint32_t groups = 0;
     for (uint32_t i = 0; i < f->groups.count; i++) {
         const struct record_group *g = &f->groups.groups[i];
@@ -54,7 +53,7 @@ static void forget_aside(struct fold *f, uint32_t gone) {
         f->told_to[g->index] = g->told;
     }
     for (size_t at = 0; moved && (m = live_next(&f->aside, &at)) != NULL;) {
-        uint32_t keep = fed_to(f, m->sequence) & ~gone;
+        uint32_t keep = fold_fed_to(f, m->sequence) & ~gone;
         m->pending &= keep;
         live_undeliver(m, ~keep);
         if (m->pending != 0 || m->deliveries != NULL)
@@ -161,7 +160,7 @@ static int fold_settled(struct fold *f, const struct journal_record *r) {
         if (!sequence_seen(f, s.sequence) || (s.groups | s.of) > RECORD_ALL_GROUPS)
             return damaged(f, r, "no message can have been settled like this");
         struct live_message *m = live_find(&f->into->live, s.sequence);
-        uint32_t fed = s.groups != RECORD_ALL_GROUPS ? fed_to(f, s.sequence) & s.groups : 0;
+        uint32_t fed = s.groups != RECORD_ALL_GROUPS ? fold_fed_to(f, s.sequence) & s.groups : 0;
         struct live_message *beside = fed != 0 ? aside(f, s.sequence) : NULL;
         if (fed != 0 && beside == NULL)
             return no_memory(f);
@@ -183,7 +182,7 @@ static int fold_delivery(struct fold *f, const struct journal_record *r) {
         go_on(f, m, d.of, 0);
     m = live_find(&f->into->live, r->sequence);
     if (m == NULL || !(m->pending >> d.delivery.group & 1)) {
-        if (!(fed_to(f, r->sequence) >> d.delivery.group & 1))
+        if (!(fold_fed_to(f, r->sequence) >> d.delivery.group & 1))
             return 0;
         m = aside(f, r->sequence);
     }

@@ -49,6 +49,9 @@ struct fold {
 int fold_journal(struct fold *f, const struct journal_dir *d);
 void fold_close(struct fold *f);
 
+/* The groups that began in the past to which the message may have been fed, and of which it is not said otherwise. */
+uint32_t fold_fed_to(const struct fold *f, uint64_t sequence);
+
 /* One record. */
 int fold_record(struct fold *f, const struct journal_record *r);
 

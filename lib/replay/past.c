@@ -15,12 +15,7 @@ bool past_any(const struct fold *f) {
 /* The groups to which the message was fed, and that have not settled it. */
 static uint32_t wanted(const struct fold *f, uint64_t sequence) {
     const struct live_message *aside = live_find(&f->aside, sequence);
-    uint32_t groups = 0;
-    for (uint32_t i = 0; i < f->groups.count; i++) {
-        const struct record_group *g = &f->groups.groups[i];
-        if (g->past != PAST_NONE && sequence >= g->told && sequence < g->fed)
-            groups |= UINT32_C(1) << g->index;
-    }
+    const uint32_t groups = fold_fed_to(f, sequence);
     return aside == NULL || MUTANT(past_settled_again) ? groups : groups & ~aside->pending;
 }
 
